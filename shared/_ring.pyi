@@ -1,0 +1,195 @@
+"""The native contract of the ring: every argument, return value, exception and what happens to the GIL.
+
+Two segments make a channel. Each is written by one party (`mine`) and read by the other (`theirs`), so the layout is
+the same for both::
+
+    game ── writes ──▶ down: [control words | card | request ring] ── read-only ──▶ worker
+    game ◀── read-only ── up: [control words | card | reply ring]  ◀── writes ──── worker
+
+Control words, one to a cache line, at these byte offsets of *every* segment:
+
+===============  ====  ========================================================================================
+MAGIC            u64   b"FUMEHD\\x00\\x01" little-endian: layout version; checked when a Port is made
+HEAD             u64   bytes ever pushed into this segment's ring (8-byte aligned)
+TAIL             u64   bytes ever consumed of the *other* segment's ring; a worker's TAIL is its ``done``
+STARTED          u64   end position in the other ring of the message being handled; == TAIL when idle
+BELL             u32   futex word: whoever has news for this segment's reader adds 1 and wakes all
+PARKED           u32   1 while this segment's owner sleeps on the other segment's BELL
+CPU              u32   where this segment's owner last ran (0xFFFFFFFF: unknown, or asleep)
+END              u64   position at which the owner ended this ring; 0xFFFF_FFFF_FFFF_FFFF: it goes on
+COMMANDS         u32   (down) commands the supervisor has sent over the worker's socket
+LIVE             u32   (down) 1 once the supervisor knows that the worker took its state in and reads its ring
+SESSION          u64   (down) number of the game's session; calls ids begin with it
+INHERITED_START  u64   (up) how many inherited messages were begun
+INHERITED_DONE   u64   (up) how many inherited messages were finished
+===============  ====  ========================================================================================
+
+The card (down, CARD .. RING) is a supervisor-written msgpack blob, length first (u32), about the worker in the slot.
+The ring's data begins at RING; its capacity is ``size - RING`` bytes, a power of two.
+
+A frame in a ring: u32 length, u32 check (= low 32 bits of the frame's position ^ CHECK), the bytes, zero padding to 8.
+A frame may wrap round the end of the ring; it is always copied out before anyone looks at it.
+
+Everything read from `theirs` is a hint from a possibly hostile peer: loaded once, compared with our own copy, clamped
+to be monotonic and within capacity; a frame whose length or check is wrong raises ``CorruptRing``.
+"""
+
+from typing import Final
+
+MAGIC: Final[int]
+HEAD: Final[int]
+TAIL: Final[int]
+STARTED: Final[int]
+BELL: Final[int]
+PARKED: Final[int]
+CPU: Final[int]
+END: Final[int]
+COMMANDS: Final[int]
+LIVE: Final[int]
+SESSION: Final[int]
+INHERITED_START: Final[int]
+INHERITED_DONE: Final[int]
+CARD: Final[int]
+RING: Final[int]
+CHECK: Final[int]
+OPEN_END: Final[int]
+"""The value of END of a ring that goes on."""
+
+TIMEOUT: Final = 0
+MESSAGE: Final = 1
+COMMAND: Final = 2
+ENDED: Final = 3
+DEAD: Final = 4
+
+class CorruptRing(Exception):
+    """Raised when the peer's cursors or a frame of theirs cannot be true. The peer's fault; the channel is finished."""
+
+class Segment:
+    """A shared mapping of a memfd. Size is fixed; every access is bounds-checked and aligned (ValueError)."""
+
+    def __init__(self, fd: int, size: int, *, writable: bool) -> None:
+        """Map `size` bytes of `fd` (MAP_SHARED). The descriptor may be closed afterwards.
+
+        Raises OSError from fstat or mmap, ValueError when the file is not exactly `size` bytes or when size seals
+        (F_SEAL_SHRINK and F_SEAL_GROW) are missing: without them the peer could truncate it and kill us with SIGBUS.
+        """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    def load32(self, offset: int, /) -> int:
+        """One acquire load of a u32."""
+
+    def load64(self, offset: int, /) -> int:
+        """One acquire load of a u64."""
+
+    def store32(self, offset: int, value: int, /) -> None:
+        """One release store. ValueError on a read-only segment (all four writers)."""
+
+    def store64(self, offset: int, value: int, /) -> None: ...
+    def add32(self, offset: int, value: int = 1, /) -> int:
+        """Sequentially consistent fetch-add, wrapping; returns the new value."""
+
+    def read(self, offset: int, length: int, /) -> bytes: ...
+    def write(self, offset: int, data: bytes, /) -> None: ...
+    def wake(self, offset: int, /) -> int:
+        """FUTEX_WAKE all waiters on the u32 at offset; also through a read-only mapping. Returns how many woke."""
+
+    def nudge(self, /) -> None:
+        """add32(BELL) and wake(BELL): what the supervisor does after a command or a death."""
+
+    def wait32(self, offset: int, expected: int, timeout_ns: int, /) -> bool:
+        """FUTEX_WAIT while the u32 equals `expected`; GIL released. True: woken or changed; False: timed out.
+
+        A signal runs its Python handler (which may raise); the wait then goes on with what is left of the time.
+        """
+
+    def close(self) -> None:
+        """Unmap. Idempotent. Raises BufferError while a Port uses the segment."""
+
+class Port:
+    """One party's end of a channel: push into `mine`, take from `theirs`. One thread only; holds both segments."""
+
+    def __init__(self, mine: Segment, theirs: Segment, *, spin_ns: int = 30_000) -> None:
+        """Check magic and capacity of both, take this party's cursors over from `mine` (HEAD, TAIL, STARTED).
+
+        `spin_ns`: how long wait() polls before it parks, and only while the peer's CPU word names another CPU than
+        ours. Smaller: a slower answer from a peer that is awake; larger: more burnt CPU when it is not.
+        Raises ValueError (not writable, size, magic), CorruptRing.
+        """
+
+    def watch(self, board: Segment, offset: int, epoch: int, /) -> None:
+        """From now on wait() returns DEAD when the u64 at `offset` of `board` equals `epoch`."""
+
+    def push(self, data: bytes, /) -> bool:
+        """Copy `data` in, publish it, wake the peer if it is parked. False: no room now. Never blocks.
+
+        Raises ValueError when `data` is longer than `limit`.
+        """
+
+    def stage(self, data: bytes, /) -> bool:
+        """push() without publishing: the peer sees nothing until publish()."""
+
+    def publish(self) -> None:
+        """Publish everything staged with one release store and at most one wake."""
+
+    def pop(self) -> bytes | None:
+        """Copy the next message out and give its room back at once. None: nothing there. Raises CorruptRing."""
+
+    def take(self) -> bytes | None:
+        """Copy the next message out and store STARTED; its room is given back by finish(). Raises CorruptRing."""
+
+    def finish(self) -> None:
+        """Store TAIL = STARTED: the message taken last is done."""
+
+    def wait(self, timeout_ns: int, /) -> int:
+        """Spin (see spin_ns), then park on the peer's BELL; GIL released. Returns, by priority:
+
+        DEAD (see watch), MESSAGE (one can be taken), COMMAND (the peer's COMMANDS word differs from `commands_seen`),
+        ENDED (the peer's END equals our position), TIMEOUT. `timeout_ns` <= 0 only looks. A corrupt peer: CorruptRing.
+        Signals as in Segment.wait32.
+        """
+
+    def seen(self) -> bool:
+        """Acknowledge the peer's COMMANDS word; True if it had changed since the last seen()."""
+
+    def end(self) -> int:
+        """Store END = HEAD into `mine`, ring the bell and wake; returns the end position."""
+
+    def reopen(self) -> None:
+        """Store END = OPEN_END again: a rollback goes on in this ring."""
+
+    @property
+    def head(self) -> int:
+        """Bytes pushed (staged included)."""
+
+    @property
+    def tail(self) -> int:
+        """Bytes consumed of the peer's ring."""
+
+    @property
+    def peer_done(self) -> int:
+        """The peer's TAIL, clamped: monotonic and never past what we published."""
+
+    @property
+    def peer_started(self) -> int:
+        """The peer's STARTED, clamped between peer_done and what we published."""
+
+    @property
+    def limit(self) -> int:
+        """The longest message: half the ring's capacity less the frame header."""
+
+    def close(self) -> None:
+        """Let go of both segments (does not unmap them)."""
+
+def format_segment(segment: Segment, /) -> None:
+    """Zero the control words and set MAGIC, END = OPEN_END, CPU = unknown. For the supervisor, before a slot is used."""
+
+def frames(segment: Segment, start: int, stop: int, /) -> list[bytes]:
+    """Copy out the frames in [start, stop) of a ring that nobody writes any more. Raises CorruptRing, ValueError."""
+
+def this_cpu() -> int:
+    """The CPU the caller runs on."""

@@ -1,0 +1,289 @@
+"""The messages, as typed and tagged msgpack. Decoding is total: any bytes give a message or one `ProtocolError`.
+
+Four conversations::
+
+    game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
+    game ◀──reply ring── worker          Value, Failed, Emitted, Intent
+    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Retire
+    supervisor ◀──socket── worker        Confined, Bound, Ready, Unfit, Live, Drained, Checkpointed, LogLine, Fault
+    supervisor ──socket──▶ zygote        Fork
+    supervisor ◀──socket── zygote        ZygoteUp, Forked, ForkFailed, Exited
+
+The zygote is ours; whatever comes from a worker is hostile input. (The game's control socket has its own module,
+`runner.control`: both its ends are trusted code.)
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from .errors import ProtocolError
+
+SOCKET_LIMIT: Final = 64 * 1024
+"""Longest datagram on a worker's socket, bytes. Larger would let a worker make the supervisor buffer more."""
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
+    """One handler, one answer. `id` is unique for the life of the ring: session << 40 | count."""
+
+    id: int
+    event: str
+    args: list[Any]
+
+
+class Post(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """Every handler of the event, no answer."""
+
+    event: str
+    args: list[Any]
+
+
+class Emit(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """Every handler of the event, one answer for all of them."""
+
+    id: int
+    event: str
+    args: list[Any]
+
+
+Request = Call | Post | Emit
+
+
+class Value(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
+    """The answer to a Call."""
+
+    id: int
+    value: Any
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """A Call's handler raised (or there is none: kind "NoHandler")."""
+
+    id: int
+    kind: str
+    message: str
+    traceback: str
+
+
+class Emitted(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """The answers to an Emit in the handlers' priority order; of those that raised, (kind, message, traceback)."""
+
+    id: int
+    values: list[Any]
+    errors: list[tuple[str, str, str]]
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """Something a mod would like the game to do: `game.rain(strength=0.7)`."""
+
+    name: str
+    fields: dict[str, Any]
+
+
+Reply = Value | Failed | Emitted | Intent
+
+
+class Assign(msgspec.Struct, frozen=True, tag=True):
+    """To a spare: become a candidate. Descriptors, in this order: down (read-only), up, snapshot, state.
+
+    `module` is the importable name, the same in every version, so that pickled classes go by reference.
+    """
+
+    mod: str
+    module: str
+    folder: bool
+    version: int
+    digest: str
+    limits: dict[str, Any]
+    ring_segment: int
+    """Size of each of the two segments, bytes."""
+    snapshot: int
+    """Length of the snapshot memfd: a msgpack map of relative path to bytes."""
+
+
+class Rehearse(msgspec.Struct, frozen=True, tag=True):
+    """To a bound candidate: load a copy of the state (descriptor attached when `size` > 0), then say Ready."""
+
+    size: int
+    state_version: int
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """The game adopted you: take the state in, run on_load, handle what you inherit, then read your ring.
+
+    Descriptors, in this order: the state if `state_size` > 0, then the inheritance if `inherited` > 0: a msgpack list
+    of frames that a predecessor was sent and never began.
+    """
+
+    epoch: int
+    state_size: int
+    state_version: int
+    inherited: int
+    inherited_size: int
+
+
+class Checkpoint(msgspec.Struct, frozen=True, tag=True):
+    """Write the state into the state memfd between two messages; answer Checkpointed with the same `serial`."""
+
+    serial: int
+
+
+class Retire(msgspec.Struct, frozen=True, tag=True):
+    """Run on_unload if live, write the state a last time, answer Drained, then end."""
+
+
+Command = Assign | Rehearse | Start | Checkpoint | Retire
+
+
+class Diagnostic(msgspec.Struct, frozen=True):
+    """What went wrong, where, in a mod's own words. Made in the worker: hostile text until `runner.text` escapes it."""
+
+    stage: str
+    kind: str
+    """Type of the exception, or the limit that was crossed."""
+    message: str
+    file: str = ""
+    """Relative to the mod's folder."""
+    line: int = 0
+    column: int = 0
+    """1-based; 0: unknown."""
+    end_column: int = 0
+    source: str = ""
+    """The line's text."""
+    traceback: str = ""
+
+
+class Confined(msgspec.Struct, frozen=True, tag=True):
+    """A worker's first words: it is confined and may be assigned. Microseconds per step of the confinement list."""
+
+    steps: dict[str, float]
+
+
+class Bound(msgspec.Struct, frozen=True, tag=True):
+    """Compiled, imported, handlers bound, selftest passed."""
+
+    events: list[tuple[str, int]]
+    """Event name and highest priority, one entry an event."""
+    state_version: int
+    stages: dict[str, float]
+    """Microseconds per stage."""
+    has_selftest: bool
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The rehearsal with a copy of the state passed: this candidate may be offered."""
+
+    rehearse_us: float
+
+
+class Unfit(msgspec.Struct, frozen=True, tag=True):
+    """A stage failed: before Ready the candidate is refused; after Start it is rolled back."""
+
+    diagnostic: Diagnostic
+
+
+class Live(msgspec.Struct, frozen=True, tag=True):
+    """State taken in, on_load done, inheritance handled: reading its ring now."""
+
+    restore_us: float
+    on_load_us: float
+
+
+class Drained(msgspec.Struct, frozen=True, tag=True):
+    """Reached the ring's end; the state memfd holds `size` bytes (0: no state). `error`: why it could not be written."""
+
+    size: int
+    state_version: int
+    error: str
+
+
+class Checkpointed(msgspec.Struct, frozen=True, tag=True):
+    """Answer to Checkpoint; as Drained."""
+
+    serial: int
+    size: int
+    state_version: int
+    error: str
+
+
+class LogLine(msgspec.Struct, frozen=True, tag=True):
+    """`log.info(...)` or a line that the mod printed. `level` as in logging."""
+
+    level: int
+    text: str
+    dropped: int = 0
+    """Lines the worker dropped before this one."""
+
+
+class Fault(msgspec.Struct, frozen=True, tag=True):
+    """A handler raised. `count`: how many since the last Fault message (they are merged when they come fast)."""
+
+    event: str
+    count: int
+    diagnostic: Diagnostic
+
+
+Report = Confined | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault
+
+
+class Fork(msgspec.Struct, frozen=True, tag=True):
+    """To the zygote: one more worker. Descriptors: its command socket, its stderr pipe's write end."""
+
+    serial: int
+    limits: dict[str, Any]
+
+
+class ZygoteUp(msgspec.Struct, frozen=True, tag=True):
+    """The zygote is confined itself and ready to fork."""
+
+    layers: dict[str, str]
+    """Layer name to "on", or why it is off (reduced mode)."""
+    unimportable: dict[str, str]
+    """Standard-library and named modules that would not preload, and why."""
+    address_space: int
+    """Its own VmSize in bytes: workers' memory limits count from here."""
+
+
+class Forked(msgspec.Struct, frozen=True, tag=True):
+    """A worker was forked; its pidfd is attached."""
+
+    serial: int
+
+
+class ForkFailed(msgspec.Struct, frozen=True, tag=True):
+    serial: int
+    error: str
+
+
+class Exited(msgspec.Struct, frozen=True, tag=True):
+    """A worker was reaped: `status` as os.waitstatus_to_exitcode gives it (negative: killed by that signal)."""
+
+    serial: int
+    status: int
+
+
+ZygoteReport = ZygoteUp | Forked | ForkFailed | Exited
+
+T = TypeVar("T")
+
+_packer = msgspec.msgpack.Encoder()
+pack: Final[Callable[[Any], bytes]] = _packer.encode
+"""Encode any of our own messages. Raises TypeError for what msgpack does not carry: see `payload.explain`."""
+
+
+def unpacker(kind: Any, what: str) -> Callable[[bytes], Any]:
+    """Return a decoder for `kind` that raises `ProtocolError` alone. `what` names the sender in its message.
+
+    msgspec lets RecursionError (deep nesting) and UnicodeDecodeError (bad text) out beside its own errors, and
+    OverflowError for integers past 64 bits; each is caught by name.
+    """
+    decode = msgspec.msgpack.Decoder(kind).decode
+
+    def unpack(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError, MemoryError) as error:
+            raise ProtocolError(f"{what} sent {len(data)} bytes that are no message: {error}") from None
+
+    return unpack
