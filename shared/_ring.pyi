@@ -14,7 +14,7 @@ HEAD             u64   bytes ever pushed into this segment's ring (8-byte aligne
 TAIL             u64   bytes ever consumed of the *other* segment's ring; a worker's TAIL is its ``done``
 STARTED          u64   end position in the other ring of the message being handled; == TAIL when idle
 BELL             u32   futex word: whoever has news for this segment's reader adds 1 and wakes all
-PARKED           u32   1 while this segment's owner sleeps on the other segment's BELL
+PARKED           u32   while this segment's owner sleeps on the other segment's BELL: 1 for a message, 2 for room
 CPU              u32   where this segment's owner last ran (0xFFFFFFFF: unknown, or asleep)
 END              u64   position at which the owner ended this ring; 0xFFFF_FFFF_FFFF_FFFF: it goes on
 COMMANDS         u32   (down) commands the supervisor has sent over the worker's socket
@@ -151,6 +151,13 @@ class Port:
         DEAD (see watch), MESSAGE (one can be taken), COMMAND (the peer's COMMANDS word differs from `commands_seen`),
         ENDED (the peer's END equals our position), TIMEOUT. `timeout_ns` <= 0 only looks. A corrupt peer: CorruptRing.
         Signals as in Segment.wait32.
+        """
+
+    def wait_room(self, length: int, timeout_ns: int, /) -> int:
+        """Park until a message of `length` bytes fits: MESSAGE (it fits now), DEAD, COMMAND, TIMEOUT; GIL released.
+
+        Sets PARKED to 2, "parked for room", so that the peer's pop() and finish() wake us; no spinning.
+        Raises ValueError when `length` is over `limit`.
         """
 
     def seen(self) -> bool:

@@ -5,7 +5,7 @@ Four conversations::
     game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent
     supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Retire
-    supervisor ◀──socket── worker        Confined, Bound, Ready, Unfit, Live, Drained, Checkpointed, LogLine, Fault
+    supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed, LogLine, Fault
     supervisor ──socket──▶ zygote        Fork
     supervisor ◀──socket── zygote        ZygoteUp, Forked, ForkFailed, Exited
 
@@ -160,6 +160,12 @@ class Confined(msgspec.Struct, frozen=True, tag=True):
     steps: dict[str, float]
 
 
+class Entered(msgspec.Struct, frozen=True, tag=True):
+    """A candidate begins a stage, so that a hang can be named; each stage may be entered once, in order."""
+
+    stage: str
+
+
 class Bound(msgspec.Struct, frozen=True, tag=True):
     """Compiled, imported, handlers bound, selftest passed."""
 
@@ -224,7 +230,7 @@ class Fault(msgspec.Struct, frozen=True, tag=True):
     diagnostic: Diagnostic
 
 
-Report = Confined | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault
+Report = Confined | Entered | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault
 
 
 class Fork(msgspec.Struct, frozen=True, tag=True):
