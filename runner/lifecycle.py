@@ -1,0 +1,453 @@
+"""Which worker is what to its mod: a pure state machine, one per mod. Times and events in, actions out.
+
+The problem: candidates, crashes, saves, adoptions and drains of one mod arrive in any order; at every moment it must be
+clear who serves, who is the way back, and who must go. The rules:
+
+- **Roles follow adoption.** An offer is only an offer until the game stores its epoch. An offer superseded before that is
+  retired without having run, and nothing else changes.
+- **A failed candidate touches nobody.** Its digest is quarantined until the bytes change.
+- **The last good worker is the way back.** It becomes the standby when it has drained, and only then is the older standby
+  retired; so two bad saves in a row can never roll back past the last good version.
+- **Latest wins.** Each build is an `attempt`; what comes from an attempt that is no longer wanted is ignored.
+- **One start at a time.** The new worker starts when the old one has drained, died or run out of time: never both.
+
+Rejected: comparing version numbers to decide who is newer (a rollback to a lower number was never adopted in the system
+we learned from): epochs only ever grow, and a rollback takes a new one. Also rejected: two states "good" and "proven" of a
+standby; probation only shortens the way to a rollback, it does not change who the way back is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..shared.messages import Diagnostic
+from ..shared.policy import Intensity, Limits, Probation
+from ..shared.states import Role, Stage, Verdict
+from .breaker import Breaker
+from .roles import TRANSITIONS, Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
+
+@dataclass(slots=True)
+class Lifecycle:
+    """The roles of one mod's workers. Every method takes the time (seconds, monotonic) and returns what to do, in order."""
+
+    next_epoch: Callable[[], int]
+    limits: Limits = field(default_factory=Limits)
+    probation: Probation = field(default_factory=Probation)
+    intensity: Intensity = field(default_factory=Intensity)
+
+    target: str | None = None
+    """Digest of what is settled on disk: what ought to be live. None: no files."""
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    candidate: Attempt | None = None
+    recovery: Attempt | None = None
+    """The last good snapshot, loaded anew because nobody is left to roll back to."""
+    understudy: Attempt | None = None
+    """A new standby being built after a rollback."""
+    offers: dict[int, Attempt | None] = field(default_factory=dict)
+    """Epochs on offer, oldest first. None: the epoch says that nobody serves."""
+    active: Attempt | None = None
+    draining: Attempt | None = None
+    standby: Attempt | None = None
+    quarantine: dict[str, Diagnostic] = field(default_factory=dict)
+    history: list[str] = field(default_factory=list)
+    """Digests that were live, the latest last."""
+    down: str = ""
+    """Why nobody serves; empty while somebody does or is about to."""
+    versions: dict[str, int] = field(default_factory=dict)
+    _numbers: int = 0
+    _breaker: Breaker = field(init=False)
+    _blame: tuple[Attempt, Diagnostic] | None = None
+    """Who failed, until the one who takes over is live and the receipt can be written."""
+
+    def __post_init__(self) -> None:
+        self._breaker = Breaker(self.intensity.burst, self.intensity.period)
+
+    # ── what the source says ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def drafted(self, digest: str, cause: str, now: float) -> list[Action]:
+        """New bytes, perhaps not the last: build on speculation, activate nothing."""
+        if self.candidate and self.candidate.digest == digest:
+            return []
+        actions = self._drop_candidate()
+        if digest not in self.quarantine and digest != self._current():
+            actions += self._build_candidate(digest, cause, now)
+        return actions
+
+    def settled(self, digest: str | None, cause: str, now: float) -> list[Action]:
+        """These bytes are what is on disk now (None: the files are gone)."""
+        self.target = digest
+        if digest is None:
+            return self._unload()
+        actions: list[Action] = []
+        if self.candidate and self.candidate.digest != digest:
+            actions += self._drop_candidate()
+        if digest in self.quarantine:
+            issue = Issue(0, digest, self._version(digest), cause, Verdict.REFUSED, self.quarantine[digest])
+            return [*actions, issue]
+        if digest == self._current():
+            return actions
+        if self.candidate is None:
+            return actions + self._build_candidate(digest, cause, now)
+        return actions + (self._offer(self.candidate, now) if self.candidate.ready else [])
+
+    def unreadable(self, diagnostic: Diagnostic, cause: str) -> list[Action]:
+        """The bytes on disk could not be taken: nothing changes but a receipt."""
+        return [*self._drop_candidate(), Issue(0, "", 0, cause, Verdict.REFUSED, diagnostic)]
+
+    # ── what a worker says ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def entered(self, number: int, stage: str, now: float) -> list[Action]:
+        """An attempt began a stage: its deadline starts anew."""
+        if attempt := self.attempts.get(number):
+            attempt.stage, attempt.by, attempt.limit = stage, now + self.limits.load_timeout, "load_timeout"
+        return []
+
+    def ready(self, number: int, now: float) -> list[Action]:
+        """An attempt passed every stage before activation."""
+        attempt = self.attempts.get(number)
+        if attempt is None or attempt.role is not Role.CANDIDATE:
+            return []
+        attempt.ready, attempt.by = True, None
+        if attempt is self.recovery:
+            self.recovery = None
+            return self._offer(attempt, now)
+        if attempt is self.understudy:
+            self.understudy = None
+            if self.standby is None and self.active and self.active.digest == attempt.digest:
+                self._turn(attempt, "kept as standby")
+                self.standby = attempt
+                return []
+            return self._retire(attempt, "superseded")
+        return self._offer(attempt, now) if attempt.digest == self.target else []
+
+    def live(self, number: int, now: float) -> list[Action]:
+        """The active worker took its state in and reads its ring: the swap is complete."""
+        attempt = self.attempts.get(number)
+        if attempt is None or attempt is not self.active or not attempt.started or attempt.live:
+            return []
+        fresh = not attempt.was_live and attempt.cause not in ("recovery", "standby")
+        attempt.live, attempt.was_live, attempt.by, attempt.stage = True, True, None, Stage.RUN
+        if attempt.digest in self.history:
+            self.history.remove(attempt.digest)
+        self.history.append(attempt.digest)
+        actions: list[Action] = []
+        blame, self._blame = self._blame, None
+        if blame:
+            blamed, why = blame
+            issue = Issue(attempt.number, blamed.digest, blamed.version, blamed.cause, Verdict.ROLLED_BACK, why)
+            actions += [issue, *self._build_understudy(attempt, now)]
+        if fresh or not blame:
+            actions.append(self._issue(attempt, Verdict.LIVE, None))
+        return actions
+
+    def drained(self, number: int, now: float) -> list[Action]:
+        """The old worker reached the end of its ring and handed its state over."""
+        attempt = self.attempts.get(number)
+        if attempt is None or attempt is not self.draining:
+            return []
+        self.draining, attempt.by = None, None
+        if attempt is self.active:
+            return self._begin(now)
+        self._turn(attempt, "drained")
+        if attempt in self.offers.values():
+            self._turn(attempt, "offered")
+            return self._begin(now)
+        actions = self._keep(attempt)
+        if self.active is None:
+            return actions + self._finish_unload()
+        return actions + self._begin(now)
+
+    def faulted(self, number: int, count: int, diagnostic: Diagnostic, now: float) -> list[Action]:
+        """Handlers raised `count` times. An error burst within probation rolls back, if there is anything older."""
+        attempt = self.attempts.get(number)
+        if attempt is None or attempt is not self.active:
+            return []
+        if now - attempt.faults_since > self.probation.seconds:
+            attempt.faults, attempt.faults_since = 0, now
+        attempt.faults += count
+        on_probation = now - attempt.adopted_at < self.probation.seconds
+        way_back = self.standby or self.draining
+        if not on_probation or attempt.faults < self.probation.errors or attempt.failed:
+            return []
+        if way_back is None or way_back.digest == attempt.digest or way_back.faults >= attempt.faults:
+            return []
+        return self._fail_active(attempt, diagnostic, now)
+
+    def unfit(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
+        """A stage failed, before or after activation; the process may live on and is killed."""
+        return self.died(number, diagnostic, now)
+
+    def died(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
+        """The worker is gone or good for nothing, whatever it was; `diagnostic` says why."""
+        attempt = self.attempts.get(number)
+        if attempt is None or attempt.failed:
+            return []
+        if attempt is self.active:
+            return self._fail_active(attempt, diagnostic, now)
+        attempt.failed = True
+        if attempt is self.draining:
+            self.draining = None
+            return self._retire(attempt, "failed") + self._begin(now)
+        if attempt.epoch in self.offers:
+            return self._fail_offer(attempt, diagnostic, now)
+        actions = self._retire(attempt, "failed")
+        if attempt is self.candidate:
+            self.candidate = None
+            if diagnostic.stage != Stage.CONFINE:  # else the machine's fault, not these bytes'
+                self.quarantine[attempt.digest] = diagnostic
+            actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
+            if self.active is None and not self.offers and self.recovery is None:
+                actions += self._recover(now, diagnostic)
+        elif attempt is self.recovery:
+            self.recovery = None
+            self._count_failure(attempt.digest, diagnostic, now)
+            actions += self._recover(now, diagnostic)
+        elif attempt is self.understudy:
+            self.understudy = None
+        elif attempt is self.standby:
+            self.standby = None
+        return actions
+
+    # ── what the game says ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def adopted(self, epoch: int, now: float) -> list[Action]:
+        """The game stored this epoch and ended the ring it used before."""
+        if epoch not in self.offers:
+            return []
+        actions: list[Action] = []
+        for older in [e for e in self.offers if e < epoch]:
+            actions += self.superseded(older)
+        attempt = self.offers.pop(epoch)
+        before = self.active
+        if attempt is before and attempt is not None:
+            attempt.epoch = epoch
+            return actions
+        self.active = attempt
+        if attempt:
+            attempt.adopted_at, attempt.live, attempt.started = now, False, False
+            attempt.faults, attempt.faults_since = 0, now
+            self._turn(attempt, "adopted")
+        if before and not before.failed:
+            actions += self._leave(before, now)
+        if attempt and attempt.failed:
+            return actions + self._fail_active(attempt, self._died_on_offer(attempt), now, again=True)
+        if attempt is None and self.draining is None:
+            return actions + self._finish_unload()
+        return actions + self._begin(now)
+
+    def superseded(self, epoch: int) -> list[Action]:
+        """The game never took this offer and never will."""
+        attempt = self.offers.pop(epoch, None)
+        if attempt is None or attempt is self.active or attempt in self.offers.values() or attempt is self.draining:
+            return []
+        if attempt.was_live and not attempt.failed:
+            self._turn(attempt, "kept as standby")
+            return self._keep(attempt)
+        return self._retire(attempt, "superseded")
+
+    def tick(self, now: float) -> list[Action]:
+        """Whoever ran past a deadline is to be killed."""
+        actions: list[Action] = []
+        for attempt in self.attempts.values():
+            if attempt.by is not None and now >= attempt.by and not attempt.failed:
+                attempt.by = None
+                actions.append(Kill(attempt.number, attempt.limit, attempt.stage))
+        return actions
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do next."""
+        return min((a.by for a in self.attempts.values() if a.by is not None), default=None)
+
+    def role(self) -> Role | None:
+        """The role of the attempt that serves or is about to; None when nobody does."""
+        attempt = self.active or next((a for a in reversed(self.offers.values()) if a), None) or self.candidate
+        return attempt.role if attempt else None
+
+    # ── the parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _turn(self, attempt: Attempt, event: str) -> None:
+        attempt.role = TRANSITIONS[attempt.role, event]
+
+    def _version(self, digest: str) -> int:
+        return self.versions.setdefault(digest, len(self.versions) + 1)
+
+    def _current(self) -> str | None:
+        """Digest of what serves or is on its way to serve."""
+        if self.offers:
+            attempt = next(reversed(self.offers.values()))
+            return attempt.digest if attempt else None
+        if self.active and not self.active.failed:
+            return self.active.digest
+        return self.recovery.digest if self.recovery else None
+
+    def _new_attempt(self, digest: str, cause: str, now: float) -> tuple[Attempt, list[Action]]:
+        self._numbers += 1
+        attempt = Attempt(self._numbers, digest, self._version(digest), cause)
+        self.attempts[attempt.number] = attempt
+        return attempt, [Build(attempt.number, digest, attempt.version)]
+
+    def _build_candidate(self, digest: str, cause: str, now: float) -> list[Action]:
+        self.candidate, actions = self._new_attempt(digest, cause, now)
+        return actions
+
+    def _build_understudy(self, active: Attempt, now: float) -> list[Action]:
+        if self.standby or self.understudy:
+            return []
+        self.understudy, actions = self._new_attempt(active.digest, "standby", now)
+        return actions
+
+    def _drop_candidate(self) -> list[Action]:
+        candidate, self.candidate = self.candidate, None
+        if candidate is None or candidate.role is not Role.CANDIDATE:
+            return []
+        return self._retire(candidate, "superseded")
+
+    def _keep(self, attempt: Attempt) -> list[Action]:
+        """Make it the standby; the older one goes."""
+        actions = self._retire(self.standby, "superseded") if self.standby else []
+        self.standby = attempt
+        return actions
+
+    def _finish_unload(self) -> list[Action]:
+        """Nobody serves any more and the game knows. If that is because the files are gone, so does the standby."""
+        if self.target is not None or self.candidate or self.offers:
+            return []
+        actions: list[Action] = []
+        last = self.standby
+        if last:
+            actions = self._retire(last, "superseded")
+        number, digest, version = (last.number, last.digest, last.version) if last else (0, "", 0)
+        return [*actions, Issue(number, digest, version, "deleted", Verdict.UNLOADED, None)]
+
+    def _retire(self, attempt: Attempt, event: str) -> list[Action]:
+        """Out for good. Whatever was posted into its ring goes on to the next one if it ever was the game's."""
+        adopted = attempt.adopted_at > 0
+        self._turn(attempt, event)
+        self.attempts.pop(attempt.number, None)
+        if attempt is self.standby:
+            self.standby = None
+        return [Retire(attempt.number, bequeath=adopted)]
+
+    def _offer(self, attempt: Attempt, now: float) -> list[Action]:
+        """Put it on the switchboard; an older offer not taken yet is asked about, then retired."""
+        if attempt is self.candidate:
+            self.candidate = None
+        epoch = self.next_epoch()
+        before = list(self.offers.items())
+        attempt.epoch = epoch
+        if attempt.role in (Role.CANDIDATE, Role.STANDBY):
+            self._turn(attempt, "offered")
+        self.offers[epoch] = attempt
+        self.down = ""
+        actions: list[Action] = [Offer(attempt.number, epoch)]
+        actions += [Supersede(old.number if old else 0, old_epoch) for old_epoch, old in before]
+        return actions
+
+    def _begin(self, now: float) -> list[Action]:
+        """Start the active worker once nobody is left to wait for."""
+        active = self.active
+        if active is None or active.started or active.failed or self.draining:
+            return []
+        active.started = True
+        active.stage, active.by, active.limit = Stage.RESTORE, now + self.limits.load_timeout, "load_timeout"
+        return [Begin(active.number)]
+
+    def _leave(self, before: Attempt, now: float) -> list[Action]:
+        """The game went on from `before`: it drains, or, never started, it goes and its ring is bequeathed."""
+        if before is self.draining:  # rolled back to it before it had drained, and now past it again
+            self._turn(before, "replaced")
+            return []
+        if not before.started:
+            return self._retire(before, "superseded")
+        self._turn(before, "replaced")
+        before.stage, before.by, before.limit = "drain", now + self.limits.drain_timeout, "drain_timeout"
+        self.draining = before
+        return []
+
+    def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic, now: float) -> list[Action]:
+        """Died while on offer. The one before is offered again, since the game may already be moving."""
+        self.quarantine[attempt.digest] = diagnostic
+        actions: list[Action] = [self._issue(attempt, Verdict.REFUSED, diagnostic)]
+        if self.active and not self.active.failed:
+            return actions + self._offer(self.active, now)
+        return actions + self._recover(now, diagnostic)
+
+    def _died_on_offer(self, attempt: Attempt) -> Diagnostic:
+        fallback = Diagnostic(Stage.RUN, "Crashed", "the worker died while it was on offer")
+        return self.quarantine.get(attempt.digest, fallback)
+
+    def _fail_active(
+        self, attempt: Attempt, diagnostic: Diagnostic, now: float, *, again: bool = False
+    ) -> list[Action]:
+        """The one who serves failed: hand over to the drained-or-draining one, the standby, or the last good snapshot."""
+        if attempt.failed and not again:
+            return []
+        attempt.failed = True
+        attempt.by = None
+        way_back = self.draining if self.draining is not attempt else None
+        way_back = way_back or self.standby
+        actions = self._retire(attempt, "failed")
+        if self.draining is attempt:
+            self.draining = None
+        if way_back is not None and way_back.digest != attempt.digest:
+            self.quarantine[attempt.digest] = diagnostic
+        else:
+            self._count_failure(attempt.digest, diagnostic, now)
+        if self._newer_offer():  # the game goes on there; no way back is needed
+            return actions if again else [*actions, self._issue(attempt, Verdict.SUPERSEDED, diagnostic)]
+        if self._blame is None:
+            self._blame = (attempt, diagnostic)
+        if way_back is not None and way_back.digest in self.quarantine:
+            if way_back is self.standby:
+                actions += self._retire(way_back, "superseded")
+            way_back = None
+        if way_back is None:
+            return actions + self._recover(now, diagnostic)
+        if way_back is self.standby:
+            self.standby = None
+        return actions + self._offer(way_back, now)
+
+    def _newer_offer(self) -> bool:
+        return any(a is not None and not a.failed and a is not self.active for a in self.offers.values())
+
+    def _count_failure(self, digest: str, diagnostic: Diagnostic, now: float) -> None:
+        if self._breaker.trip(digest, now):
+            self.quarantine[digest] = diagnostic
+
+    def _recover(self, now: float, diagnostic: Diagnostic) -> list[Action]:
+        """Load the latest digest that was live and is not quarantined; none left: the mod is down."""
+        for digest in reversed(self.history):
+            if digest not in self.quarantine:
+                self.recovery, actions = self._new_attempt(digest, "recovery", now)
+                return actions
+        self.down = diagnostic.message
+        actions = self._withdraw() if self.active or self.offers else []
+        if self._blame:
+            blamed, why = self._blame
+            self._blame = None
+            actions.append(self._issue(blamed, Verdict.DOWN, why))
+        return actions
+
+    def _withdraw(self) -> list[Action]:
+        """Put an epoch on the switchboard that says that nobody serves, and why."""
+        before = list(self.offers.items())
+        epoch = self.next_epoch()
+        self.offers[epoch] = None
+        return [
+            Withdraw(epoch, self.down),
+            *(Supersede(old.number if old else 0, old_epoch) for old_epoch, old in before),
+        ]
+
+    def _unload(self) -> list[Action]:
+        """The files are gone: nobody serves from the next epoch on; the active one drains and runs on_unload."""
+        actions = self._drop_candidate()
+        for attempt in (self.recovery, self.understudy):
+            if attempt:
+                actions += self._retire(attempt, "superseded")
+        self.recovery = self.understudy = None
+        if self._current() is None and self.active is None and not self.offers:
+            return actions
+        self.down = "its files are gone"
+        return actions + self._withdraw()
+
+    def _issue(self, attempt: Attempt, verdict: Verdict, diagnostic: Diagnostic | None) -> Issue:
+        return Issue(attempt.number, attempt.digest, attempt.version, attempt.cause, verdict, diagnostic)

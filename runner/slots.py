@@ -1,0 +1,175 @@
+"""The four channel slots of one mod: their memory, who sits in which, and when one may be used again.
+
+The supervisor keeps every memfd: a game that comes back maps the same slots. A slot's memory is allocated when it is
+first used. It is free again only when its worker is reaped *and* the game has read it to its end (`left`).
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ..shared import segment
+from ..shared._ring import (
+    CARD,
+    COMMANDS,
+    END,
+    HEAD,
+    INHERITED_START,
+    LIVE,
+    OPEN_END,
+    RING,
+    STARTED,
+    TAIL,
+    CorruptRing,
+    Segment,
+    format_segment,
+    frames,
+)
+from .switchboard import SLOTS
+
+CARD_BYTES: Final = RING - CARD
+
+
+class Card(msgspec.Struct, frozen=True, array_like=True):
+    """What the game has to know about the worker in a slot, written there before its epoch is published."""
+
+    version: int
+    digest: str
+    events: list[str]
+    intents_per_frame: int
+
+
+@dataclass(slots=True)
+class Slot:
+    """One pair of segments. `down` and `up` are mapped from its first use on."""
+
+    index: int
+    size: int
+    down_fd: int
+    up_fd: int
+    down: Segment | None = None
+    up: Segment | None = None
+    holder: int = 0
+    """Attempt that sits in it; 0: nobody."""
+    freed_by: int = 0
+    """The epoch after which the game no longer reads it; 0: the game never used it."""
+
+    def prepare(self, holder: int) -> tuple[Segment, Segment]:
+        """Give it to an attempt: memory allocated in full, control words as new. Raises OSError: no memory."""
+        if self.down is None or self.up is None:
+            for fd in (self.down_fd, self.up_fd):
+                segment.allocate(fd, self.size)
+            self.down = Segment(self.down_fd, self.size, writable=True)
+            self.up = Segment(self.up_fd, self.size, writable=True)
+        for mapped in (self.down, self.up):
+            format_segment(mapped)
+        self.holder = holder
+        self.freed_by = 0
+        return self.down, self.up
+
+    def mapped(self) -> tuple[Segment, Segment]:
+        """Both segments of a slot in use."""
+        assert self.down is not None and self.up is not None, "a slot in use is mapped"
+        return self.down, self.up
+
+    def write_card(self, card: Card) -> None:
+        """Put the card where the game finds it. Raises ValueError when it does not fit."""
+        down, _ = self.mapped()
+        data = msgspec.msgpack.encode(card)
+        if len(data) + 4 > CARD_BYTES:
+            raise ValueError(f"its event names take {len(data)} bytes; {CARD_BYTES - 4} fit: use fewer or shorter names")
+        down.write(CARD, len(data).to_bytes(4, "little") + data)
+
+    def set_live(self, live: bool) -> None:
+        """Tell the game whether the worker reads its ring yet; wakes it."""
+        down, up = self.mapped()
+        down.store32(LIVE, int(live))
+        up.nudge()
+
+    def progress(self) -> tuple[int, int]:
+        """(done, started) of the worker: positions in the request ring, clamped to what the game published."""
+        down, up = self.mapped()
+        end = self.end()
+        done = min(up.load64(TAIL), end)
+        return done, min(max(up.load64(STARTED), done), end)
+
+    def end(self) -> int:
+        """Where the request ring ends: the game's END, else its HEAD."""
+        down, _ = self.mapped()
+        end = down.load64(END)
+        return down.load64(HEAD) if end == OPEN_END else end
+
+    def inherited_begun(self) -> int:
+        """How many inherited messages the worker says it began."""
+        _, up = self.mapped()
+        return up.load64(INHERITED_START)
+
+    def unbegun(self) -> list[bytes]:
+        """The frames that were sent and never begun. A worker that lied about its cursors loses only its own."""
+        down, _ = self.mapped()
+        _, started = self.progress()
+        try:
+            return frames(down, started, self.end())
+        except (CorruptRing, ValueError):
+            return []
+
+    def end_for_absent_game(self) -> None:
+        """With no game attached: end the request ring in its place and wake the worker."""
+        down, _ = self.mapped()
+        down.store64(END, down.load64(HEAD))
+        down.nudge()
+
+    def reopen_for_absent_game(self) -> None:
+        """With no game attached: let the ring go on, as the game does when a rollback brings it back here."""
+        down, _ = self.mapped()
+        down.store64(END, OPEN_END)
+
+    def wake_game(self) -> None:
+        """Wake whoever waits for this worker's answers."""
+        _, up = self.mapped()
+        up.nudge()
+
+    def announce_command(self) -> None:
+        """Ring the worker's bell: a command stands in its socket."""
+        down, _ = self.mapped()
+        down.add32(COMMANDS)
+        down.nudge()
+
+
+class Slots:
+    """The slots of one mod. Made when the supervisor first hears of the mod; closed with it."""
+
+    def __init__(self, mod: str, ring_bytes: int) -> None:
+        size = segment.ring_segment_size(ring_bytes)
+        self.size = size
+        self.slots: list[Slot] = []
+        try:
+            for index in range(SLOTS):
+                down = segment.create(f"{index}-down", size)
+                self.slots.append(Slot(index, size, down, -1))
+                self.slots[-1].up_fd = segment.create(f"{index}-up", size)
+        except BaseException:
+            self.close()
+            raise
+
+    def free(self, left: int) -> Slot | None:
+        """A slot nobody sits in and that the game has left (`left`: see switchboard); None: all four are in use."""
+        return next((s for s in self.slots if not s.holder and s.freed_by <= left), None)
+
+    def of(self, holder: int) -> Slot | None:
+        """The slot an attempt sits in."""
+        return next((s for s in self.slots if s.holder == holder), None)
+
+    def close(self) -> None:
+        """Unmap and close everything."""
+        for slot in self.slots:
+            for mapped in (slot.down, slot.up):
+                if mapped is not None:
+                    mapped.close()
+            for fd in (slot.down_fd, slot.up_fd):
+                if fd >= 0:
+                    os.close(fd)
+        self.slots.clear()
+
