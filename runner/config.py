@@ -1,0 +1,269 @@
+"""The settings of a supervisor: defaults, then ``fumehood.toml``, then the command line; the last one that speaks wins.
+
+::
+
+    # fumehood.toml, beside the mods folder, never inside it
+    root = "mods"               # relative to this file
+    confinement = "full"        # or "reduced"
+    watcher = "auto"            # or "native", "polling"
+    packages = ["numpy"]        # what mods may import beyond the standard library
+    log_format = "text"         # or "json"
+    log_level = "info"
+
+    [limits]                    # what one mod may use: shared.policy.Limits names them all
+    memory = "256 MiB"
+    hang_after = 1.0
+
+The file is not looked for inside the mods folder: whoever may drop a mod there would set the limits he lives under.
+
+Rejected: environment variables (a third place to look when a limit is not what one thinks), and ignoring unknown keys
+(a misspelt limit that silently does not hold is a hole).
+"""
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ..shared.errors import ConfigError
+from ..shared.policy import Confinement, Limits
+
+FILE_NAME: Final = "fumehood.toml"
+
+LONGEST_FILE: Final = 256 * 1024
+"""Bytes of a configuration file. A person's has hundreds; a larger one is the wrong file, and is not read whole."""
+
+
+class Watcher(StrEnum):
+    """How changes on disk are noticed."""
+
+    AUTO = "auto"
+    """The native one where it works, else polling."""
+    NATIVE = "native"
+    """inotify: at once, and free when nothing changes. Serves no network folders, and needs watches to be left."""
+    POLLING = "polling"
+    """Looks at every file every 2 s. Works on any folder."""
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least important line that is still written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a supervisor can be told. Each field is a key of ``fumehood.toml``."""
+
+    root: str | None = None
+    """The mods folder. A relative path in a file counts from that file."""
+    confinement: Confinement = Confinement.FULL
+    watcher: Watcher = Watcher.AUTO
+    packages: tuple[str, ...] = ()
+    """Importable names that are preloaded for the mods, beyond the standard library."""
+    limits: Limits = Limits()
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.INFO
+
+
+BYTES: Final = frozenset(
+    {"memory", "resident", "scratch_bytes", "file_size", "state_bytes", "snapshot_bytes", "ring_bytes"}
+)
+"""The limits that are measured in bytes, and so may be written as ``"64 MiB"`` too."""
+
+UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+LEAST_RING: Final = 4096
+MOST_RING: Final = 64 * 2**20
+"""Bytes of a ring. Below a page even one traceback does not fit; each of a mod's four slots may hold two of them."""
+
+
+def find(start: Path) -> Path | None:
+    """Return ``start/fumehood.toml`` if there is one. Parents are not searched: a setting should be in plain sight."""
+    file = start / FILE_NAME
+    return file if file.is_file() else None
+
+
+def read(file: Path) -> Config:
+    """Read a configuration file; its `root` comes back absolute.
+
+    Raises ConfigError, which names the file and the key or line, for everything that can be wrong with it.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > LONGEST_FILE:
+        raise ConfigError(f"{file}: is longer than {LONGEST_FILE // 1024} KiB; is this the right file?")
+    try:
+        table = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from None
+    config = parse(table, str(file))
+    if config.root is None:
+        return config
+    config = msgspec.structs.replace(config, root=str((file.parent / Path(config.root).expanduser()).absolute()))
+    if file.resolve().is_relative_to(Path(str(config.root)).resolve()):
+        raise ConfigError(
+            f"{file}: lies inside the mods folder it names, where a mod's author could change it; "
+            f"move it beside {config.root}"
+        )
+    return config
+
+
+def parse(table: Mapping[str, Any], where: str) -> Config:
+    """Turn the keys of a file (or of the command line) into a Config. `where` begins every message.
+
+    Raises ConfigError: an unknown key, with the nearest known one; a value of the wrong type or out of its range.
+    """
+    _refuse_unknown(table, Config.__struct_fields__, where, "")
+    settings = dict(table)
+    limits = settings.get("limits", {})
+    if not isinstance(limits, Mapping):
+        raise ConfigError(f"{where}: limits: expected a table, `[limits]`, not {_kind(limits)}")
+    _refuse_unknown(limits, Limits.__struct_fields__, where, "limits.")
+    settings["limits"] = {
+        name: _bytes(value, f"{where}: limits.{name}") if name in BYTES and isinstance(value, str) else value
+        for name, value in limits.items()
+    }
+    _refuse_unknown_names(settings, where)
+    try:
+        config = msgspec.convert(settings, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_plain(error)}") from None
+    _refuse_out_of_range(config, where)
+    return config
+
+
+def merge(config: Config, options: Mapping[str, Any], where: str = "command line") -> Config:
+    """Lay options over a config; those that are None were not given. ``limits`` is merged field by field.
+
+    Raises ConfigError as `parse`.
+    """
+    given = {name: value for name, value in options.items() if value is not None and name != "limits"}
+    if given_limits := options.get("limits"):
+        given["limits"] = given_limits
+    over = parse(given, where)
+    changed = {name: getattr(over, name) for name in given if name != "limits"}
+    if given_limits:
+        changed["limits"] = msgspec.structs.replace(
+            config.limits, **{name: getattr(over.limits, name) for name in given_limits}
+        )
+    return msgspec.structs.replace(config, **changed)
+
+
+def parse_limit(text: str) -> tuple[str, Any]:
+    """Split ``NAME=VALUE`` of the option ``--limit``. Raises ConfigError; the name is checked by `parse`."""
+    name, equals, value = text.partition("=")
+    name, value = name.strip().replace("-", "_"), value.strip()
+    if not (equals and name and value):
+        raise ConfigError(f"--limit {text}: expected NAME=VALUE, such as memory=64MiB")
+    if name in BYTES:
+        return name, _bytes(value, f"--limit {name}")
+    try:
+        return name, int(value)
+    except ValueError:
+        pass
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ConfigError(f"--limit {name}: expected a number, not {value!r}") from None
+
+
+def check_root(root: str | Path) -> Path:
+    """Return the mods folder as an absolute path, links resolved.
+
+    Raises ConfigError when it does not exist, is no folder, or may not be listed.
+    """
+    path = Path(root).expanduser()
+    try:
+        resolved = path.resolve(strict=True)
+        if not resolved.is_dir():
+            raise ConfigError(f"{path}: the mods folder is a file; name the folder that holds it: {path.parent}")
+        with_any = next(resolved.iterdir(), None)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: the mods folder does not exist; make it with: mkdir -p {path}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: the mods folder cannot be read: {reason}") from None
+    del with_any  # an empty folder is fine: mods may come later
+    return resolved
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str, prefix: str) -> None:
+    names = sorted(known)
+    for key in table:
+        if key in names:
+            continue
+        near = difflib.get_close_matches(str(key).replace("-", "_").lower(), names, n=1, cutoff=0.5)
+        hint = f"did you mean {prefix}{near[0]}?" if near else "known keys: " + ", ".join(names)
+        raise ConfigError(f"{where}: {prefix}{key}: there is no such setting; {hint}")
+
+
+def _refuse_unknown_names(settings: Mapping[str, Any], where: str) -> None:
+    """Check the settings that are one of a few names, so that a wrong one is answered with the list."""
+    for key, kind in (
+        ("confinement", Confinement),
+        ("watcher", Watcher),
+        ("log_format", LogFormat),
+        ("log_level", LogLevel),
+    ):
+        value = settings.get(key, next(iter(kind)))
+        names = [str(member) for member in kind]
+        if not isinstance(value, str) or value not in names:
+            raise ConfigError(f"{where}: {key}: expected one of {', '.join(names)}, not {value!r}")
+
+
+def _refuse_out_of_range(config: Config, where: str) -> None:
+    for name in config.packages:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ConfigError(f"{where}: packages: {name!r} is not a name that `import` takes")
+    for name in Limits.__struct_fields__:
+        value = getattr(config.limits, name)
+        if not (math.isfinite(value) and value > 0):
+            raise ConfigError(f"{where}: limits.{name}: expected more than 0, not {value}")
+        if value > 2**62:
+            raise ConfigError(f"{where}: limits.{name}: {value} is more than any machine has")
+    ring = config.limits.ring_bytes
+    if ring & (ring - 1) or not LEAST_RING <= ring <= MOST_RING:
+        raise ConfigError(
+            f"{where}: limits.ring_bytes: expected a power of two from {LEAST_RING} to {MOST_RING}, not {ring}"
+        )
+
+
+def _bytes(text: str, where: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip(), re.ASCII)
+    if match is None or match[2].upper() not in UNITS:
+        raise ConfigError(f"{where}: expected bytes, such as 67108864 or 64 MiB, not {text!r}")
+    number, unit = match[1], UNITS[match[2].upper()]
+    return int(float(number) * unit) if "." in number else int(number) * unit
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Turn msgspec's "Expected `int`, got `str` - at `$.limits.files`" round, so that the key comes first."""
+    message, _, path = str(error).partition(" - at `$.")
+    message = message.replace("`str | null`", "text").replace("`str`", "text").replace("`", "")
+    return f"{path.rstrip('`')}: {message[:1].lower()}{message[1:]}" if path else message
+
+
+def _kind(value: object) -> str:
+    return f"{value!r}" if isinstance(value, (str, int, float, bool)) else f"a {type(value).__name__}"

@@ -1,0 +1,114 @@
+"""Standard `logging`, set up for a person at a terminal (text) or for a machine that reads lines (json).
+
+One event is one line, whatever stands in it: what mods print and raise goes through here, so control characters (line
+ends, terminal escapes, direction marks) are written as visible escapes and cannot forge a line or repaint a terminal.
+
+Every logger of ours is below ``fumehood``; what a line is about rides in `extra`::
+
+    logger.info("went live", extra={"mod": "weather", "version": 7, "epoch": 41})
+
+    2026-11-24T03:14:12.123Z INFO    fumehood.supervisor: went live mod=weather version=7 epoch=41
+    {"time":"2026-11-24T03:14:12.123Z","level":"info","logger":"fumehood.supervisor","message":"went live","mod":...}
+
+A library must not decide how its host logs: `fumehood.runner.launch` adds no handler on its own; the commands do.
+"""
+
+import json
+import logging
+import sys
+import time
+import unicodedata
+from typing import Any, Final, TextIO
+
+from .config import LogFormat, LogLevel
+
+LOGGER: Final = "fumehood"
+
+OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What `logging` itself puts on a record; anything else came by `extra`. (taskName exists from Python 3.12 on.)"""
+
+HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories that move the cursor, end the line, turn its direction or show nothing."""
+
+
+def visible(text: str) -> str:
+    """Return `text` as one line: every control, format or line-separating character as a Python escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in HIDDEN else character
+        for character in text
+    )
+
+
+def extras(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what the caller passed as `extra`, in the order given."""
+    return {name: value for name, value in vars(record).items() if name not in OWN}
+
+
+def timestamp(record: logging.LogRecord) -> str:
+    """Return the record's time as RFC 3339, UTC, milliseconds."""
+    milliseconds = int(record.created * 1000) % 1000
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{milliseconds:03d}Z"
+
+
+class TextFormatter(logging.Formatter):
+    """``time LEVEL logger: message key=value``; an exception follows on the same line, escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        parts = [f"{timestamp(record)} {record.levelname:<7} {record.name}: {visible(record.getMessage())}"]
+        for name, value in extras(record).items():
+            text = visible(str(value))
+            parts.append(f"{name}={json.dumps(text, ensure_ascii=False) if ' ' in text or not text else text}")
+        if record.exc_info:
+            parts.append("exception=" + json.dumps(visible(self.formatException(record.exc_info)), ensure_ascii=False))
+        return " ".join(parts)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, keys time, level, logger, message, then whatever came by `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document: dict[str, Any] = {
+            "time": timestamp(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        document |= {name: value for name, value in extras(record).items() if name not in document}
+        if record.exc_info:
+            document["exception"] = self.formatException(record.exc_info)
+        # ASCII only: JSON's own escapes make every control and format character harmless.
+        return json.dumps(document, default=str, separators=(",", ":"))
+
+
+class LinesHandler(logging.StreamHandler[TextIO]):
+    """Writes to the stream that is `sys.stderr` now, and outlives a reader that has gone (``fumehood run | head``)."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream or sys.stderr)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name logging calls
+        if not isinstance(sys.exc_info()[1], (BrokenPipeError, ValueError)):  # ValueError: the stream was closed
+            super().handleError(record)
+
+
+def set_up(
+    format: LogFormat = LogFormat.TEXT,  # noqa: A002 - the word the option has
+    level: LogLevel = LogLevel.INFO,
+    stream: TextIO | None = None,
+) -> logging.Logger:
+    """Send everything below the logger ``fumehood`` to `stream` (default stderr), and return that logger.
+
+    Called again it replaces what it set up before. Propagation stops: a root handler would print every line twice.
+    """
+    logger = logging.getLogger(LOGGER)
+    for handler in [handler for handler in logger.handlers if isinstance(handler, LinesHandler)]:
+        logger.removeHandler(handler)
+        handler.close()
+    handler = LinesHandler(stream)
+    handler.setFormatter(JsonFormatter() if format is LogFormat.JSON else TextFormatter())
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    return logger

@@ -1,0 +1,104 @@
+"""Log lines: one per event, whatever is in it; readable by a person or a machine."""
+
+import io
+import json
+import logging
+import re
+
+import pytest
+from fumehood.runner import logs
+from fumehood.runner.config import LogFormat, LogLevel
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.fixture
+def capture():
+    """Set logging up on a stream; take it away again."""
+    streams = []
+
+    def capture(format=LogFormat.TEXT, level=LogLevel.INFO):
+        streams.append(io.StringIO())
+        logs.set_up(format, level, streams[-1])
+        return streams[-1]
+
+    yield capture
+    logger = logging.getLogger(logs.LOGGER)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+
+
+log = logging.getLogger("fumehood.test")
+
+
+def test_text_is_time_level_logger_message_and_what_it_is_about(capture):
+    out = capture()
+    log.info("went live", extra={"mod": "weather", "version": 7, "note": "two words", "none": ""})
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    fumehood\.test: went live "
+        r'mod=weather version=7 note="two words" none=""\n',
+        out.getvalue(),
+    )
+
+
+def test_json_is_one_object_a_line(capture):
+    out = capture(LogFormat.JSON)
+    log.warning("rolled %s", "back", extra={"mod": "a/x", "stages": {"import": 3.5}, "odd": {1, 2}})
+    line = json.loads(out.getvalue())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
+    assert line == {
+        "level": "warning",
+        "logger": "fumehood.test",
+        "message": "rolled back",
+        "mod": "a/x",
+        "stages": {"import": 3.5},
+        "odd": "{1, 2}",
+    }
+
+
+def test_extra_cannot_pose_as_the_line_itself(capture):
+    out = capture(LogFormat.JSON)
+    log.info("true", extra={"time": "never", "level": "none", "logger": "else"})
+    line = json.loads(out.getvalue())
+    assert (line["level"], line["logger"]) == ("info", "fumehood.test")
+    assert line["time"] != "never"
+
+
+@pytest.mark.parametrize("format", LogFormat)
+@given(st.text())
+def test_any_text_is_one_line_that_cannot_steer_a_terminal(format, text):
+    record = logging.makeLogRecord({"name": "fumehood.test", "levelname": "INFO", "msg": "%s", "args": (text,)})
+    record.mod = text
+    line = (logs.JsonFormatter() if format is LogFormat.JSON else logs.TextFormatter()).format(record)
+    assert len(line.splitlines()) == 1
+    assert logs.visible(line) == line
+    if format is LogFormat.JSON:
+        assert json.loads(line)["message"] == text
+
+
+def test_an_exception_stays_on_its_line(capture):
+    for format in LogFormat:
+        out = capture(format)
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            log.exception("failed")
+        assert out.getvalue().count("\n") == 1
+        assert "ValueError" in out.getvalue()
+
+
+def test_the_level_holds_and_a_second_set_up_replaces_the_first(capture):
+    first = capture(level=LogLevel.WARNING)
+    log.info("quiet")
+    second = capture(level=LogLevel.DEBUG)
+    log.debug("loud")
+    assert first.getvalue() == ""
+    assert second.getvalue().count("loud") == 1
+
+
+def test_a_reader_that_has_gone_stops_nothing(capture, capsys):
+    capture().close()
+    log.info("into the void")
+    assert capsys.readouterr().err == ""
