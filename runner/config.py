@@ -86,6 +86,9 @@ BYTES: Final = frozenset(
 )
 """The limits that are measured in bytes, and so may be written as ``"64 MiB"`` too."""
 
+MAY_BE_ZERO: Final = frozenset({"log_lines", "intents_per_frame", "state_bytes"})
+"""The limits of which none at all is a sensible amount."""
+
 UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 LEAST_RING: Final = 4096
@@ -135,12 +138,11 @@ def parse(table: Mapping[str, Any], where: str) -> Config:
 
     Raises ConfigError: an unknown key, with the nearest known one; a value of the wrong type or out of its range.
     """
-    _refuse_unknown(table, Config.__struct_fields__, where, "")
-    settings = dict(table)
+    settings = _known(table, Config.__struct_fields__, where, "")
     limits = settings.get("limits", {})
     if not isinstance(limits, Mapping):
         raise ConfigError(f"{where}: limits: expected a table, `[limits]`, not {_kind(limits)}")
-    _refuse_unknown(limits, Limits.__struct_fields__, where, "limits.")
+    limits = _known(limits, Limits.__struct_fields__, where, "limits.")
     settings["limits"] = {
         name: _bytes(value, f"{where}: limits.{name}") if name in BYTES and isinstance(value, str) else value
         for name, value in limits.items()
@@ -209,14 +211,20 @@ def check_root(root: str | Path) -> Path:
     return resolved
 
 
-def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str, prefix: str) -> None:
+def _known(table: Mapping[str, Any], known: Iterable[str], where: str, prefix: str) -> dict[str, Any]:
+    """Return the table with its keys as fields are called: dashes and underscores are the same, as in a manifest."""
     names = sorted(known)
-    for key in table:
-        if key in names:
-            continue
-        near = difflib.get_close_matches(str(key).replace("-", "_").lower(), names, n=1, cutoff=0.5)
-        hint = f"did you mean {prefix}{near[0]}?" if near else "known keys: " + ", ".join(names)
-        raise ConfigError(f"{where}: {prefix}{key}: there is no such setting; {hint}")
+    settings: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in names:
+            near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+            hint = f"did you mean {prefix}{near[0]}?" if near else "known keys: " + ", ".join(names)
+            raise ConfigError(f"{where}: {prefix}{key}: there is no such setting; {hint}")
+        if name in settings:
+            raise ConfigError(f"{where}: {prefix}{key}: is set twice, with a dash and with an underscore")
+        settings[name] = value
+    return settings
 
 
 def _refuse_unknown_names(settings: Mapping[str, Any], where: str) -> None:
@@ -239,7 +247,7 @@ def _refuse_out_of_range(config: Config, where: str) -> None:
             raise ConfigError(f"{where}: packages: {name!r} is not a name that `import` takes")
     for name in Limits.__struct_fields__:
         value = getattr(config.limits, name)
-        if not (math.isfinite(value) and value > 0):
+        if not (math.isfinite(value) and (value > 0 or (value == 0 and name in MAY_BE_ZERO))):
             raise ConfigError(f"{where}: limits.{name}: expected more than 0, not {value}")
         if value > 2**62:
             raise ConfigError(f"{where}: limits.{name}: {value} is more than any machine has")

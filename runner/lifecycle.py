@@ -30,6 +30,7 @@ class Lifecycle:
     """The roles of one mod's workers. Every method takes the time (seconds, monotonic) and returns what to do, in order."""
 
     next_epoch: Callable[[], int]
+    mod: str = ""
     limits: Limits = field(default_factory=Limits)
     probation: Probation = field(default_factory=Probation)
     intensity: Intensity = field(default_factory=Intensity)
@@ -59,7 +60,7 @@ class Lifecycle:
     """Who failed, until the one who takes over is live and the receipt can be written."""
 
     def __post_init__(self) -> None:
-        self._breaker = Breaker(self.intensity.burst, self.intensity.period)
+        self._breaker = Breaker(self.intensity)
 
     # ── what the source says ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -410,7 +411,7 @@ class Lifecycle:
         return any(a is not None and not a.failed and a is not self.active for a in self.offers.values())
 
     def _count_failure(self, digest: str, diagnostic: Diagnostic, now: float) -> None:
-        if self._breaker.trip(digest, now):
+        if self._breaker.failed(self.mod, digest, now):
             self.quarantine[digest] = diagnostic
 
     def _recover(self, now: float, diagnostic: Diagnostic) -> list[Action]:

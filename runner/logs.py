@@ -17,28 +17,15 @@ import json
 import logging
 import sys
 import time
-import unicodedata
 from typing import Any, Final, TextIO
 
 from .config import LogFormat, LogLevel
+from .text import LONGEST_TRACEBACK, escape
 
 LOGGER: Final = "fumehood"
 
 OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What `logging` itself puts on a record; anything else came by `extra`. (taskName exists from Python 3.12 on.)"""
-
-HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Unicode categories that move the cursor, end the line, turn its direction or show nothing."""
-
-
-def visible(text: str) -> str:
-    """Return `text` as one line: every control, format or line-separating character as a Python escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character) in HIDDEN else character
-        for character in text
-    )
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
@@ -56,12 +43,13 @@ class TextFormatter(logging.Formatter):
     """``time LEVEL logger: message key=value``; an exception follows on the same line, escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        parts = [f"{timestamp(record)} {record.levelname:<7} {record.name}: {visible(record.getMessage())}"]
+        parts = [f"{timestamp(record)} {record.levelname:<7} {record.name}: {escape(record.getMessage())}"]
         for name, value in extras(record).items():
-            text = visible(str(value))
+            text = escape(str(value))
             parts.append(f"{name}={json.dumps(text, ensure_ascii=False) if ' ' in text or not text else text}")
         if record.exc_info:
-            parts.append("exception=" + json.dumps(visible(self.formatException(record.exc_info)), ensure_ascii=False))
+            trace = escape(self.formatException(record.exc_info), LONGEST_TRACEBACK)
+            parts.append("exception=" + json.dumps(trace, ensure_ascii=False))
         return " ".join(parts)
 
 

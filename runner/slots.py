@@ -16,6 +16,7 @@ from ..shared._ring import (
     COMMANDS,
     END,
     HEAD,
+    INHERITED_DONE,
     INHERITED_START,
     LIVE,
     OPEN_END,
@@ -105,6 +106,18 @@ class Slot:
         """How many inherited messages the worker says it began."""
         _, up = self.mapped()
         return up.load64(INHERITED_START)
+
+    def in_hand(self, inherited: list[bytes]) -> list[bytes]:
+        """The message that was begun and not finished, in the ring or among `inherited`: none or one if it is honest."""
+        down, up = self.mapped()
+        begun, done = up.load64(INHERITED_START), up.load64(INHERITED_DONE)
+        if done < begun <= len(inherited):
+            return inherited[begun - 1 : begun]
+        start, stop = self.progress()
+        try:
+            return frames(down, start, stop)[:1] if stop > start else []
+        except (CorruptRing, ValueError):
+            return []
 
     def unbegun(self) -> list[bytes]:
         """The frames that were sent and never begun. A worker that lied about its cursors loses only its own."""

@@ -85,6 +85,7 @@ class Switchboard:
     def __init__(self) -> None:
         self.board_fd = segment.create("switchboard", BOARD_BYTES)
         segment.allocate(self.board_fd, BOARD_BYTES)
+        self.board_read_only = segment.read_only(self.board_fd)
         self.page_fd = segment.create("game-page", PAGE_BYTES)
         segment.allocate(self.page_fd, PAGE_BYTES)
         self.board = Segment(self.board_fd, BOARD_BYTES, writable=True)
@@ -146,5 +147,5 @@ class Switchboard:
         """Unmap and close both."""
         for mapped in (self.board, self.page):
             mapped.close()
-        for fd in (self.board_fd, self.page_fd):
+        for fd in (self.board_fd, self.board_read_only, self.page_fd):
             os.close(fd)

@@ -1,0 +1,155 @@
+"""The supervisor's end of one game's control socket. Answers one request at a time; never waits for a slow reader."""
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from ..shared import packets
+from ..shared.errors import ProtocolError
+from ..shared.messages import pack
+from . import control
+from .journal import Journal
+from .lane import Lane
+
+LONGEST_PATIENCE: Final = 60.0
+"""Seconds a request may ask to wait. Longer waits are asked for again: nothing of a dead game stays for ever."""
+
+log = logging.getLogger("fumehood.control")
+
+
+class Host(Protocol):
+    """What an attachment needs of the supervisor."""
+
+    journal: Journal
+    lanes: dict[str, Lane]
+
+    def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
+        """The pages of the only game, with descriptors that stay the supervisor's."""
+
+    def introduction(self, lane: Lane) -> tuple[int, ...]:
+        """Descriptors of a mod's slots; the caller closes them."""
+
+    async def settle(self, patience: float) -> None:
+        """Wait until every mod is at rest."""
+
+    def detached(self, attachment: "Attachment") -> None:
+        """The game is gone."""
+
+
+class Attachment:
+    """One attached game."""
+
+    def __init__(self, sock: socket.socket, host: Host) -> None:
+        self._sock = sock
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._out: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._close_after: deque[tuple[int, ...]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._greeted = False
+        self.farewell: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """What to do before Bye is answered."""
+        self._loop.add_reader(sock, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data, fds = packets.receive(self._sock, control.PACKET_LIMIT)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError) as error:
+            self.close(f"the game's control socket failed: {error}")
+            return
+        for fd in fds:  # a game has no descriptors to give
+            socket.close(fd)
+        if not data:
+            self.close("the game closed its control socket")
+            return
+        try:
+            request = control.unpack_request(data)
+        except ProtocolError as error:
+            self.close(str(error))
+            return
+        if self._task is not None and not self._task.done():
+            self.close("the game sent a request before the last one was answered")
+            return
+        self._task = self._loop.create_task(self._answer(request))
+
+    async def _answer(self, request: control.Request) -> None:
+        match request:
+            case control.Hello():
+                self._hello(request)
+            case _ if not self._greeted:
+                self.close("the game did not say hello")
+            case control.Introductions():
+                for lane in list(self._host.lanes.values()):
+                    if lane.index >= request.since:
+                        fds = self._host.introduction(lane)
+                        self._send(control.Introduce(request.id, lane.index, lane.name), fds, close=True)
+                self._send(control.Done(request.id))
+            case control.StatusRequest():
+                for lane in list(self._host.lanes.values()):
+                    self._send(control.StatusItem(request.id, lane.status()))
+                self._send(control.Done(request.id))
+            case control.ReceiptsRequest():
+                patience = min(request.patience, LONGEST_PATIENCE)
+                for receipt in await self._host.journal.beyond(request.since, patience):
+                    self._send(control.ReceiptItem(request.id, receipt))
+                self._send(control.Done(request.id))
+            case control.Settle():
+                await self._host.settle(min(request.patience, LONGEST_PATIENCE))
+                self._send(control.Done(request.id))
+            case control.Bye():
+                if self.farewell is not None:
+                    await self.farewell()
+                self._send(control.Done(request.id))
+
+    def _hello(self, request: control.Hello) -> None:
+        if request.protocol != control.PROTOCOL:
+            text = f"this supervisor speaks control protocol {control.PROTOCOL}, the game {request.protocol}: use one release"
+            self._send(control.Refusal("ConfigError", text))
+            return
+        self._greeted = True
+        message, fds = self._host.welcome()
+        self._send(message, fds)
+
+    def _send(self, message: control.Answer, fds: tuple[int, ...] = (), *, close: bool = False) -> None:
+        self._out.append((pack(message), fds))
+        self._close_after.append(fds if close else ())
+        if len(self._out) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._out:
+            try:
+                packets.send(self._sock, *self._out[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._sock, self._flush)
+                return
+            except OSError as error:
+                self.close(f"the game cannot be answered: {error}")
+                return
+            self._out.popleft()
+            for fd in self._close_after.popleft():
+                socket.close(fd)
+        if self._sock.fileno() >= 0:
+            self._loop.remove_writer(self._sock)
+
+    def close(self, reason: str = "") -> None:
+        """Let the game go. Idempotent."""
+        if self._sock.fileno() < 0:
+            return
+        if reason:
+            log.info("%s", reason)
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+        while self._close_after:
+            for fd in self._close_after.popleft():
+                socket.close(fd)
+        self._out.clear()
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+        self._host.detached(self)

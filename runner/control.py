@@ -1,0 +1,113 @@
+"""The control socket between a game and its supervisor: small, pull-only, both ends trusted code.
+
+::
+
+    game                                supervisor
+    Hello  ───────────────────────────▶
+           ◀─────────────────────────── Welcome (switchboard read-only, game page, bell)   or Refusal
+    Introductions(since) ─────────────▶
+           ◀─────────────────────────── Introduce (8 descriptors) …, Done
+    StatusRequest, ReceiptsRequest, Settle ▶
+           ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
+    Bye    ───────────────────────────▶
+
+Pull-only, so that a game which stalls costs the supervisor nothing: it never buffers what nobody asked for. One request
+is outstanding at a time. Each packet is one message.
+"""
+
+from typing import Final
+
+import msgspec
+
+from ..shared.messages import unpacker
+from .records import ModStatus, Receipt
+
+PROTOCOL: Final = 1
+PACKET_LIMIT: Final = 128 * 1024
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """A game would like to attach."""
+
+    protocol: int
+
+
+class Welcome(msgspec.Struct, frozen=True, tag=True):
+    """Attached. Descriptors: switchboard (read-only), game page, the bell that tells the supervisor of adoptions."""
+
+    session: int
+    ring_segment: int
+    board_bytes: int
+    page_bytes: int
+
+
+class Refusal(msgspec.Struct, frozen=True, tag=True):
+    """Not attached, or the start failed. `kind` is the name of a class in shared.errors."""
+
+    kind: str
+    message: str
+
+
+class Introductions(msgspec.Struct, frozen=True, tag=True):
+    """Tell me of the mods with an index of `since` or more."""
+
+    id: int
+    since: int
+
+
+class Introduce(msgspec.Struct, frozen=True, tag=True):
+    """One mod. Descriptors: four times `down`, then four times `up` read-only."""
+
+    id: int
+    index: int
+    name: str
+
+
+class StatusRequest(msgspec.Struct, frozen=True, tag=True):
+    """One StatusItem per mod, then Done."""
+
+    id: int
+
+
+class StatusItem(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    status: ModStatus
+
+
+class ReceiptsRequest(msgspec.Struct, frozen=True, tag=True):
+    """The receipts numbered above `since`, then Done; if there are none, wait up to `patience` seconds for one."""
+
+    id: int
+    since: int
+    patience: float
+
+
+class ReceiptItem(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    receipt: Receipt
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """Done once no mod is between two roles: every one is live, down, or refused. Up to `patience` seconds."""
+
+    id: int
+    patience: float
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The end of an answer."""
+
+    id: int
+
+
+class Bye(msgspec.Struct, frozen=True, tag=True):
+    """The game leaves; under `launch` the supervisor ends with it. Answered with Done when all is cleared away."""
+
+    id: int
+
+
+Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Bye
+Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Done
+
+unpack_request: Final = unpacker(Request, "the game")
+unpack_answer: Final = unpacker(Answer, "the supervisor")

@@ -1,0 +1,628 @@
+"""One mod in the supervisor: carries out what its lifecycle decides, and tells it what happened. One event loop.
+
+::
+
+    source ──drafted/settled──▶ ┌───────────┐ ──Build──▶ nursery.take → Assign → Bound → Rehearse → Ready
+    game ────adopted──────────▶ │ Lifecycle │ ──Offer──▶ switchboard
+    workers ─ready/live/died──▶ │  (pure)   │ ──Begin──▶ Start: state + what predecessors never began
+    clock ───tick─────────────▶ └───────────┘ ──Retire─▶ kill, reap, free the slot when the game has left it
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Final, Protocol
+
+from ..shared import messages
+from ..shared.errors import MachineError
+from ..shared.messages import Diagnostic
+from ..shared.policy import Confinement, Intensity, Limits, Probation
+from ..shared.states import Role, Stage, Verdict
+from . import monitor, postmortem
+from .checkpoints import Checkpoint, Checkpoints
+from .journal import Journal
+from .lifecycle import Lifecycle
+from .nursery import Nursery, WorkerProcess
+from .rate import TokenBucket
+from .records import ModStatus, Receipt
+from .roles import Action, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
+from .seat import Seat
+from .slots import Slot, Slots
+from .snapshot import Snapshot
+from .switchboard import Switchboard, epoch_of, slot_of, word_of
+from .text import escape, escape_diagnostic
+
+STACK_PATIENCE: Final = 0.2
+"""Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a loaded machine shows no stack."""
+FRESH_PATIENCE: Final = 0.1
+"""Seconds a rehearsal waits for a fresh copy of the state; then it takes the newest checkpoint."""
+REAP_PATIENCE: Final = 2.0
+"""Seconds the successor waits for a killed predecessor to be reaped, before it takes the ring as it is."""
+
+log = logging.getLogger("fumehood.mods")
+
+
+class House(Protocol):
+    """What a lane needs of the supervisor."""
+
+    nursery: Nursery
+    switchboard: Switchboard
+    journal: Journal
+    limits: Limits
+    probation: Probation
+    intensity: Intensity
+    confinement: Confinement
+    candidates: asyncio.Semaphore
+    attached: bool
+
+    def settle_changed(self) -> None:
+        """Some mod may have come to rest."""
+
+    def worst_frame_ms(self) -> float:
+        """The game's longest emit since this was asked last."""
+
+
+class Lane:
+    """The serial lane of one mod."""
+
+    def __init__(self, name: str, index: int, house: House) -> None:
+        self.name = name
+        self.index = index
+        self.house = house
+        self.slots = Slots(name, house.limits.ring_bytes)
+        self.life = Lifecycle(house.switchboard.next_epoch, name, house.limits, house.probation, house.intensity)
+        self.seats: dict[int, Seat] = {}
+        self.snapshots: dict[str, Snapshot] = {}
+        self.states = Checkpoints()
+        self.diagnostic: Diagnostic | None = None
+        self.lost_posts = self.reloads = self.rollbacks = self.handler_errors = 0
+        self.resident = 0
+        self._estates: list[Seat] = []
+        self._queue: deque[Action] = deque()
+        self._running = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._adopted = 0
+        self._log_bucket = TokenBucket(house.limits.log_lines, house.limits.log_lines)
+        self._log_dropped = 0
+        self.sighting: monitor.Sighting | None = None
+        """The handler the monitor watches."""
+        self._patrolled = (-1, -1)
+
+    # ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def drafted(self, snapshot: Snapshot, cause: str) -> None:
+        """New bytes: start on them."""
+        self.snapshots[snapshot.digest] = snapshot
+        self._do(self.life.drafted(snapshot.digest, cause, time.monotonic()))
+
+    def settled(self, digest: str | None, cause: str) -> None:
+        """Nothing more is coming: these bytes may go live."""
+        self._do(self.life.settled(digest, cause, time.monotonic()))
+
+    def unreadable(self, diagnostic: Diagnostic, cause: str) -> None:
+        """What is on disk could not be taken."""
+        self._do(self.life.unreadable(diagnostic, cause))
+
+    # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def look(self) -> None:
+        """Read what the game adopted and left. Cheap when nothing changed."""
+        word = self.house.switchboard.adopted(self.index)
+        if word != self._adopted:
+            self._adopt(word)
+        self._room.set()
+
+    def _adopt(self, word: int) -> None:
+        before, self._adopted = self._adopted, word
+        if before and slot_of(before) != slot_of(word):
+            self._slot_at(before).freed_by = epoch_of(word)
+        self._do(self.life.adopted(epoch_of(word), time.monotonic()))
+        active = self.life.active
+        if active is None and self.life.draining is None:
+            self._drop_estates()
+        elif active is not None and active.failed:
+            estate = next((e for e in self._estates if e.attempt == active.number), None)
+            if estate is not None:
+                self._mark_dead(estate)
+
+    def adopt_for_absent_game(self) -> None:
+        """With no game attached nobody stores epochs: do in its place what it would do."""
+        if self.house.attached or not self.life.offers:
+            return
+        epoch, attempt = next(reversed(self.life.offers.items()))
+        board = self.house.switchboard
+        seat = self.seats.get(attempt.number) if attempt else None
+        slot = seat.slot if seat else None
+        new = word_of(epoch, slot.index if slot else 0)
+        old = self._slot_at(self._adopted) if self._adopted else None
+        if old is not None and old is not slot and old.down is not None:
+            old.end_for_absent_game()
+        if slot is not None and slot is not old:
+            slot.reopen_for_absent_game()
+        board.adopt_for_absent_game(self.index, new)
+        self.look()
+
+    def _slot_at(self, word: int) -> Slot:
+        return self.slots.slots[slot_of(word)]
+
+    # ── the lifecycle's actions ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _do(self, actions: list[Action]) -> None:
+        """Carry actions out in order; those that they cause come after them."""
+        self._queue.extend(actions)
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._queue:
+                self._perform(self._queue.popleft())
+        finally:
+            self._running = False
+        self._arm()
+        self.adopt_for_absent_game()
+        self.house.settle_changed()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Build():
+                seat = Seat(action.attempt, self.snapshots[action.digest], action.version, self._limits(action.digest))
+                self.seats[action.attempt] = seat
+                seat.mark("begun", time.monotonic_ns())
+                seat.build = self._spawn(self._build(seat))
+            case Offer():
+                self._offer(self.seats[action.attempt], action.epoch)
+            case Supersede():
+                taken = epoch_of(self.house.switchboard.adopted(self.index)) == action.epoch
+                self.look() if taken else self._do(self.life.superseded(action.epoch))
+            case Withdraw():
+                self.house.switchboard.publish_nobody(self.index, action.epoch)
+            case Begin():
+                self._spawn(self._begin(self.seats[action.attempt]))
+            case Kill():
+                self._spawn(self._kill_slow(action))
+            case Retire():
+                self._retire(self.seats.pop(action.attempt), action.bequeath)
+            case Issue():
+                self._issue(action)
+
+    async def _build(self, seat: Seat) -> None:
+        """A worker, a slot, the bytes, every stage up to Ready. Whatever fails is said to the lifecycle."""
+        try:
+            async with self.house.candidates:
+                worker = await self.house.nursery.take(seat.limits)
+                slot = await self._free_slot()
+                worker.on_report = lambda report: self._report(seat, report)
+                worker.on_exit = lambda status: self._exited(seat, status)
+                seat.assign(worker, slot, self.name)
+                seat.mark("assigned", time.monotonic_ns())
+                self._do(self.life.entered(seat.attempt, Stage.CONFINE, time.monotonic()))
+                seat.bound = bound = await seat.expect(messages.Bound)
+                slot.write_card(seat.card([event for event, _ in bound.events]))
+                await self._refresh_state()
+                seat.rehearse(self.states.newest())
+                ready: messages.Ready = await seat.expect(messages.Ready)
+                seat.stages |= _checked_stages(bound.stages) | _checked_stages({"rehearse": ready.rehearse_us})
+                seat.mark("ready", time.monotonic_ns())
+        except (OSError, MachineError) as error:
+            self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}"))
+        except (TypeError, ValueError) as error:
+            self._condemn(seat, Diagnostic(Stage.BIND, type(error).__name__, str(error)))
+        else:
+            self._do(self.life.ready(seat.attempt, time.monotonic()))
+
+    async def _free_slot(self) -> Slot:
+        """A slot that nobody uses. All four taken means that the game has yet to move: wait for it or for a reaping."""
+        while (slot := self.slots.free(self.house.switchboard.left(self.index))) is None:
+            self._room.clear()
+            await self._room.wait()
+        slot.holder = -1
+        return slot
+
+    async def _refresh_state(self) -> None:
+        """Ask the active worker for its state, if it did anything since it was asked last."""
+        active = self.life.active
+        seat = self.seats.get(active.number) if active and active.live and not active.failed else None
+        if seat is not None and seat.ask_checkpoint():
+            try:
+                await asyncio.wait_for(seat.expect(messages.Checkpointed), FRESH_PATIENCE)
+            except (TimeoutError, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                    raise
+
+    def _offer(self, seat: Seat, epoch: int) -> None:
+        assert seat.slot is not None, "only a worker with a slot is offered"
+        attempt = self.life.attempts[seat.attempt]
+        if not attempt.live:
+            seat.slot.set_live(False)
+        seat.mark("offered", time.monotonic_ns())
+        self.house.switchboard.publish(self.index, epoch, seat.slot.index)
+
+    async def _begin(self, seat: Seat) -> None:
+        """Everyone before it is drained or dead; gather what they never began, and start it."""
+        seat.mark("drained", time.monotonic_ns())
+        gone = [e.worker.exited for e in self._estates if e.worker is not None and not e.worker.exited.done()]
+        if gone:
+            await asyncio.wait(gone, timeout=REAP_PATIENCE)
+        if seat.retired:
+            return
+        inheritance = [frame for estate in self._estates for frame in estate.remaining()]
+        self._bury()
+        self._start(seat, self.states.newest(), inheritance)
+
+    def _start(self, seat: Seat, state: Checkpoint | None, inheritance: list[bytes]) -> None:
+        active = self.life.active
+        assert active is not None and active.number == seat.attempt, "only the active worker is started"
+        try:
+            seat.start(active.epoch, state, inheritance, time.monotonic())
+        except OSError as error:
+            self._condemn(seat, Diagnostic(Stage.RESTORE, type(error).__name__, f"it could not be started: {error}"))
+
+    def _bury(self) -> None:
+        """The estates are shared out: count what was in hand when they died, free their slots."""
+        for estate in self._estates:
+            self.lost_posts += _posts(_in_hand(estate))
+            self._vacate(estate)
+        self._estates.clear()
+
+    def _drop_estates(self) -> None:
+        """Nobody serves any more: what was never begun is lost, and counted."""
+        for estate in self._estates:
+            self.lost_posts += _posts(estate.remaining())
+        self._bury()
+
+    def _vacate(self, seat: Seat) -> None:
+        """Its slot is free once it is reaped; the game may still have to leave it (`freed_by`)."""
+        slot, worker = seat.slot, seat.worker
+        if slot is None:
+            return
+
+        def free(_: object = None) -> None:
+            if slot.holder == seat.attempt:
+                slot.holder = 0
+                self._room.set()
+
+        if worker is None or worker.exited.done():
+            free()
+        else:
+            worker.exited.add_done_callback(free)
+
+    def _retire(self, seat: Seat, bequeath: bool) -> None:
+        seat.retired = True
+        if seat.build is not None and seat.build is not asyncio.current_task():
+            seat.build.cancel()
+        if seat.worker is not None:
+            seat.worker.kill()
+        seat.close()
+        if bequeath and seat.slot is not None:
+            self._mark_dead(seat)
+            self._estates.append(seat)
+        else:
+            self._vacate(seat)
+
+    def _mark_dead(self, seat: Seat) -> None:
+        """Tell the game, and whoever waits in it, that the worker it talks to is gone."""
+        assert seat.slot is not None, "only a worker with a slot was the game's"
+        adopted = self._adopted
+        if slot_of(adopted) == seat.slot.index:
+            self.house.switchboard.mark_dead(self.index, seat.slot.index, epoch_of(adopted))
+            seat.slot.wake_game()
+
+    async def _kill_slow(self, kill: Kill) -> None:
+        seat = self.seats.get(kill.attempt)
+        if seat is None:
+            return
+        seconds = getattr(seat.limits, kill.limit)
+        await self.execute(seat, kill.limit, kill.stage, f"{kill.stage} took longer than {seconds:g} s")
+
+    async def execute(self, seat: Seat, limit: str, stage: str, what: str) -> None:
+        """A limit was crossed: ask the worker where it is, kill it, and say why."""
+        dump = await seat.worker.stack(STACK_PATIENCE) if seat.worker is not None else ""
+        if not seat.retired:
+            self._condemn(seat, postmortem.of_limit(limit, stage, getattr(seat.limits, limit), what, escape(dump, lines=True)))
+
+    def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
+        self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
+
+    # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _report(self, seat: Seat, report: messages.Report) -> None:
+        """One message from a worker: hostile input, already known to be well-formed."""
+        now = time.monotonic()
+        if seat.retired:
+            return
+        match report:
+            case messages.Entered() if report.stage in tuple(Stage):
+                self._do(self.life.entered(seat.attempt, report.stage, now))
+            case messages.Bound() | messages.Ready():
+                seat.answer(report)
+            case messages.Unfit():
+                self._unfit(seat, escape_diagnostic(report.diagnostic), now)
+            case messages.Live():
+                self._live(seat, report, now)
+            case messages.Drained():
+                draining = self.life.draining
+                if draining is not None and draining.number == seat.attempt:
+                    self._take_state(seat, report, now)
+                    if seat.slot is not None:
+                        seat.slot.set_live(False)
+                    self._do(self.life.drained(seat.attempt, now))
+            case messages.Checkpointed() if report.serial == seat.serial:
+                self._take_state(seat, report, now)
+                seat.answer(report)
+            case messages.LogLine():
+                self._log(seat, report)
+            case messages.Fault():
+                self._fault(seat, report, now)
+            case _:
+                pass  # out of turn: an honest worker never sends it, a dishonest one gains nothing
+
+    def _unfit(self, seat: Seat, diagnostic: Diagnostic, now: float) -> None:
+        """A stage failed. A rollback whose state will not load tries older ones before it gives up."""
+        attempt = self.life.attempts.get(seat.attempt)
+        if attempt and attempt.started and not attempt.live and diagnostic.stage == Stage.RESTORE:
+            way_back = attempt.was_live or attempt.cause in ("recovery", "standby")
+            if way_back and seat.resumed_from is not None and seat.resumed_from.data:
+                older = self.states.after(seat.resumed_from)
+                log.warning("%s@%d: a state did not load (%s); trying %s", self.name, seat.version, diagnostic.message,
+                            "an older one" if older else "without state")  # fmt: skip
+                self._start(seat, older, seat.inherited)
+                return
+        self._do(self.life.unfit(seat.attempt, diagnostic, now))
+
+    def _live(self, seat: Seat, report: messages.Live, now: float) -> None:
+        active = self.life.active
+        if active is None or active.number != seat.attempt or not active.started or active.live or seat.slot is None:
+            return
+        seat.mark("live", time.monotonic_ns())
+        seat.stages |= _checked_stages({"restore": report.restore_us, "on_load": report.on_load_us})
+        seat.slot.set_live(True)
+        self._do(self.life.live(seat.attempt, now))
+
+    def _take_state(self, seat: Seat, report: messages.Drained | messages.Checkpointed, now: float) -> None:
+        state = seat.take_state(report, now)
+        if isinstance(state, Checkpoint):
+            self.states.add(state)
+        else:
+            log.error("%s@%d: its state could not be taken: %s", self.name, seat.version, escape(state))
+
+    def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
+        count = min(max(report.count, 1), 1_000_000)
+        diagnostic = escape_diagnostic(report.diagnostic)
+        self.handler_errors += count
+        if self._may_log():
+            log.warning("%s@%d: %s raised %s: %s (%s:%d)%s", self.name, seat.version, escape(report.event),
+                        diagnostic.kind, diagnostic.message, diagnostic.file, diagnostic.line,
+                        f", {count} times" if count > 1 else "")  # fmt: skip
+        self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
+
+    def _log(self, seat: Seat, line: messages.LogLine) -> None:
+        if self._may_log():
+            level = line.level if 0 <= line.level <= logging.CRITICAL else logging.INFO
+            dropped = min(max(line.dropped, 0), 10**9) + self._log_dropped
+            self._log_dropped = 0
+            text = escape(line.text)
+            log.log(level, "%s@%d: %s%s", self.name, seat.version, text, f" ({dropped} lines dropped)" if dropped else "")
+
+    def _may_log(self) -> bool:
+        if self._log_bucket.take(time.monotonic()):
+            return True
+        self._log_dropped += 1
+        return False
+
+    def _exited(self, seat: Seat, status: int | None) -> None:
+        """A worker ended. What it was to the mod decides what follows; a retired one has no say left."""
+        worker = seat.worker
+        if seat.retired or worker is None:
+            return
+        attempt = self.life.attempts.get(seat.attempt)
+        stage = attempt.stage if attempt else Stage.RUN
+        if worker.misbehaved:
+            self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
+        else:
+            dump = escape(worker.stderr_tail(), lines=True)
+            self._condemn(seat, postmortem.of_exit(status, dump, stage, seat.limits))
+
+    # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _arm(self) -> None:
+        """One timer for the lifecycle's next deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.life.deadline()
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = loop.call_later(delay, lambda: self._do(self.life.tick(time.monotonic())))
+
+    def _limits(self, digest: str) -> Limits:
+        return self.snapshots[digest].manifest.within(self.house.limits)
+
+    def _issue(self, issue: Issue) -> None:
+        active = self.life.active
+        if issue.verdict is Verdict.LIVE:
+            self.reloads += 1
+            if active is not None and issue.digest == self.life.target:
+                self.diagnostic = None
+        elif issue.verdict is Verdict.ROLLED_BACK:
+            self.rollbacks += 1
+        if issue.diagnostic is not None:
+            self.diagnostic = issue.diagnostic
+        seat = self.seats.get(issue.attempt)
+        snapshot = self.snapshots.get(issue.digest)
+        times = seat.times if seat else {}
+        to_live = None
+        if issue.verdict is Verdict.LIVE and issue.cause == "save" and snapshot is not None and "live" in times:
+            to_live = (times["live"] - snapshot.caused_ns) / 1e6
+        live = active if active is not None and not active.failed else None
+        receipt = Receipt(
+            number=self.house.journal.last + 1,
+            mod=self.name,
+            cause=issue.cause,
+            verdict=issue.verdict.value,
+            version=issue.version,
+            digest=issue.digest,
+            epoch=live.epoch if live else 0,
+            live_version=live.version if live else 0,
+            live_digest=live.digest if live else "",
+            stages=_stages(times, snapshot, seat),
+            save_to_live_ms=to_live,
+            state_age_ms=seat.resumed_age * 1e3
+            if seat and seat.resumed_age is not None and issue.verdict is Verdict.ROLLED_BACK
+            else None,
+            worst_frame_ms=self.house.worst_frame_ms(),
+            at=time.time(),
+            diagnostic=issue.diagnostic,
+        )
+        self.house.journal.append(receipt)
+        _say(receipt)
+        self._forget_old_snapshots()
+
+    def _forget_old_snapshots(self) -> None:
+        """Keep what may still be loaded: what is live, standing by, on disk, being built, or next in the history."""
+        kept = {a.digest for a in self.life.attempts.values()} | set(self.life.history[-3:]) | {self.life.target or ""}
+        for digest in [d for d in self.snapshots if d not in kept]:
+            if len(self.snapshots) > 8:
+                del self.snapshots[digest]
+
+    def at_rest(self) -> bool:
+        """Nothing is under way: every step that could be taken was taken."""
+        life = self.life
+        if life.candidate or life.recovery or life.offers or life.draining:
+            return False
+        return life.active is None or life.active.live
+
+    def status(self) -> ModStatus:
+        """As the game is told."""
+        life = self.life
+        active = life.active if life.active and not life.active.failed else None
+        seat = self.seats.get(active.number) if active else None
+        newest = self.states.newest()
+        role = life.role()
+        return ModStatus(
+            name=self.name,
+            version=active.version if active else 0,
+            epoch=active.epoch if active else 0,
+            digest=active.digest if active else "",
+            role=role.value if role and role is not Role.RETIRED else "down",
+            pid=seat.worker.pid if seat and seat.worker else 0,
+            standby=life.standby.version if life.standby else 0,
+            target=life.target or "",
+            down=life.down if active is None else "",
+            diagnostic=self.diagnostic,
+            reloads=self.reloads,
+            rollbacks=self.rollbacks,
+            handler_errors=self.handler_errors,
+            lost_posts=self.lost_posts,
+            state_bytes=len(newest.data) if newest else 0,
+            resident=self.resident,
+        )
+
+    def active_seat(self) -> Seat | None:
+        """The seat of the worker that serves."""
+        active = self.life.active
+        return self.seats.get(active.number) if active is not None and active.live and not active.failed else None
+
+    async def patrol(self, now: float) -> None:
+        """Four times a second: is it hanging, is it too large? Looks only at workers that did something since."""
+        seat = self.active_seat()
+        if seat is None or seat.slot is None or seat.worker is None:
+            self.sighting = None
+            return
+        position = seat.slot.progress()
+        busy = position[0] != position[1]
+        if not busy and position == self._patrolled:
+            self.sighting = None
+            return
+        self._patrolled = position
+        try:
+            cpu, self.resident = monitor.cpu_seconds(seat.worker.pid), monitor.own_memory(seat.worker.pid)
+        except OSError:
+            return  # it is going: its exit is on the way
+        if seat.memory_base == 0:
+            seat.memory_base = self.resident
+        if self.resident - seat.memory_base > seat.limits.resident:
+            mib = (self.resident - seat.memory_base) >> 20
+            await self.execute(seat, "resident", Stage.RUN, f"it grew by {mib} MiB of memory")
+        elif not busy:
+            self.sighting = None
+        elif self.sighting is None or (self.sighting.attempt, self.sighting.position) != (seat.attempt, position):
+            self.sighting = monitor.Sighting(seat.attempt, position, now, cpu)
+        elif monitor.hangs(self.sighting, now, cpu, seat.limits.hang_after):
+            ran = now - self.sighting.since
+            self.sighting = None
+            event = next((_unpack_request(f).event for f in _in_hand(seat)), "an event")
+            await self.execute(seat, "hang_after", Stage.RUN, f"its handler of {event!r} was still running after {ran:.1f} s")
+
+    def checkpoint(self) -> None:
+        """Once a second: ask for the state if anything happened."""
+        if (seat := self.active_seat()) is not None:
+            seat.ask_checkpoint()
+
+    def _spawn(self, coroutine: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]  # typeshed's private alias
+        self._tasks.add(task)
+        task.add_done_callback(self._reaped)
+        return task
+
+    def _reaped(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s: a fault of ours, please report it", self.name, exc_info=error)
+
+    async def close(self) -> None:
+        """End everything. The nursery kills the workers; here go the tasks, timers and memory."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for seat in [*self.seats.values(), *self._estates]:
+            seat.close()
+        self.slots.close()
+
+
+def _checked_stages(stages: dict[str, float]) -> dict[str, float]:
+    """Timings as a worker tells them: known names, plausible numbers."""
+    return {n: v for n, v in stages.items() if n in tuple(Stage) and 0.0 <= v < 1e9}
+
+
+def _stages(times: dict[str, int], snapshot: Snapshot | None, seat: Seat | None) -> dict[str, float]:
+    """Microseconds per stage of a reload, from the moments that were marked and what the worker told."""
+    moments = ("begun", "assigned", "ready", "offered", "adopted", "drained", "live")
+    known = [(m, times[m]) for m in moments if m in times]
+    if snapshot is not None and snapshot.caused_ns:
+        known.insert(0, ("caused", snapshot.caused_ns))
+    between = {b[0]: round((b[1] - a[1]) / 1e3, 1) for a, b in zip(known, known[1:], strict=False) if b[1] >= a[1]}
+    return between | {k: round(v, 1) for k, v in (seat.stages if seat else {}).items()}
+
+
+_unpack_request = messages.unpacker(messages.Request, "the game")
+
+
+def _in_hand(seat: Seat) -> list[bytes]:
+    """The message a worker had begun and not finished when it died, if any."""
+    if seat.slot is None:
+        return []
+    return seat.slot.in_hand(seat.inherited)
+
+
+def _posts(frames: list[bytes]) -> int:
+    """How many of the game's own frames are posts."""
+    return sum(isinstance(_unpack_request(frame), messages.Post) for frame in frames)
+
+
+def _say(receipt: Receipt) -> None:
+    """One log line per receipt."""
+    d = receipt.diagnostic
+    where = f" {d.file}:{d.line}:" if d and d.file else ""
+    why = f":{where} {d.kind}: {d.message}" if d else ""
+    took = f" in {receipt.save_to_live_ms:.1f} ms" if receipt.save_to_live_ms is not None else ""
+    now = f"; {receipt.live_version} serves" if receipt.live_version not in (0, receipt.version) else ""
+    bad = receipt.verdict not in (Verdict.LIVE, Verdict.UNLOADED, Verdict.SUPERSEDED)
+    log.log(logging.WARNING if bad else logging.INFO, "%s@%d %s (%s)%s%s%s", receipt.mod, receipt.version,
+            receipt.verdict, receipt.cause, took, why, now)  # fmt: skip
+

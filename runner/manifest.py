@@ -1,0 +1,250 @@
+"""What a mod says about itself: `[tool.fumehood]` in a script's PEP 723 block, or `mod.toml` in a folder.
+
+::
+
+    # /// script                                   # mod.toml
+    # [tool.fumehood]                              game-api = ">=2,<3"
+    # game-api = ">=2,<3"                          requires = ["economy"]
+    # requires = ["economy"]
+    #                                              [limits]
+    # [tool.fumehood.limits]                       memory = 67108864
+    # memory = 67108864
+    # ///
+
+The file is hostile: whatever it holds gives a `Manifest` or one `Refused` with file and line. A key nobody knows is an
+error and not ignored, because a misspelt limit that silently does not hold is worse than a mod that does not load.
+Dashes and underscores in keys are the same. Keys outside `[tool.fumehood]` belong to other tools and are left alone.
+Pure; runs in the supervisor.
+"""
+
+import difflib
+import math
+import re
+import tomllib
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from ..shared.messages import Diagnostic
+from ..shared.policy import Limits
+from ..shared.states import Stage
+from .text import LONGEST_LINE, escape
+
+FILE: Final = "mod.toml"
+MOST_BYTES: Final = 64 * 1024
+"""A larger manifest is refused: tomllib takes time quadratic in nested keys, and nobody writes so much by hand."""
+
+_OPENING: Final = b"# /// script"
+_CLOSING: Final = b"# ///"
+_MAY_BE_ZERO: Final = frozenset({"log_lines", "intents_per_frame", "state_bytes"})
+_POWERS_OF_TWO: Final = frozenset({"ring_bytes"})
+_WHERE: Final = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+_LIMITS: Final = Limits()
+_LARGEST: Final = 2**62  # beyond it an integer is nobody's limit, and its decimal digits may be too many to print
+
+
+class Refused(Exception):
+    """Raised when a mod's files cannot become a snapshot; carries the diagnostic. The mod's fault, never ours."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def refusal(kind: str, message: str, file: str, line: int = 0, column: int = 0, source: str = "") -> Refused:
+    """Return the error for a mod whose files are refused. Texts are escaped and bounded here."""
+    return Refused(
+        Diagnostic(
+            stage=Stage.SNAPSHOT,
+            kind=kind,
+            message=escape(message),
+            file=escape(file, LONGEST_LINE),
+            line=line,
+            column=column,
+            source=escape(source, LONGEST_LINE),
+        )
+    )
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What one version of a mod asks for. Everything has a default; most mods have no manifest at all."""
+
+    game_api: str = ""
+    """Versions of the game's API it was written for, like ">=2,<3". Empty: any."""
+    requires: tuple[str, ...] = ()
+    """Keys of mods that load before it."""
+    permissions: tuple[str, ...] = ()
+    """Names of what it asks to be allowed beyond the default; the game decides."""
+    order: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)] = 0
+    """Among mods that do not require each other the lower loads first, then by key."""
+    description: str = ""
+    limits: dict[str, int | float] = {}
+    """Limits it sets for itself; each at most the game's."""
+
+    def within(self, ceiling: Limits) -> Limits:
+        """The limits that hold for it: the game's, lowered by its own. Its own never raise one."""
+        lowered = {name: min(value, getattr(ceiling, name)) for name, value in self.limits.items()}
+        return msgspec.structs.replace(ceiling, **lowered)
+
+
+def read(files: dict[str, bytes], *, folder: bool, name: str, where: str, ceiling: Limits) -> Manifest:
+    """Return the manifest in a mod's files.
+
+    `name`: the single file's name in `files`, or "" for a folder. `where`: the mod's place below the root, for the
+    diagnostic: "a/" for a/x.py, "weather/" for a folder. `ceiling`: the game's limits. Raises `Refused`.
+    """
+    if not folder:
+        return _script(files[name], where + name, ceiling)
+    if FILE in files:
+        return _Reader(files[FILE], where + FILE, 0, ceiling).folder()
+    block = _block(files.get("__init__.py", b""), where + "__init__.py")
+    if block and "fumehood" in _Reader(*block, ceiling).tools():
+        raise refusal(
+            "ManifestError", f"the settings of a folder mod stand in its {FILE}, not in __init__.py", block[1], block[2]
+        )
+    return Manifest()
+
+
+def _script(data: bytes, file: str, ceiling: Limits) -> Manifest:
+    block = _block(data, file)
+    return _Reader(*block, ceiling).script() if block else Manifest()
+
+
+def _block(data: bytes, file: str) -> tuple[bytes, str, int] | None:
+    """The TOML inside the PEP 723 block, the file, and the number of the line before its first.
+
+    By line and not by the PEP's regular expression, which takes time quadratic in a file full of opening lines.
+    """
+    if _OPENING not in data:
+        return None
+    found: tuple[bytes, str, int] | None = None
+    lines = data.splitlines()
+    at = 0
+    while at < len(lines):
+        if lines[at].rstrip() != _OPENING:
+            at += 1
+            continue
+        end, last = at + 1, 0
+        while end < len(lines) and (lines[end] == b"#" or lines[end].startswith(b"# ")):
+            if lines[end].rstrip() == _CLOSING:
+                last = end
+            end += 1
+        if last:
+            if found:
+                raise refusal("ManifestError", "a file has at most one `# /// script` block", file, at + 1)
+            found = b"\n".join(line[2:] for line in lines[at + 1 : last]), file, at + 1
+        at = end
+    return found
+
+
+class _Reader:
+    """One TOML text of a mod: parsed and checked; every complaint names the line."""
+
+    def __init__(self, data: bytes, file: str, offset: int, ceiling: Limits) -> None:
+        self._file = file
+        self._offset = offset
+        self._ceiling = ceiling
+        self._lines: list[str] = []
+        if len(data) > MOST_BYTES:
+            raise self._wrong(f"the manifest is longer than {MOST_BYTES} bytes")
+        try:
+            self._text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise self._wrong("the manifest is not UTF-8", 1 + data.count(b"\n", 0, error.start)) from None
+        self._lines = self._text.split("\n")
+        self._document = self._parse()
+
+    def tools(self) -> dict[str, Any]:
+        tool = self._document.get("tool", {})
+        return tool if isinstance(tool, dict) else {}
+
+    def script(self) -> Manifest:
+        return self._manifest(self.tools().get("fumehood", {}))
+
+    def folder(self) -> Manifest:
+        if "fumehood" not in self.tools():
+            return self._manifest(self._document)
+        if extra := next((key for key in self._document if key != "tool"), None):
+            raise self._wrong(f"{extra!r} stands beside [tool.fumehood]: use one of the two forms", self._line(extra))
+        return self.script()
+
+    def _parse(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._text)
+        except RecursionError:
+            raise self._wrong("the manifest is nested too deeply") from None
+        except ValueError as error:  # TOMLDecodeError, and what a date or a number of 5000 digits lets out
+            text = str(error)
+            found = _WHERE.search(text)
+            if found:
+                raise self._wrong(text[: found.start()], int(found[1]), int(found[2])) from None
+            at_end = len(self._lines) if "end of document" in text else 0
+            raise self._wrong(text.partition(" (at end")[0], at_end) from None
+
+    def _manifest(self, table: Any) -> Manifest:
+        settings = self._known(table, Manifest.__struct_fields__, "tool.fumehood")
+        limits = self._limits(settings.pop("limits", {}))
+        try:
+            return msgspec.convert({**settings, "limits": limits}, Manifest)
+        except msgspec.ValidationError as error:
+            text, _, path = str(error).partition(" - at `$.")
+            key = path.rstrip("`").partition("[")[0]
+            raise self._wrong(f"{key.replace('_', '-')}: {text}", self._line(key)) from None
+
+    def _limits(self, table: Any) -> dict[str, int | float]:
+        limits = self._known(table, Limits.__struct_fields__, "limits")
+        for name, value in limits.items():
+            self._limit(name, value)
+        wanted = msgspec.structs.replace(self._ceiling, **limits)
+        if over := wanted.within(self._ceiling):
+            name = over[0]
+            raise self._wrong(
+                f"{name} = {limits[name]} is more than the game allows ({getattr(self._ceiling, name)}): "
+                "a mod may only lower its limits",
+                self._line(name),
+            )
+        return limits
+
+    def _limit(self, name: str, value: Any) -> None:
+        wanted: tuple[type, ...] = (int,) if isinstance(getattr(_LIMITS, name), int) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted) or abs(value) > _LARGEST:
+            kind = "a whole number" if wanted == (int,) else "a number"
+            raise self._wrong(f"{name} has to be {kind}, not {_shown(value)}", self._line(name))
+        if math.isnan(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+            raise self._wrong(f"{name} has to be above 0, not {_shown(value)}", self._line(name))
+        if name in _POWERS_OF_TWO and value & (value - 1):
+            raise self._wrong(f"{name} has to be a power of two, not {_shown(value)}", self._line(name))
+
+    def _known(self, table: Any, names: tuple[str, ...], what: str) -> dict[str, Any]:
+        if not isinstance(table, dict):
+            raise self._wrong(f"{what} has to be a table", self._line(what.rpartition(".")[2]))
+        known: dict[str, Any] = {}
+        # The first unknown key ends it: a manifest of 10,000 wrong keys gives one message.
+        for key, value in table.items():
+            name = key.replace("-", "_")
+            if name not in names:
+                near = difflib.get_close_matches(name, names, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+                raise self._wrong(f"unknown key {key!r} in {what}{hint}", self._line(key))
+            if name in known:
+                raise self._wrong(f"{key!r} is set twice in {what}", self._line(key))
+            known[name] = value
+        return known
+
+    def _line(self, key: str) -> int:
+        """The line that most likely sets `key`, 1-based; 0 when it cannot be told."""
+        spelled = "[-_]".join(re.escape(part) for part in re.split("[-_]", key))
+        sets = re.compile(rf"""^\s*(?:\[+[^\]#]*)?(?:[\w.-]+\.)?["']?{spelled}["']?\s*(?:[=.\]]|$)|[{{,]\s*{spelled}\s*=""")
+        return next((number for number, line in enumerate(self._lines, 1) if sets.search(line)), 0)
+
+    def _wrong(self, message: str, line: int = 0, column: int = 0) -> Refused:
+        source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+        shift = 2 if self._offset and column else 0  # the "# " that the block's lines begin with
+        return refusal("ManifestError", message, self._file, line and line + self._offset, column + shift, source)
+
+
+def _shown(value: Any) -> str:
+    """A scalar as written; of the rest only the kind, since repr of what a mod nested has no bound."""
+    if isinstance(value, str | float | bool) or (isinstance(value, int) and abs(value) <= _LARGEST):
+        return repr(value)
+    return "a larger number" if isinstance(value, int) else f"a {type(value).__name__}"

@@ -1,0 +1,63 @@
+"""From the way a worker ended to a diagnostic a mod author can use: pure text in, diagnostic out."""
+
+import re
+import signal
+from typing import Final
+
+from ..shared.exits import Exit
+from ..shared.messages import Diagnostic
+from ..shared.policy import MIB, Limits
+
+_FRAME: Final = re.compile(r'^\s*File "[^"]*?/mods/([^"\n]{1,300})", line (\d{1,7})(?: in (\S{1,200}))?', re.MULTILINE)
+STACK_LIMIT: Final = 4096
+"""Characters of a dump that are kept: the innermost frames come first in faulthandler's dumps."""
+
+_SIGNALS: Final = {
+    signal.SIGSEGV: "segmentation fault (or abort)",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "arithmetic error",
+    signal.SIGILL: "illegal instruction",
+    signal.SIGABRT: "abort",
+    signal.SIGSYS: "forbidden system call",
+    signal.SIGXCPU: "CPU time limit",
+    signal.SIGKILL: "killed",
+}
+
+
+def locate(dump: str) -> tuple[str, int]:
+    """File (relative to the mods' root) and line of the innermost frame of the mod's in a faulthandler dump."""
+    found = _FRAME.search(dump)
+    return (found[1], int(found[2])) if found else ("", 0)
+
+
+def of_exit(status: int | None, stderr: str, stage: str, limits: Limits) -> Diagnostic:
+    """Say why a worker that was not told to end is gone.
+
+    `status`: as os.waitstatus_to_exitcode; None: it could not be learned. `stderr`: what it wrote there, raw.
+    """
+    file, line = locate(stderr)
+    dump = stderr[-STACK_LIMIT:]
+    if status == Exit.WORKER_MEMORY:
+        message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed (limit: memory)"
+        return Diagnostic(stage, "MemoryLimit", message, file, line, traceback=dump)
+    if status is None:
+        return Diagnostic(stage, "Crashed", "the worker is gone; how it ended could not be learned", file, line)
+    if status < 0:
+        try:
+            number = signal.Signals(-status)
+            name, meaning = number.name, _SIGNALS.get(number, "signal")
+        except ValueError:
+            name, meaning = f"signal {-status}", "signal"
+        return Diagnostic(stage, name, f"the worker died: {meaning} ({name})", file, line, traceback=dump)
+    return Diagnostic(stage, "Exited", f"the mod ended its own process with status {status}", file, line, traceback=dump)
+
+
+def of_limit(limit: str, stage: str, value: object, what: str, dump: str) -> Diagnostic:
+    """Say which limit a worker was killed for. `dump`: its stack, if it gave one."""
+    file, line = locate(dump)
+    return Diagnostic(stage, "LimitExceeded", f"{what} (limit: {limit} = {value})", file, line, traceback=dump[:STACK_LIMIT])
+
+
+def of_misbehaviour(reason: str, stage: str) -> Diagnostic:
+    """Say that a worker sent what no honest worker sends."""
+    return Diagnostic(stage, "ProtocolError", f"the worker was killed: {reason}")

@@ -1,0 +1,45 @@
+"""A token bucket: so many at once, so many a second, no clock of its own.
+
+Against reload floods (one bucket per mod) and log floods. Pure: every call is told the time.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """Holds up to `burst` tokens and gains `rate` of them a second. Starts full."""
+
+    rate: float
+    """Tokens a second, > 0."""
+    burst: float
+    """Most tokens it holds, > 0: what may be spent at once after a calm."""
+    _tokens: float = field(init=False)
+    _at: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not (self.rate > 0 and self.burst > 0):
+            raise ValueError(f"a bucket needs a rate and a burst above 0, not {self.rate} and {self.burst}")
+        self._tokens = self.burst
+
+    def take(self, now: float, count: float = 1.0) -> bool:
+        """Spend `count` tokens at `now` (monotonic seconds). False: there are too few, and none is spent."""
+        self._fill(now)
+        if self._tokens < count:
+            return False
+        self._tokens -= count
+        return True
+
+    def wait(self, now: float, count: float = 1.0) -> float:
+        """Seconds from `now` until `count` tokens are there; 0.0: they are. `inf` when `count` exceeds the burst."""
+        self._fill(now)
+        if count > self.burst:
+            return float("inf")
+        return max(0.0, (count - self._tokens) / self.rate)
+
+    def _fill(self, now: float) -> None:
+        if self._at is None or now <= self._at:  # time given out of order gains nothing, and costs nothing
+            self._at = now if self._at is None else self._at
+            return
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now

@@ -1,0 +1,102 @@
+"""What a game is given to read: outcomes, frame reports, intents, the status of a mod, receipts of reloads."""
+
+from typing import Any
+
+import msgspec
+
+from ..shared.errors import ModFailure
+from ..shared.messages import Diagnostic
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one call ended: exactly one of `value` and `error` counts; `error` None means it has a value."""
+
+    value: Any
+    error: ModFailure | None
+    epoch: int
+    """The epoch that answered, or on which the caller gave up; 0: no version was live."""
+    version: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value."""
+        return self.error is None
+
+
+class FrameReport(msgspec.Struct, frozen=True):
+    """What came of one emit, by mod name."""
+
+    results: dict[str, list[Any]]
+    """The values of each mod's handlers that did not raise, in priority order. A mod without a handler is not here."""
+    late: list[str]
+    """No answer within the budget. Its handlers still run; what they return is thrown away, intents are kept."""
+    failed: dict[str, ModFailure]
+    """ModError (the first handler that raised), ModCrashed or QueueFull."""
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """Something a mod would like the game to do. Its fields are the mod's words: check them before use."""
+
+    mod: str
+    name: str
+    fields: dict[str, Any]
+    epoch: int
+
+
+class ModStatus(msgspec.Struct, frozen=True):
+    """One mod as the supervisor sees it."""
+
+    name: str
+    version: int
+    """0: nothing is live."""
+    epoch: int
+    digest: str
+    role: str
+    """Of the worker that serves or is about to; "down" when there is none."""
+    pid: int
+    standby: int
+    """Version of the way back; 0: none."""
+    target: str
+    """Digest of what is on disk; empty: its files are gone."""
+    down: str
+    """Why nobody serves, if so."""
+    diagnostic: Diagnostic | None
+    """Why what is on disk is not what is live, if so."""
+    reloads: int
+    rollbacks: int
+    handler_errors: int
+    lost_posts: int
+    """Posts a worker had begun when it died, and those dropped because nobody was left to take them."""
+    state_bytes: int
+    resident: int
+    """Bytes of memory of the worker's process, as sampled last; 0: not sampled yet."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The record of one reload."""
+
+    number: int
+    """1, 2, 3 … over all mods of one supervisor."""
+    mod: str
+    cause: str
+    """startup, save, deleted, recovery, standby."""
+    verdict: str
+    version: int
+    """The version this is about: the one that went live, was refused, or failed."""
+    digest: str
+    epoch: int
+    """The epoch that is live now; 0: none."""
+    live_version: int
+    live_digest: str
+    stages: dict[str, float]
+    """Microseconds per stage: spawn, compile, import, bind, selftest, rehearse, settle, adopt, drain, restore, on_load."""
+    save_to_live_ms: float | None
+    """From the write to the new version reading its ring; None where no write caused it or it did not go live."""
+    state_age_ms: float | None
+    """How old the state was that a rollback resumed from."""
+    worst_frame_ms: float
+    """The game's longest emit since the receipt before this one."""
+    at: float
+    """Wall clock, seconds since the epoch of Unix."""
+    diagnostic: Diagnostic | None

@@ -1,0 +1,169 @@
+"""One worker in the supervisor's eyes: its process, its slot, its state memory, and the conversation with it."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ..shared import segment
+from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Drained, Ready, Rehearse, Start, pack
+from ..shared.policy import Limits
+from . import checkpoints
+from .nursery import WorkerProcess
+from .slots import Card, Slot
+from .snapshot import Snapshot
+
+
+def module_name(key: str) -> str:
+    """The importable name of a mod, the same in every version: pickled classes refer to it. ``a/my-x`` → ``mods.a.my_2d_x``."""
+
+    def part(text: str) -> str:
+        name = "".join(c if c == "_" or c.isidentifier() or c.isdecimal() else f"_{ord(c):x}_" for c in text)
+        return name if name.isidentifier() else f"_{name}"
+
+    return ".".join(["mods", *map(part, key.split("/"))])
+
+
+class Seat:
+    """Who sits where: made for one attempt, closed when its worker is reaped. Never outlives its lane."""
+
+    def __init__(self, attempt: int, snapshot: Snapshot, version: int, limits: Limits) -> None:
+        self.attempt = attempt
+        self.snapshot = snapshot
+        self.version = version
+        self.limits = limits
+        self.worker: WorkerProcess | None = None
+        self.slot: Slot | None = None
+        self.state_fd = -1
+        self.bound: Bound | None = None
+        self.stages: dict[str, float] = {}
+        self.build: asyncio.Task[None] | None = None
+        self.inherited: list[bytes] = []
+        """What it was given at Start."""
+        self.resumed_from: checkpoints.Checkpoint | None = None
+        self.resumed_age: float | None = None
+        self.serial = 0
+        """Of the last Checkpoint asked for."""
+        self.checked_done = -1
+        """Its `done` when a checkpoint was asked for last."""
+        self.times: dict[str, int] = {}
+        """Monotonic nanoseconds of the moments that receipts speak of."""
+        self.memory_base = 0
+        """Its own memory when the monitor saw it first, bytes: what it shares with the zygote is not its doing."""
+        self.retired = False
+        self._expected: asyncio.Future[Any] | None = None
+
+    def assign(self, worker: WorkerProcess, slot: Slot, key: str) -> None:
+        """Hand the worker its slot, the mod's files and its state memory. Raises OSError: descriptors or memory are out."""
+        self.worker, self.slot = worker, slot
+        slot.prepare(self.attempt)
+        files = pack(self.snapshot.files)
+        fds: list[int] = []
+        try:
+            self.state_fd = segment.create("state", self.limits.state_bytes)
+            fds.append(segment.read_only(slot.down_fd))
+            fds.append(os.dup(slot.up_fd))
+            fds.append(segment.frozen("snapshot", files))
+            fds.append(os.dup(self.state_fd))
+            message = Assign(
+                mod=key,
+                module=module_name(key),
+                folder=self.snapshot.folder,
+                version=self.version,
+                digest=self.snapshot.digest,
+                limits=msgspec.to_builtins(self.limits),
+                ring_segment=slot.size,
+                snapshot=len(files),
+            )
+            worker.send(message, tuple(fds))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    async def expect(self, kind: type[Any]) -> Any:
+        """Wait for the worker's next `kind`. No deadline here: the lifecycle's deadlines kill the worker, which cancels."""
+        self._expected = asyncio.get_running_loop().create_future()
+        answer = await self._expected
+        if not isinstance(answer, kind):
+            raise TypeError(f"the worker answered {type(answer).__name__} where {kind.__name__} was due")
+        return answer
+
+    def answer(self, report: Bound | Ready | Checkpointed) -> bool:
+        """Give `expect` what it waits for; False: nobody waits."""
+        if self._expected is None or self._expected.done():
+            return False
+        self._expected.set_result(report)
+        return True
+
+    def rehearse(self, state: checkpoints.Checkpoint | None) -> None:
+        """Send a copy of the state for the rehearsal."""
+        self._send_state(state, lambda size, version: Rehearse(size, version), [])
+
+    def start(self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float) -> None:
+        """Send the real state and what predecessors were sent and never began."""
+        self.inherited = list(inheritance)
+        self.resumed_from = state
+        self.resumed_age = now - state.at if state else None
+        frames = pack(self.inherited) if self.inherited else b""
+        count = len(self.inherited)
+        self._send_state(state, lambda size, version: Start(epoch, size, version, count, len(frames)), [frames])
+
+    def _send_state(self, state: checkpoints.Checkpoint | None, message: Any, blobs: list[bytes]) -> None:
+        worker, slot = self.worker, self.slot
+        assert worker is not None and slot is not None, "a seat that is spoken to has a worker"
+        data = state.data if state else b""
+        fds = [segment.frozen("handover", blob) for blob in (data, *blobs) if blob]
+        try:
+            worker.send(message(len(data), state.state_version if state else 0), tuple(fds))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        slot.announce_command()
+
+    def ask_checkpoint(self) -> bool:
+        """Ask for the state between two messages, if anything happened since the last time. False: nothing did."""
+        assert self.worker is not None and self.slot is not None, "only live workers are asked"
+        done, _ = self.slot.progress()
+        begun = self.slot.inherited_begun()
+        if done + begun == self.checked_done:
+            return False
+        self.checked_done = done + begun
+        self.serial += 1
+        self.worker.send(Checkpoint(self.serial), ())
+        self.slot.announce_command()
+        return True
+
+    def take_state(self, report: Drained | Checkpointed, now: float) -> checkpoints.Checkpoint | str:
+        """Copy the state a worker wrote, bounded; or say why there is none to take."""
+        if report.error:
+            return report.error
+        if not 0 <= report.size <= self.limits.state_bytes:
+            return f"it claims a state of {report.size} bytes; the limit is {self.limits.state_bytes} (limit: state_bytes)"
+        if not 0 <= report.state_version < 2**31:
+            return f"it claims state version {report.state_version}"
+        data = segment.read_all(self.state_fd, report.size)
+        return checkpoints.Checkpoint(data, report.state_version, self.snapshot.digest, now)
+
+    def remaining(self) -> list[bytes]:
+        """What it was sent or inherited and never began, in order. Only once it is dead or has drained."""
+        assert self.slot is not None, "a seat with a ring has a slot"
+        begun = min(self.slot.inherited_begun(), len(self.inherited))
+        return self.inherited[begun:] + self.slot.unbegun()
+
+    def card(self, events: Sequence[str]) -> Card:
+        """What the game must know about it."""
+        return Card(self.version, self.snapshot.digest, list(events), self.limits.intents_per_frame)
+
+    def mark(self, moment: str, at: int) -> None:
+        """Remember when something happened (monotonic ns)."""
+        self.times[moment] = at
+
+    def close(self) -> None:
+        """Let go of the state memory and of whoever waits. The slot is freed by the lane, which knows when."""
+        if self._expected is not None and not self._expected.done():
+            self._expected.cancel()
+        if self.state_fd >= 0:
+            os.close(self.state_fd)
+            self.state_fd = -1

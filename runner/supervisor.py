@@ -1,0 +1,268 @@
+"""The supervisor process: one asyncio loop that owns every policy decision. Trusted; never opens what a mod made.
+
+::
+
+    FolderSource ──snapshots──▶ Supervisor ──▶ one Lane per mod ──▶ Nursery (zygote, workers)
+                                    │               │
+    game ◀── Attachment (control) ──┘               └──▶ Switchboard, Slots (shared memory)
+
+Under `launch` it is a child of the game, talks over the socketpair it inherited, and ends with the game. Under
+`fumehood run` it listens on a socket, and the mods outlive the game.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from ..shared import segment
+from ..shared.exits import Exit
+from ..shared.messages import Diagnostic, Retire, pack
+from ..shared.policy import Confinement, Intensity, Limits, Probation
+from . import control, monitor
+from .attachment import Attachment
+from .config import Config
+from .journal import Journal
+from .lane import Lane
+from .nursery import Nursery
+from .slots import Slot
+from .snapshot import Snapshot
+from .source import FolderSource, Settled
+from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
+
+CHECKPOINT_PERIOD: Final = 1.0
+"""Seconds between two checkpoints of a mod that did something. Shorter: less is lost in a crash; longer: less work."""
+GOODBYE: Final = 0.5
+"""Seconds the mods together get for on_unload when everything ends."""
+
+log = logging.getLogger("fumehood")
+
+
+class Supervisor:
+    """Everything of one watched root. Make it, `start` it, let games attach, `close` it; all on one event loop."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        """Raises OSError when shared memory cannot be had."""
+        self.limits: Limits = config.limits
+        self.probation = Probation()
+        self.intensity = Intensity()
+        self.confinement: Confinement = config.confinement
+        self.journal = Journal()
+        self.switchboard = Switchboard()
+        self.lanes: dict[str, Lane] = {}
+        self.attached = False
+        self.candidates = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
+        self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._attachment: Attachment | None = None
+        self._sessions = 0
+        self._started = False
+        self._settling: set[asyncio.Future[None]] = set()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.nursery = Nursery(
+            confinement=config.confinement, packages=config.packages, limits=config.limits, on_lost=self._lost_zygote
+        )
+        self.source = FolderSource(root, self, watcher=config.watcher.value, limits=config.limits)
+
+    async def start(self) -> None:
+        """Zygote up, first scan done, every mod with a verdict. Raises MachineError, ConfigError."""
+        asyncio.get_running_loop().add_reader(self._bell, self._rung)
+        await self.nursery.start()
+        await self.source.start()
+        self._started = True
+        self._tasks = [
+            asyncio.create_task(self._every(monitor.PERIOD, self._patrol)),
+            asyncio.create_task(self._every(CHECKPOINT_PERIOD, self._checkpoint)),
+        ]
+        gc.freeze()  # what is here now stays: collections need not walk it again
+
+    # ── the source's sink ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def drafted(self, key: str, snapshot: Snapshot) -> None:
+        """See source.Sink."""
+        if (lane := self._lane(key)) is not None:
+            lane.drafted(snapshot, self._cause())
+
+    def settled(self, batch: tuple[Settled, ...]) -> None:
+        """See source.Sink: each mod of a batch is activated once, in order."""
+        for item in batch:
+            if item.digest is None and item.key not in self.lanes:
+                continue
+            if (lane := self._lane(item.key)) is not None:
+                lane.settled(item.digest, self._cause() if item.digest else "deleted")
+
+    def unreadable(self, key: str, diagnostic: Diagnostic) -> None:
+        """See source.Sink."""
+        if (lane := self._lane(key)) is not None:
+            lane.unreadable(diagnostic, self._cause())
+
+    def troubled(self, message: str) -> None:
+        """See source.Sink."""
+        log.warning("%s", message)
+
+    def _cause(self) -> str:
+        return "save" if self._started else "startup"
+
+    def _lane(self, key: str) -> Lane | None:
+        lane = self.lanes.get(key)
+        if lane is None:
+            try:
+                lane = self.lanes[key] = Lane(key, self.switchboard.add_mod(), self)
+            except (OSError, ValueError) as error:
+                log.error("%s: cannot be taken in: %s", key, error)
+        return lane
+
+    # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attach(self, sock: socket.socket) -> None:
+        """Take a game's control socket. A second game is refused while the first is attached."""
+        if self._attachment is not None:
+            with contextlib.suppress(OSError), sock:
+                refusal = control.Refusal("AlreadyAttached", "another game is attached to these mods: close it first")
+                sock.send(pack(refusal), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            return
+        self._attachment = Attachment(sock, self)
+
+    def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
+        """Open a session for the attached game."""
+        self._sessions += 1
+        self.attached = True
+        self.switchboard.page.store64(SESSION, self._sessions)
+        size = segment.ring_segment_size(self.limits.ring_bytes)
+        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES)
+        board = self.switchboard
+        return message, (board.board_read_only, board.page_fd, self._bell)
+
+    def introduction(self, lane: Lane) -> tuple[int, ...]:
+        """Four writable `down`, four read-only `up`; the caller closes them."""
+
+        def read_only(slot: Slot) -> int:
+            return segment.read_only(slot.up_fd)
+
+        slots = lane.slots.slots
+        return tuple(os.dup(slot.down_fd) for slot in slots) + tuple(map(read_only, slots))
+
+    def detached(self, attachment: Attachment) -> None:
+        """The game is gone: adopt in its place what it left on offer."""
+        if attachment is not self._attachment:
+            return
+        self._attachment = None
+        self.attached = False
+        for lane in self.lanes.values():
+            lane.look()
+            lane.adopt_for_absent_game()
+        if self.on_detached is not None:
+            self.on_detached()
+
+    on_detached: Callable[[], None] | None = None
+    """What else to do when a game leaves: `launch` ends the supervisor."""
+
+    async def settle(self, patience: float) -> None:
+        """Wait until every mod is at rest, up to `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while not all(lane.at_rest() for lane in self.lanes.values()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._settling.add(waiter)
+            await asyncio.wait([waiter], timeout=left)
+            self._settling.discard(waiter)
+
+    def settle_changed(self) -> None:
+        """Some mod may have come to rest: whoever waits for that looks again."""
+        for waiter in self._settling:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def worst_frame_ms(self) -> float:
+        """The game's longest emit since its last adoption, as the game tells it."""
+        return self.switchboard.page.load64(WORST_NS) / 1e6
+
+    def _rung(self) -> None:
+        """The game adopted something: look which."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+        for lane in self.lanes.values():
+            lane.look()
+
+    # ── periods ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _every(self, period: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(period)
+            await act()
+
+    async def _checkpoint(self) -> None:
+        for lane in list(self.lanes.values()):
+            lane.checkpoint()
+
+    async def _patrol(self) -> None:
+        for lane in list(self.lanes.values()):
+            await lane.patrol(time.monotonic())
+
+    def _lost_zygote(self, reason: str) -> None:
+        """Without its zygote nothing can be confined any more: end, so that nothing is left half alive."""
+        if not self.ended.done():
+            log.critical("the zygote is gone (%s): ending", reason)
+            self.ended.set_result(Exit.LOST_ZYGOTE)
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def close(self) -> None:
+        """on_unload for every live mod, within GOODBYE; then leave nothing: no process, mapping or descriptor."""
+        await self.source.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        leaving = []
+        for lane in self.lanes.values():
+            seat = lane.active_seat()
+            if seat is not None and seat.worker is not None and seat.slot is not None:
+                seat.worker.on_exit = lambda status: None
+                seat.worker.send(Retire(), ())
+                seat.slot.announce_command()
+                leaving.append(seat.worker.exited)
+        if leaving:
+            await asyncio.wait(leaving, timeout=GOODBYE)
+        for lane in self.lanes.values():
+            await lane.close()
+        await self.nursery.close()
+        asyncio.get_running_loop().remove_reader(self._bell)
+        os.close(self._bell)
+        self.switchboard.close()
+
+    def let_go(self) -> None:
+        """Close the game's socket, last of all: the game may be waiting for its end."""
+        if self._attachment is not None:
+            self.on_detached = None
+            attachment, self._attachment = self._attachment, None
+            attachment.close()
+
+
+def raise_descriptor_limit() -> None:
+    """Take as many descriptors as the machine allows: a mod needs about 14 here."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def end_on_signals(supervisor: Supervisor, signals: tuple[signal.Signals, ...]) -> None:
+    """Signals only ring a bell: the first one ends the supervisor in good order."""
+
+    def ring() -> None:
+        if not supervisor.ended.done():
+            supervisor.ended.set_result(Exit.OK)
+
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, ring)
+
