@@ -19,6 +19,11 @@ def tick(dt: float) -> None:
         game.send("say", who="clock", text=f"{BELL}: {minute // 60 % 24:02d}:00")
 
 
+@on("bell")
+def bell() -> str:
+    return BELL
+
+
 @on("report")
 def report() -> int:
     return int(state.get("ticks", 0))

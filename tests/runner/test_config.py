@@ -1,5 +1,7 @@
 """Settings: what is right is read, what is wrong is named, with the nearest right name."""
 
+import contextlib
+
 import pytest
 from fumehood.runner import config
 from fumehood.runner.config import Config, LogFormat, LogLevel, Watcher
@@ -22,14 +24,15 @@ def write(tmp_path):
 def test_every_key_is_read_and_the_root_counts_from_the_file(write, tmp_path):
     file = write(
         'root = "mods"\nconfinement = "reduced"\nwatcher = "polling"\npackages = ["numpy", "a.b"]\n'
-        'log_format = "json"\nlog_level = "debug"\n[limits]\nmemory = "64 MiB"\nhang_after = 2\nfiles = 32\n'
+        'log-format = "json"\nlog_level = "debug"\n'
+        '[limits]\nmemory = "64 MiB"\nhang-after = 2\nfiles = 32\nlog_lines = 0\n'
     )
     assert config.read(file) == Config(
         root=str(tmp_path / "mods"),
         confinement=Confinement.REDUCED,
         watcher=Watcher.POLLING,
         packages=("numpy", "a.b"),
-        limits=Limits(memory=64 * 2**20, hang_after=2.0, files=32),
+        limits=Limits(memory=64 * 2**20, hang_after=2.0, files=32, log_lines=0),
         log_format=LogFormat.JSON,
         log_level=LogLevel.DEBUG,
     )
@@ -43,7 +46,8 @@ def test_an_empty_file_is_the_defaults(write):
     ("text", "said"),
     [
         ('wacher = "auto"', "wacher: there is no such setting; did you mean watcher?"),
-        ('log-format = "json"', "log-format: there is no such setting; did you mean log_format?"),
+        ('logformat = "json"', "logformat: there is no such setting; did you mean log_format?"),
+        ('log-format = "json"\nlog_format = "json"', "log_format: is set twice, with a dash and with an underscore"),
         ("[limits]\nmemroy = 5", "limits.memroy: there is no such setting; did you mean limits.memory?"),
         ("[limits]\nHANG_AFTER = 5", "did you mean limits.hang_after?"),
         ("qqqq = 1", "known keys: confinement, limits, log_format, log_level, packages, root, watcher"),
@@ -51,7 +55,7 @@ def test_an_empty_file_is_the_defaults(write):
         ("watcher = 3", "watcher: expected one of auto, native, polling, not 3"),
         ('confinement = "none"', "confinement: expected one of full, reduced, not 'none'"),
         ('log_level = "loud"', "log_level: expected one of debug, info, warning, error, not 'loud'"),
-        ("root = 3", "root: expected text | null, got int"),
+        ("root = 3", "root: expected text, got int"),
         ("limits = 3", "limits: expected a table, `[limits]`, not 3"),
         ("limits = [1]", "limits: expected a table, `[limits]`, not a list"),
         ('packages = "numpy"', "packages: expected array, got text"),
@@ -69,7 +73,7 @@ def test_an_empty_file_is_the_defaults(write):
         ("[limits]\nring_bytes = 100000", "limits.ring_bytes: expected a power of two from 4096 to 67108864"),
         ("[limits]\nring_bytes = 2048", "limits.ring_bytes: expected a power of two from 4096 to 67108864"),
         ("watcher = auto", "is not TOML: Invalid value (at line 1, column 11)"),
-        ('watcher = "auto"\nwatcher = "auto"', "is not TOML: Cannot overwrite a value (at line 2"),
+        ('watcher = "auto"\nwatcher = "auto"', "is not TOML: Cannot overwrite a value (at end"),
         (b'root = "a"\n# gr\xfcn', "line 2 is not UTF-8 (byte 0xfc)"),
         ("#" * (config.LONGEST_FILE + 1), "is longer than 256 KiB; is this the right file?"),
         ('root = "."', "lies inside the mods folder it names"),
@@ -153,7 +157,5 @@ KEYS = st.sampled_from([*Config.__struct_fields__, "limit"]) | st.text(max_size=
 
 @given(st.dictionaries(KEYS, VALUES | st.dictionaries(st.sampled_from(Limits.__struct_fields__), VALUES, max_size=3)))
 def test_any_table_gives_settings_or_one_config_error(table):
-    try:
+    with contextlib.suppress(ConfigError):  # and nothing else
         assert isinstance(config.parse(table, "any"), Config)
-    except ConfigError as error:
-        assert str(error).startswith("any: ")
