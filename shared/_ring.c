@@ -455,6 +455,7 @@ static bool take_over(ring_port *port)
         return at_fault(&port->fault, "TAIL", peer_tail, oldest, port->head);
     port->peer_tail = peer_tail;
     port->cpu = port->peer_home = RING_CPU_UNKNOWN;
+    port->brisk_needed = RING_BRISK_NEEDED;
     store32(port->mine, RING_CPU, RING_CPU_UNKNOWN);
     store32(port->mine, RING_PARKED, RING_AWAKE);
     return true;
@@ -467,7 +468,7 @@ static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (state == NULL)
         return NULL;
     PyObject *mine, *theirs;
-    long long spin_ns = 30000;
+    long long spin_ns = RING_SPIN_NS;
     int orders = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!|$Lp:Port", names, state->Segment, &mine, state->Segment,
                                      &theirs, &spin_ns, &orders))
@@ -631,62 +632,88 @@ static PyObject *port_pop(Port *self, PyObject *unused)
     return message;
 }
 
-/* Go to sleep and come back with news, running signal handlers in between. `room` as in park(). */
-static PyObject *port_sleep(Port *self, int64_t room, uint64_t deadline, bool keep_polling, uint64_t poll_until)
+/* The part of a wait that gives the GIL away: poll or yield when that pays, then sleep. Comes back with news, and runs
+   signal handlers in between. */
+typedef struct {
+    int64_t room; /* as in park() */
+    uint64_t start, deadline;
+    uint64_t poll_until; /* 0: do not poll */
+    bool yield;
+} wait_plan;
+
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static PyObject *port_wait_without_gil(Port *self, wait_plan plan)
 {
     ring_port *port = &self->port;
     for (;;) {
         enum ring_news news = RING_NOTHING;
         self->waiting = true;
         Py_BEGIN_ALLOW_THREADS
-        if (keep_polling)
-            news = spin(port, poll_until);
-        if (news != RING_NOTHING)
-            port->vain = 0;
-        else
-            news = park(port, room, deadline);
+        if (plan.poll_until != 0) {
+            news = spin(port, plan.poll_until);
+            if (news != RING_NOTHING)
+                port->vain = 0;
+        }
+        if (plan.yield)
+            news = yield_to_peer(port, plan.start);
+        if (news == RING_NOTHING)
+            news = park(port, plan.room, plan.deadline);
         Py_END_ALLOW_THREADS
         self->waiting = false;
         if (news == RING_CORRUPT)
             return raise_corrupt(Py_TYPE((PyObject *)self), &port->fault);
         if (news != RING_INTERRUPTED) {
             port->woke_peer = false;
+            if (plan.start != 0)
+                learn_from_wait(port, plan.yield, plan.start);
             return PyLong_FromLong(news);
         }
         /* A handler may use this port, and may close it. */
         if (PyErr_CheckSignals() < 0 || !port_is_usable(self))
             return NULL;
-        keep_polling = false;
+        plan.poll_until = 0;
+        plan.yield = false;
     }
 }
 
-static PyObject *port_wait(Port *self, PyObject *argument)
+static PyObject *port_wait(Port *self, PyObject *const *arguments, Py_ssize_t count)
 {
     int64_t timeout_ns;
-    if (!port_is_usable(self) || !timeout_value(argument, &timeout_ns))
+    if (!argument_count("wait", count, 1, 2) || !port_is_usable(self) || !timeout_value(arguments[0], &timeout_ns))
+        return NULL;
+    int may_spin = count < 2 ? 1 : PyObject_IsTrue(arguments[1]);
+    if (may_spin < 0)
         return NULL;
     ring_port *port = &self->port;
     enum ring_news news = look(port);
     if (news == RING_NOTHING && timeout_ns <= 0)
         news = RING_TIMEOUT;
-    if (news == RING_NOTHING && port->spin_ns == 0)
-        return port_sleep(self, -1, deadline_after(timeout_ns), false, 0);
     if (news == RING_NOTHING) {
-        uint64_t start = now_ns();
-        uint64_t deadline = start + (uint64_t)(timeout_ns < RING_LONGEST_NS ? timeout_ns : RING_LONGEST_NS);
-        uint64_t until = start + (port->spin_ns < RING_HOLD_GIL_NS ? port->spin_ns : RING_HOLD_GIL_NS);
-        news = spin(port, until < deadline ? until : deadline);
+        wait_plan plan = {.room = -1, .start = now_ns()};
+        plan.deadline = plan.start + (uint64_t)(timeout_ns < RING_LONGEST_NS ? timeout_ns : RING_LONGEST_NS);
+        if (!may_spin || port->spin_ns == 0)
+            return port_wait_without_gil(self, plan);
+        enum ring_place place = place_of_peer(port);
+        if (place != RING_ELSEWHERE) {
+            plan.yield = place == RING_HERE && yielding_pays(port, plan.start);
+            return port_wait_without_gil(self, plan);
+        }
+        news = spin(port, earlier(plan.start + earlier(port->spin_ns, RING_HOLD_GIL_NS), plan.deadline));
         if (news == RING_NOTHING) {
-            bool pays = spinning_pays(port);
+            if (spinning_pays(port))
+                plan.poll_until = earlier(plan.start + port->spin_ns, plan.deadline);
             port->vain += port->vain < UINT32_MAX;
-            until = start + port->spin_ns;
-            return port_sleep(self, -1, deadline, pays, until < deadline ? until : deadline);
+            return port_wait_without_gil(self, plan);
         }
         port->vain = 0;
+        port->woke_peer = false;
     }
     if (news == RING_CORRUPT)
         return raise_corrupt(Py_TYPE((PyObject *)self), &port->fault);
-    port->woke_peer = false;
     return PyLong_FromLong(news);
 }
 
@@ -715,7 +742,7 @@ static PyObject *port_wait_room(Port *self, PyObject *const *arguments, Py_ssize
         return PyLong_FromLong(news);
     if (timeout_ns <= 0)
         return PyLong_FromLong(RING_TIMEOUT);
-    return port_sleep(self, length, deadline_after(timeout_ns), false, 0);
+    return port_wait_without_gil(self, (wait_plan){.room = length, .deadline = deadline_after(timeout_ns)});
 }
 
 static PyObject *port_seen(Port *self, PyObject *unused)
@@ -808,7 +835,7 @@ static PyMethodDef port_methods[] = {
     {"pop", FUNCTION(port_pop), METH_NOARGS, "The next message, its room given back at once; None: nothing there."},
     {"take", FUNCTION(port_take), METH_NOARGS, "The next message; finish() gives its room back."},
     {"finish", FUNCTION(port_finish), METH_NOARGS, "Everything taken is done."},
-    {"wait", FUNCTION(port_wait), METH_O, "Spin, then park: DEAD, MESSAGE, COMMAND, ENDED or TIMEOUT."},
+    {"wait", FUNCTION(port_wait), METH_FASTCALL, "Spin, then park: DEAD, MESSAGE, COMMAND, ENDED or TIMEOUT."},
     {"wait_room", FUNCTION(port_wait_room), METH_FASTCALL, "Park until a message of that length fits."},
     {"seen", FUNCTION(port_seen), METH_NOARGS, "Acknowledge COMMANDS; True: it had changed."},
     {"end", FUNCTION(port_end), METH_NOARGS, "Store END, ring the bell; the end position."},

@@ -90,6 +90,12 @@ enum ring_news {
 
 /* --- waiting, in nanoseconds ---------------------------------------------------------------------------------------*/
 
+/* So long a wait polls before it sleeps, unless the Port says otherwise: about twice what waking a sleeper on another CPU
+   costs on a virtual machine (50 us), as who rents skis should buy them once the rent paid is the price. At half of it
+   two ends that found each other asleep once needed many calls to get out of that (p99 of back-to-back calls 50 us
+   in place of 3.5). Larger: more CPU burnt on answers that take long. */
+#define RING_SPIN_NS 100000
+
 /* So long a wait polls with the GIL held. A back-to-back call is over by then, and need not fight other threads for the
    GIL (up to 5 ms) for the sake of 27 ns. Larger: other threads of the game stand still for longer. */
 #define RING_HOLD_GIL_NS UINT64_C(2000)
@@ -97,8 +103,18 @@ enum ring_news {
 /* After so many polls in vain in a row ... (smaller: one slow answer ends the spinning) */
 #define RING_VAIN_LIMIT 4u
 /* ... only every so-manieth wait polls to the end, to find out whether it pays again. Larger: slower to find out;
-   smaller: an idle-ish worker burns more (spin_ns / 16 a message: 0.01 % of a CPU at 60 messages a second). */
+   smaller: an idle-ish worker burns more (spin_ns / 16 a message: 0.04 % of a CPU at 60 messages a second). */
 #define RING_VAIN_PROBE 16u
+
+/* Both ends on one CPU. Going to sleep and being woken costs each side 1.5 us more than sched_yield does (a round trip of
+   3 us instead of 6), but the kernel lets everybody else on that CPU run before it comes back to one who yielded, a time
+   slice each (3 ms), while it lets one who is woken overtake. So a wait yields only in a series of waits that were all
+   over, and came, within RING_BRISK_NS of each other, and each time that it goes wrong the series must be four times as
+   long. Larger RING_BRISK_NS: slower handlers profit too, and contention is noticed later. */
+#define RING_BRISK_NS UINT64_C(25000)
+#define RING_BRISK_NEEDED 8u
+#define RING_BRISK_NEEDED_MOST 8192u
+#define RING_YIELDS 4
 
 /* Looks between two readings of the clock and of the CPU number (25 ns and 3 ns against 10-40 ns a look). */
 #define RING_LOOKS_PER_CLOCK 8
@@ -218,9 +234,12 @@ typedef struct {
     uint32_t cpu;       /* what CPU says */
     uint32_t peer_home; /* the last CPU the peer was known to run on */
     uint32_t vain;      /* polls in vain in a row */
+    uint32_t brisk;     /* waits in a row on the peer's CPU that were soon over */
+    uint32_t brisk_needed;
+    uint64_t last_wait; /* when the last of them was over */
     bool orders;        /* heed COMMANDS and END of theirs */
     bool ended;
-    bool woke_peer;     /* since the last wait: it is on its way, though its CPU word does not say so yet */
+    bool woke_peer;     /* since our last wait */
     ring_fault fault;
 } ring_port;
 
@@ -431,24 +450,30 @@ static inline void publish_cpu(ring_port *port, uint32_t cpu)
     atomic_store_explicit(word32(port->mine, RING_CPU), cpu, memory_order_relaxed);
 }
 
-/* Polling a peer that shares our CPU keeps it from running; polling one that sleeps is waiting for nobody. One that we
-   have just woken will most likely run where it ran last. */
-static inline bool peer_runs_elsewhere(ring_port *port)
+/* Where the peer is, as far as its CPU word tells. One asleep counts as being where it was last, which is where the
+   kernel is likely to wake it. One that we have just woken counts as running: two ends that each found the other asleep
+   would else put each other to sleep for ever, at two wake-ups a call, and never find out that polling pays. */
+enum ring_place { RING_ELSEWHERE, RING_ASLEEP, RING_HERE };
+
+static inline enum ring_place place_of_peer(ring_port *port)
 {
     uint32_t here = this_cpu();
     uint32_t there = atomic_load_explicit(word32(port->theirs, RING_CPU), memory_order_relaxed);
     publish_cpu(port, here);
     if (there != RING_CPU_UNKNOWN)
         port->peer_home = there;
-    else if (port->woke_peer)
-        there = port->peer_home;
-    return there != here && there != RING_CPU_UNKNOWN && here != RING_CPU_UNKNOWN;
+    if (here == RING_CPU_UNKNOWN || port->peer_home == RING_CPU_UNKNOWN)
+        return RING_ASLEEP;
+    if (port->peer_home == here)
+        return RING_HERE;
+    return there != RING_CPU_UNKNOWN || port->woke_peer ? RING_ELSEWHERE : RING_ASLEEP;
 }
 
-/* Poll until there is news, or `until`, or polling makes no sense. */
+/* Poll until there is news, or `until`, or polling makes no sense: against a peer on our own CPU it keeps that peer
+   from running, against a sleeping one it waits for nobody. */
 static inline enum ring_news spin(ring_port *port, uint64_t until)
 {
-    while (peer_runs_elsewhere(port)) {
+    while (place_of_peer(port) == RING_ELSEWHERE) {
         for (int looks = 0; looks < RING_LOOKS_PER_CLOCK; looks++) {
             enum ring_news news = look(port);
             if (news != RING_NOTHING)
@@ -459,6 +484,42 @@ static inline enum ring_news spin(ring_port *port, uint64_t until)
             break;
     }
     return RING_NOTHING;
+}
+
+/* Let the peer have our CPU a few times without going to sleep. */
+static inline enum ring_news yield_to_peer(ring_port *port, uint64_t start)
+{
+    for (int yields = 0; yields < RING_YIELDS; yields++) {
+        sched_yield();
+        enum ring_news news = look(port);
+        if (news != RING_NOTHING)
+            return news;
+        if (now_ns() - start > RING_BRISK_NS)
+            break;
+    }
+    return RING_NOTHING;
+}
+
+/* Both ends on one CPU: is this wait one of a series of brisk ones, so that yielding is worth its risk? */
+static inline bool yielding_pays(ring_port *port, uint64_t start)
+{
+    if (start - port->last_wait > RING_BRISK_NS)
+        port->brisk = 0;
+    return port->brisk >= port->brisk_needed;
+}
+
+static inline void learn_from_wait(ring_port *port, bool yielded, uint64_t start)
+{
+    port->last_wait = now_ns();
+    if (port->last_wait - start <= RING_BRISK_NS) {
+        port->brisk += port->brisk < UINT32_MAX;
+        if (port->brisk > RING_BRISK_NEEDED * 8)
+            port->brisk_needed = RING_BRISK_NEEDED;
+        return;
+    }
+    port->brisk = 0;
+    if (yielded && port->brisk_needed < RING_BRISK_NEEDED_MOST)
+        port->brisk_needed *= 4;
 }
 
 /* Whether to poll on after the first RING_HOLD_GIL_NS: while that has been paying, and now and then to find out. */
