@@ -1,0 +1,340 @@
+"""One worker, as the supervisor sees it: a pidfd, a command socket, a stderr pipe. All of what it says is hostile input.
+
+Everything is bounded. A packet longer than the limit or that is no message ends the worker. Each turn of the loop reads
+a few packets, and a token bucket stops reading a worker that floods: it then blocks in its own write().
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import select
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from ..shared import packets
+from ..shared.errors import ProtocolError
+from ..shared.messages import SOCKET_LIMIT, Confined, Report, pack, unpacker
+from ..shared.policy import Limits
+from .rate import TokenBucket
+
+PACKETS_A_TURN: Final = 16
+"""Packets read from one worker before the others get their turn. More: one worker's burst delays all; fewer: more turns."""
+PACKETS_A_SECOND: Final = 1000.0
+"""Above the log lines and faults that any limit lets through; a flood is read at this rate and costs about 1 % of a core."""
+STDERR_A_SECOND: Final = 64 * 1024.0
+STDERR_KEPT: Final = 64 * 1024
+"""Characters of a worker's stderr kept for a post-mortem, the last ones."""
+STATUS_DEADLINE: Final = 1.0
+"""Seconds between a worker's death and the zygote's word on how, after which the status stays unknown."""
+UNKNOWN_STATUS: Final = -256
+"""An exit status nobody told us: no signal has that number."""
+_QUIET: Final = 0.03
+"""Seconds without a further line after which a stack dump is taken to be whole. It has no end mark."""
+_BACKLOG: Final = 64
+
+_unpack = unpacker(Report, "a worker")
+
+
+class WorkerProcess:
+    """A forked worker. Made by the nursery alone; one event loop, one thread."""
+
+    def __init__(self, serial: int, commands: socket.socket, errors: int) -> None:
+        self.serial = serial
+        self.pid = 0
+        """Its pid as this process sees it; 0 until it is forked."""
+        self.pidfd = -1
+        self.steps: dict[str, float] = {}
+        """Microseconds per step of its confinement."""
+        self.limits: Limits | None = None
+        """What it is held to."""
+        self.misbehaved = ""
+        """Why it was killed for what it said; empty: it was not."""
+        self.stderr = ""
+        """The last characters it wrote to stderr, raw: escape before showing."""
+        self.on_stderr: Callable[[str], None] | None = None
+        self.on_exit: Callable[[int], None] | None = None
+        self._on_report: Callable[[Report], None] | None = None
+        self._backlog: list[Report] = []
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        self.confined: asyncio.Future[None] = self._loop.create_future()
+        """Done when its Confined has come; cancelled when it died before."""
+        self._commands = commands
+        self._errors = errors
+        self._packets = TokenBucket(PACKETS_A_SECOND, PACKETS_A_SECOND)
+        self._letters = TokenBucket(STDERR_A_SECOND, STDERR_A_SECOND)
+        self._status: int | None = None
+        self._dead = False
+        self._doomed = False
+        self._dump: list[str] | None = None
+        self._timers: set[asyncio.TimerHandle] = set()
+        commands.setblocking(False)
+        os.set_blocking(errors, False)
+        self._loop.add_reader(commands, self._hear)
+        self._loop.add_reader(errors, self._overhear)
+
+    def __repr__(self) -> str:
+        return f"<WorkerProcess {self.serial} pid={self.pid}>"
+
+    # What the owner uses
+
+    @property
+    def on_report(self) -> Callable[[Report], None] | None:
+        """Called with each decoded report, never after `on_exit`. What came before it was set is delivered then."""
+        return self._on_report
+
+    @on_report.setter
+    def on_report(self, callback: Callable[[Report], None] | None) -> None:
+        self._on_report = callback
+        while callback is not None and self._backlog:
+            callback(self._backlog.pop(0))
+
+    @property
+    def alive(self) -> bool:
+        return not self._dead
+
+    def send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
+        """Send one command with descriptors, which stay the caller's. Never raises: a worker that cannot take it dies."""
+        if self._dead:
+            return
+        try:
+            packets.send(self._commands, pack(message), fds)
+        except BlockingIOError:
+            self.condemn("it does not read its commands")
+        except OSError:
+            self.kill()  # it is dead or dying: on_exit tells
+
+    def kill(self) -> None:
+        """SIGKILL, now or as soon as it exists. Idempotent; `on_exit` follows."""
+        self._doomed = True
+        if self.pidfd >= 0 and not self._dead:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def condemn(self, reason: str) -> None:
+        """Kill it for something it did; `misbehaved` keeps the first reason."""
+        self.misbehaved = self.misbehaved or reason
+        self.kill()
+
+    async def stack(self, timeout: float) -> str:
+        """Ask a hanging worker where it is. Returns faulthandler's dump, raw, or "" when none came in `timeout` seconds.
+
+        Best effort: machine code that blocks the signal answers nothing.
+        """
+        if self._dead or self._dump is not None:
+            return ""
+        self._dump = []
+        deadline = self._loop.time() + timeout
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGUSR1)
+            seen = 0
+            while self._loop.time() < deadline and not self._dead:
+                await asyncio.sleep(_QUIET)
+                if seen == len(self._dump) > 0:
+                    break
+                seen = len(self._dump)
+            return "".join(self._dump)
+        except ProcessLookupError:
+            return ""
+        finally:
+            self._dump = None
+
+    def lower(self, limits: Limits, base: int) -> bool:
+        """Set this mod's limits from outside, where they are below those it was forked with. `base`: see ZygoteUp.
+
+        False: the kernel does not let this process (root without CAP_SYS_RESOURCE, say, over another uid).
+        """
+        wanted = {
+            resource.RLIMIT_AS: base + limits.memory,
+            resource.RLIMIT_NOFILE: limits.files,
+            resource.RLIMIT_FSIZE: limits.file_size,
+            resource.RLIMIT_CPU: limits.cpu_total,
+        }
+        self.limits = limits
+        if self._dead or _ended(self.pidfd):
+            return True  # on_exit is about to say so
+        try:
+            for which, value in wanted.items():
+                soft, hard = resource.prlimit(self.pid, which)
+                if value < soft or value < hard:
+                    resource.prlimit(self.pid, which, (min(soft, value), min(hard, value)))
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return True
+
+    # What the nursery tells
+
+    def forked(self, pidfd: int) -> None:
+        """The zygote forked it."""
+        self.pidfd = pidfd
+        self.pid = host_pid(pidfd)
+        self._loop.add_reader(pidfd, self._died)
+        with contextlib.suppress(OSError):  # a shield for the game, not a wall: where /proc is odd, go without
+            Path(f"/proc/{self.pid}/oom_score_adj").write_text("1000")
+        if self._doomed:
+            self.kill()
+
+    def reaped(self, status: int) -> None:
+        """The zygote reaped it."""
+        self._status = status
+        if self._dead:
+            self._finish(status)
+
+    def abandon(self) -> None:
+        """It will never be forked, or nobody is left to reap it."""
+        if self.pidfd < 0:
+            self._dead = True
+            self._finish(UNKNOWN_STATUS)
+        elif self._dead:
+            self._finish(UNKNOWN_STATUS if self._status is None else self._status)
+
+    # Its voice
+
+    def _hear(self) -> None:
+        for _ in range(PACKETS_A_TURN):
+            try:
+                data = self._commands.recv(SOCKET_LIMIT + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._loop.remove_reader(self._commands)
+                self._later(STATUS_DEADLINE, lambda: self.condemn("it closed its command socket"))
+                return
+            self._take(data)
+            if pause := _pay(self._packets, 1, self._loop.time()):
+                self._loop.remove_reader(self._commands)
+                self._later(pause, lambda: self._loop.add_reader(self._commands, self._hear))
+                return
+
+    def _take(self, data: bytes) -> None:
+        if self.misbehaved:
+            return
+        if len(data) > SOCKET_LIMIT:
+            self.condemn(f"it sent a packet longer than {SOCKET_LIMIT} bytes")
+            return
+        try:
+            report = _unpack(data)
+        except ProtocolError as error:
+            self.condemn(str(error))
+            return
+        if not self.confined.done():
+            if isinstance(report, Confined):
+                self.steps = report.steps
+                self.confined.set_result(None)
+            else:
+                self.condemn("it spoke before it was confined")
+        elif isinstance(report, Confined):
+            self.condemn("it says twice that it is confined")
+        elif self._on_report is not None:
+            self._on_report(report)
+        elif len(self._backlog) < _BACKLOG:
+            self._backlog.append(report)
+        else:
+            self.condemn("it talks although nobody assigned it")
+
+    def _overhear(self) -> None:
+        try:
+            data = os.read(self._errors, 4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._errors)
+            return
+        self._note(data)
+        if pause := _pay(self._letters, len(data), self._loop.time()):
+            self._loop.remove_reader(self._errors)
+            self._later(pause, lambda: self._loop.add_reader(self._errors, self._overhear))
+
+    def _note(self, data: bytes) -> None:
+        text = data.decode(errors="replace")
+        self.stderr = (self.stderr + text)[-STDERR_KEPT:]
+        if self._dump is not None:
+            self._dump.append(text)
+        elif self.on_stderr is not None:
+            self.on_stderr(text)
+
+    def _later(self, seconds: float, action: Callable[[], object]) -> None:
+        def run() -> None:
+            self._timers.discard(handle)
+            if not self._dead:
+                action()
+
+        handle = self._loop.call_later(seconds, run)
+        self._timers.add(handle)
+
+    # Its end
+
+    def _died(self) -> None:
+        self._loop.remove_reader(self.pidfd)
+        self._drain()
+        self._dead = True
+        if self._status is not None:
+            self._finish(self._status)
+        else:
+            self._timers.add(self._loop.call_later(STATUS_DEADLINE, self._finish, UNKNOWN_STATUS))
+
+    def _drain(self) -> None:
+        """Read what it said last; the kernel's buffers bound it."""
+        with contextlib.suppress(OSError):
+            while data := self._commands.recv(SOCKET_LIMIT + 1):
+                self._take(data)
+        with contextlib.suppress(OSError):
+            while data := os.read(self._errors, 65536):
+                self._note(data)
+
+    def _finish(self, status: int) -> None:
+        if self.exited.done():
+            return
+        self.close()
+        self.exited.set_result(status)
+        if not self.confined.done():
+            self.confined.cancel()
+        if self.on_exit is not None:
+            self.on_exit(status)
+
+    def close(self) -> None:
+        """Kill it if it lives, and give the descriptors back. Idempotent."""
+        self.kill()
+        self._dead = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        if self._errors < 0:
+            return
+        self._loop.remove_reader(self._commands)
+        self._loop.remove_reader(self._errors)
+        self._commands.close()
+        os.close(self._errors)
+        if self.pidfd >= 0:
+            self._loop.remove_reader(self.pidfd)
+            os.close(self.pidfd)
+        self._errors = self.pidfd = -1
+
+
+def host_pid(pidfd: int) -> int:
+    """The pid behind a pidfd, in this process's own pid namespace. 0 or -1: it is gone."""
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+        if line.startswith("Pid:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _pay(bucket: TokenBucket, cost: float, now: float) -> float:
+    """Spend `cost` tokens for what was just read. Returns how many seconds to stop reading; 0: go on."""
+    return 0.0 if bucket.take(now, cost) else bucket.wait(now, cost)
+
+
+def _ended(pidfd: int) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,105 @@
+"""What a fork of the zygote does before it runs a single line of a mod: the confinement list, in `confine`.
+
+The order matters. Each step uses what the next one takes away: mounting needs a capability, dropping capabilities must
+come before no path is writable, Landlock and seccomp need no_new_privs, and seccomp is last because it forbids most of
+what stands above it. A step that fails ends the process with WORKER_CONFINE: no mod code has run.
+"""
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
+
+from ..shared.exits import Exit
+from ..shared.messages import Confined, pack
+from ..shared.policy import Confinement, Limits
+from .confine import capabilities, fds, landlock, namespaces, rlimits, root, seeds, syscalls
+
+Entry = Callable[[socket.socket, str], NoReturn]
+
+
+class Prepared(NamedTuple):
+    """What the zygote made once, for all its workers."""
+
+    confinement: Confinement
+    entry: Entry
+    base: int
+    """The zygote's address space, bytes."""
+    null: int
+    """A descriptor that reads nothing: a worker's stdin."""
+    ruleset: int
+    """Landlock. In the reduced mode -1: there each worker's scratch differs, and `readable` says what else."""
+    readable: list[str]
+    filter: syscalls.SeccompProgram
+    zygote: int
+    """Pid of the zygote as its workers see it; 0 from a pid namespace below it."""
+
+
+class _Stopwatch:
+    """Microseconds per step, for the Confined message."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, float] = {}
+        self._last = time.perf_counter_ns()
+
+    def __call__(self, step: str) -> None:
+        now = time.perf_counter_ns()
+        self.steps[step] = (now - self._last) / 1000
+        self._last = now
+
+
+def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str) -> dict[str, float]:
+    """In a fresh fork of the zygote: the confinement list. Returns microseconds per step."""
+    done = _Stopwatch()
+    full = prepared.confinement is Confinement.FULL
+    # fmt: off
+    os.setsid();                                                                              done("session")
+    namespaces.die_with_parent(prepared.zygote);                                              done("die with parent")
+    if full: root.mount_scratch(limits.scratch_bytes, limits.scratch_inodes)                  # noqa: E701 (the list is read as a table)
+    os.chdir(scratch);                                                                        done("scratch")
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0));                              done("batch")
+    ruleset = prepared.ruleset if full else landlock.build(prepared.readable, [scratch])
+    rlimits.apply(limits, prepared.base);                                                     done("rlimits")
+    capabilities.drop_all(lock=full);                                                         done("capabilities")
+    landlock.restrict(ruleset);                                                               done("landlock")
+    fds.arrange(prepared.null, errors, commands);                                             done("descriptors")
+    seeds.renew();                                                                            done("seeds")
+    faulthandler.enable(2)
+    faulthandler.register(signal.SIGUSR1, 2, all_threads=True);                               done("faulthandler")
+    prepared.filter.install();                                                                done("seccomp")
+    # fmt: on
+    return done.steps
+
+
+def become_worker(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str) -> NoReturn:
+    """In a fresh fork of the zygote: confine, report, go on in the entry function. Never returns, whatever happens."""
+    try:
+        steps = confine(prepared, limits, errors, commands, scratch)
+        channel = _adopt(fds.COMMANDS)
+        os.write(fds.COMMANDS, pack(Confined(steps)))
+    except BaseException:  # noqa: BLE001 (a fork must not return into the zygote's loop, whatever it raises)
+        for fd in (errors, 2):
+            _say(fd, traceback.format_exc())
+        os._exit(Exit.WORKER_CONFINE)
+    try:
+        prepared.entry(channel, scratch)
+    except BaseException:  # noqa: BLE001 (as above)
+        _say(2, traceback.format_exc())
+    os._exit(Exit.FAILED)
+
+
+def _adopt(fd: int) -> socket.socket:
+    """A socket object for a descriptor, without the system calls that socket() would make to learn its kind."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
+
+
+def _say(fd: int, text: str) -> None:
+    try:
+        os.write(fd, text.encode(errors="backslashreplace"))
+    except OSError:
+        sys.exc_info()  # nobody reads any more

@@ -1,0 +1,80 @@
+"""Landlock: which paths can be opened for what, no TCP, no abstract sockets, no signals to others. A layer of its own:
+it holds where the private root is missing (reduced mode), and where the root were left by a bug of the kernel's."""
+
+import os
+from typing import Final
+
+from . import LayerMissing, syscalls
+
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_DIR, _REMOVE_FILE = (1 << bit for bit in range(6))
+_MAKE_DIR, _MAKE_REG, _MAKE_SYM, _REFER, _TRUNCATE, _IOCTL_DEV = (1 << bit for bit in (7, 8, 12, 13, 14, 15))
+
+READ: Final = _READ_FILE | _READ_DIR
+WRITE: Final = (
+    READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
+)
+_OF_A_FILE: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+"""What may stand in a rule on a file that is no folder; the kernel refuses the rest with EINVAL."""
+
+_FS_OF_ABI: Final = {1: (1 << 13) - 1, 2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV}
+_NET_OF_ABI: Final = {4: 0b11}  # bind and connect TCP
+_SCOPES_OF_ABI: Final = {6: 0b11}  # abstract unix sockets, signals
+
+GAINS: Final = {
+    1: "files by path",
+    2: "renames across folders",
+    3: "truncation",
+    4: "TCP bind and connect",
+    5: "ioctl on devices",
+    6: "abstract unix sockets and signals",
+}
+"""What each version of Landlock added, for the doctor. Each is also stopped by seccomp."""
+
+
+def _handled(table: dict[int, int], abi: int) -> int:
+    return sum(bits for since, bits in table.items() if since <= abi)
+
+
+def abi() -> int:
+    """The kernel's Landlock version. Raises LayerMissing when there is none."""
+    try:
+        return syscalls.landlock_abi()
+    except OSError as error:
+        raise LayerMissing(
+            "Landlock",
+            error.strerror,
+            "Needs Linux 5.13 or later with landlock among the LSMs: add lsm=landlock,... to the kernel's command line "
+            "(cat /sys/kernel/security/lsm), and a container runtime whose seccomp profile knows it.",
+        ) from error
+
+
+def describe() -> str:
+    """ "on", and what this kernel's version of it does not cover yet."""
+    version = abi()
+    missing = [what for since, what in GAINS.items() if since > version]
+    return f"on, without {', '.join(missing)}" if missing else "on"
+
+
+def build(readable: list[str], writable: list[str]) -> int:
+    """Make the ruleset: everything handled, these paths excepted. Returns its descriptor; `restrict` applies it."""
+    version = abi()
+    fs = _handled(_FS_OF_ABI, version)
+    ruleset = syscalls.landlock_create_ruleset(fs, _handled(_NET_OF_ABI, version), _handled(_SCOPES_OF_ABI, version))
+    for paths, access in ((readable, READ), (writable, WRITE)):
+        for path in paths:
+            _allow(ruleset, path, access & fs)
+    return ruleset
+
+
+def _allow(ruleset: int, path: str, access: int) -> None:
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        folder = os.path.isdir(path)  # noqa: PTH112 (a Path object per rule would be most of this call's time)
+        syscalls.landlock_allow_beneath(ruleset, fd, access if folder else access & _OF_A_FILE)
+    finally:
+        os.close(fd)
+
+
+def restrict(ruleset: int) -> None:
+    """In a worker: apply for good. Needs no_new_privs."""
+    syscalls.landlock_restrict_self(ruleset)

@@ -1,0 +1,145 @@
+"""The system calls a worker may make: an allow-list, compiled once to BPF by libseccomp, installed per worker in one call.
+
+What is not named is refused with EPERM. Another architecture's calls (int 0x80, x32) kill the process: their numbers
+mean other things. Arguments are compared in their lower 32 bits, as the kernel reads them.
+
+Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys):
+
+- fork, clone: no processes, no threads ("can't start new thread"). clone3 says ENOSYS: its flags cannot be seen.
+- socket, socketpair, sendmsg, sendto: a worker answers by write(); Landlock misses UDP and path sockets, and AF_VSOCK
+  leaves a network namespace.
+- memfd_create, shmget, pipe: memory outside RLIMIT_AS, and System V segments outlive the worker.
+- PROT_EXEC in mmap and mprotect: no new machine code, so no extension that was not preloaded.
+- fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
+- F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
+- futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
+- kill in all its forms: nobody else is there, and faults are forced on a pid 1 without it. abort() ends in SIGSEGV.
+"""
+
+import ctypes.util
+import errno
+import os
+from types import ModuleType
+from typing import Any, Final
+
+from ...shared.policy import Confinement
+from . import LayerMissing
+from .syscalls import SeccompProgram
+
+READING: Final = (
+    "read pread64 readv preadv preadv2 lseek open openat close fstat newfstatat stat lstat statx access faccessat "
+    "faccessat2 readlink readlinkat getdents64 getcwd chdir fchdir statfs fstatfs umask dup dup2 dup3 close_range"
+).split()
+WRITING: Final = (
+    "write pwrite64 writev pwritev pwritev2 ftruncate truncate fsync fdatasync mkdir mkdirat rmdir unlink unlinkat "
+    "rename renameat renameat2 link linkat symlink symlinkat"
+).split()
+OWNING: Final = "chmod fchmod fchmodat utime utimes utimensat futimesat".split()
+"""Landlock does not judge these. Allowed only inside the private root, where all that is not read-only is the worker's."""
+MEMORY: Final = "munmap mremap brk msync".split()
+TIME: Final = "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm".split()
+WAITING: Final = "poll ppoll select pselect6 pause restart_syscall sched_yield".split()
+SIGNALS: Final = "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack".split()
+SELF: Final = (
+    "exit exit_group getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp "
+    "getsid getrusage getrlimit getpriority getcpu sched_getaffinity sched_getscheduler sched_getparam "
+    "sched_get_priority_max sched_get_priority_min uname sysinfo getrandom"
+).split()
+RECEIVING: Final = "recvmsg recvfrom".split()
+"""A spare gets its first descriptors with recvmsg. There is no sending counterpart."""
+
+ALLOWED: Final = (*READING, *WRITING, *MEMORY, *TIME, *WAITING, *SIGNALS, *SELF, *RECEIVING)
+
+ANSWERS: Final = {
+    **dict.fromkeys(
+        "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr "
+        "lremovexattr fremovexattr".split(),
+        errno.ENOTSUP,  # shutil.copy2 takes this for "no attributes here", EPERM for a failure
+    ),
+    "ioctl": errno.ENOTTY,  # what isatty expects; Python's FIOCLEX then falls back to fcntl
+}
+UNKNOWN: Final = {
+    "clone3": 435,
+    "openat2": 437,
+    "futex_waitv": 449,
+    "fchmodat2": 452,
+    "futex_wake": 454,
+    "futex_wait": 455,
+    "futex_requeue": 456,
+}
+"""Calls a C library falls back from when it is told ENOSYS. By number (one for all architectures from 424 on), since
+libseccomp may be older than they are."""
+
+PROT_EXEC: Final = 4
+MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
+FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
+_FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
+FCNTL: Final = (0, 1, 2, 3, 5, 6, 1030)  # DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, DUPFD_CLOEXEC
+PRCTL: Final = (2, 3, 15, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
+
+_WORD: Final = 0xFFFFFFFF
+REMEDY: Final = "apt-get install libseccomp2, or dnf install libseccomp, or pacman -S libseccomp"
+
+
+def library() -> ModuleType:
+    """Import pyseccomp. Raises LayerMissing, with the command that installs it, when libseccomp is not there.
+
+    pyseccomp looks its two libraries up by running ldconfig or gcc; their names are known here, so the search is spared
+    (40 ms, and two programs executed where none need be).
+    """
+    search = ctypes.util.find_library
+    names = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
+
+    def known(name: str) -> str | None:
+        try:
+            ctypes.CDLL(names[name])
+        except (KeyError, OSError):
+            return search(name)
+        return names[name]
+
+    ctypes.util.find_library = known  # type: ignore[assignment]  # the stub's overloads differ by platform
+    try:
+        import pyseccomp  # imported here: it fails where libseccomp is missing, and the doctor wants to say so
+    except (ImportError, RuntimeError, OSError) as error:
+        raise LayerMissing("seccomp", f"libseccomp cannot be loaded ({error})", REMEDY) from error
+    finally:
+        ctypes.util.find_library = search
+    return pyseccomp
+
+
+def compile_program(mode: Confinement) -> SeccompProgram:
+    """In the zygote's first stage: the allow-list as BPF. Raises LayerMissing."""
+    lib = library()
+    rules = lib.SyscallFilter(lib.ERRNO(errno.EPERM))
+    rules.set_attr(lib.Attr.ACT_BADARCH, lib.KILL_PROCESS)
+    names = ALLOWED + (tuple(OWNING) if mode is Confinement.FULL else ())
+    for name in names:
+        rules.add_rule(lib.ALLOW, name)
+    for name, number in ANSWERS.items():
+        rules.add_rule(lib.ERRNO(number), name)
+    for number in UNKNOWN.values():
+        rules.add_rule(lib.ERRNO(errno.ENOSYS), number)
+    _add_filtered(lib, rules)
+    with os.fdopen(os.memfd_create("fumehood:bpf", os.MFD_CLOEXEC), "w+b") as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return SeccompProgram(file.read())
+
+
+def _add_filtered(lib: ModuleType, rules: Any) -> None:
+    """The calls that are allowed with some arguments only."""
+
+    def masked(argument: int, value: int, mask: int = _WORD) -> Any:
+        return lib.Arg(argument, lib.MASKED_EQ, mask, value)
+
+    rules.add_rule(lib.ALLOW, "mmap", masked(2, 0, PROT_EXEC))
+    rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
+    for advice in MADVISE:
+        rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))
+    for operation in FUTEX:
+        rules.add_rule(lib.ALLOW, "futex", masked(1, operation, _WORD & ~_FUTEX_FLAGS))
+    for command in FCNTL:
+        rules.add_rule(lib.ALLOW, "fcntl", masked(1, command))
+    for option in PRCTL:
+        rules.add_rule(lib.ALLOW, "prctl", masked(0, option))
+    rules.add_rule(lib.ALLOW, "prlimit64", masked(0, 0), lib.Arg(2, lib.EQ, 0))  # reading its own, never setting

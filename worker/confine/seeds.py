@@ -1,0 +1,19 @@
+"""Randomness that forks of one zygote must not share.
+
+`random` reseeds itself in a fork, OpenSSL does when its pid differs from the zygote's (it does: the zygote is never
+pid 1), uuid4 and secrets ask the kernel each time. What is left is here. The hash secret, the stack canary and the
+address layout are shared by all forks of a zygote; SECURITY.md lists that.
+"""
+
+import random
+import sys
+import tempfile
+
+
+def renew() -> None:
+    """In a worker: fresh seeds for random, tempfile's names and numpy's legacy generator, if numpy is loaded."""
+    random.seed()
+    tempfile._name_sequence = None  # type: ignore[attr-defined]  # it would hand every worker the same names
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()

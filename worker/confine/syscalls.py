@@ -1,0 +1,231 @@
+"""The kernel calls that Python 3.11 does not have, as thin typed functions. Each raises OSError with errno.
+
+glibc has no wrappers for half of these either, so they go by number. From 424 on, numbers are the same on every
+architecture; the older ones stand in a table for the two that fumehood supports.
+"""
+
+import ctypes
+import os
+import platform
+from typing import Final
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_syscall: Final = _libc.syscall
+_syscall.restype = ctypes.c_long
+
+_OLD_NUMBERS: Final = {
+    "x86_64": {"pivot_root": 155, "seccomp": 317, "capset": 126, "personality": 135},
+    "aarch64": {"pivot_root": 41, "seccomp": 277, "capset": 91, "personality": 92},
+}
+_NUMBERS: Final = {
+    **_OLD_NUMBERS.get(platform.machine(), {}),
+    "open_tree": 428,
+    "move_mount": 429,
+    "close_range": 436,
+    "mount_setattr": 442,
+    "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
+}
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWCGROUP: Final = 0x02000000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWPID: Final = 0x20000000
+CLONE_NEWNET: Final = 0x40000000
+
+MS_RDONLY: Final = 1
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
+MS_NOEXEC: Final = 8
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 1 << 18
+MNT_DETACH: Final = 2
+
+AT_FDCWD: Final = -100
+AT_EMPTY_PATH: Final = 0x1000
+AT_RECURSIVE: Final = 0x8000
+OPEN_TREE_CLONE: Final = 1
+OPEN_TREE_CLOEXEC: Final = os.O_CLOEXEC
+MOVE_MOUNT_F_EMPTY_PATH: Final = 4
+MOUNT_ATTR_RDONLY: Final = 1
+MOUNT_ATTR_NOSUID: Final = 2
+MOUNT_ATTR_NODEV: Final = 4
+MOUNT_ATTR_NOEXEC: Final = 8
+
+PR_SET_PDEATHSIG: Final = 1
+PR_SET_DUMPABLE: Final = 4
+PR_CAPBSET_DROP: Final = 24
+PR_SET_SECUREBITS: Final = 28
+PR_SET_NO_NEW_PRIVS: Final = 38
+PR_CAP_AMBIENT: Final = 47
+PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return int(result)
+
+
+def _by_number(name: str, *arguments: object) -> int:
+    """Call syscall(2). Integers travel as longs: a C int's upper half would be left to chance."""
+    number = _NUMBERS.get(name)
+    if number is None:
+        raise OSError(38, f"{name}: not known for {platform.machine()}")  # 38: ENOSYS
+    passed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return _check(_syscall(ctypes.c_long(number), *passed), name)
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def setns(fd: int, kinds: int) -> None:
+    _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kinds)), "setns")
+
+
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """mount(2); empty strings are passed as they are (the kernel ignores them where it does not need them)."""
+    result = _libc.mount(
+        source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data.encode() or None
+    )
+    _check(result, f"mount {kind or 'flags'} on {target}")
+
+
+def umount(target: str, flags: int) -> None:
+    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(flags)), f"umount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    _by_number("pivot_root", os.fsencode(new), os.fsencode(old))
+
+
+def open_tree(path: str) -> int:
+    """Clone the mount at `path` with all below it; attached nowhere until `move_mount`. Returns its descriptor."""
+    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
+    return _by_number("open_tree", AT_FDCWD, os.fsencode(path), flags)
+
+
+def move_mount(fd: int, target: str) -> None:
+    """Attach what `open_tree` gave at `target`."""
+    _by_number("move_mount", fd, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+
+
+class _MountAttr(ctypes.Structure):
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def mount_setattr(fd: int, path: str, attributes: int) -> None:
+    """Set attributes on a mount and everything mounted below it. `path` empty: the mount that `fd` is."""
+    change = _MountAttr(attributes, 0, 0, 0)
+    flags = AT_RECURSIVE | (0 if path else AT_EMPTY_PATH)
+    _by_number(
+        "mount_setattr", fd, os.fsencode(path), flags, ctypes.byref(change), ctypes.sizeof(change)
+    )
+
+
+def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
+    _by_number("close_range", first, last, 0)
+
+
+def prctl(option: int, *arguments: int) -> int:
+    padded = [ctypes.c_ulong(a) for a in (*arguments, 0, 0, 0, 0)[:4]]
+    return _check(_libc.prctl(ctypes.c_int(option), *padded), f"prctl {option}")
+
+
+def personality() -> int:
+    """The execution domain flags of this process (READ_IMPLIES_EXEC is 0x0400000)."""
+    return _by_number("personality", 0xFFFFFFFF)
+
+
+class _CapHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapData(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+_CAPABILITY_VERSION_3: Final = 0x20080522
+
+
+def clear_capabilities() -> None:
+    """Empty the effective, permitted and inheritable sets of this thread."""
+    header = _CapHeader(_CAPABILITY_VERSION_3, 0)
+    data = (_CapData * 2)()
+    _by_number("capset", ctypes.byref(header), ctypes.byref(data))
+
+
+def setfsid(uid: int, gid: int) -> None:
+    """Set the ids that files are judged by, apart from those that signals are. Raises PermissionError if refused."""
+    _libc.setfsgid(ctypes.c_uint(gid))
+    _libc.setfsuid(ctypes.c_uint(uid))
+    nobody = ctypes.c_uint(0xFFFFFFFF)  # refused always: the call then only says what the id is now
+    if _libc.setfsuid(nobody) != uid or _libc.setfsgid(nobody) != gid:
+        raise PermissionError(1, "setfsuid: refused")
+
+
+class _Filter(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
+
+
+class SeccompProgram:
+    """A compiled filter, kept ready so that installing it is one call and no allocation to speak of."""
+
+    _SET_MODE_FILTER = 1
+    _INSTRUCTION = 8
+
+    def __init__(self, program: bytes) -> None:
+        self._bytes = program  # the pointer in _fprog needs it alive
+        self._fprog = _Filter(len(program) // self._INSTRUCTION, program)
+
+    def __len__(self) -> int:
+        """How many BPF instructions."""
+        return len(self._bytes) // self._INSTRUCTION
+
+    def install(self) -> None:
+        """Apply to this thread for good. Needs no_new_privs."""
+        _by_number("seccomp", self._SET_MODE_FILTER, 0, ctypes.byref(self._fprog))
+
+
+class _RulesetAttr(ctypes.Structure):
+    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+
+
+class _PathBeneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+def landlock_abi() -> int:
+    """The newest Landlock version the kernel offers, from 1. Raises OSError when it has none."""
+    return _by_number("landlock_create_ruleset", None, 0, 1)
+
+
+def landlock_create_ruleset(fs: int, net: int, scoped: int) -> int:
+    """Make a ruleset that handles (denies, until ruled otherwise) these accesses. Returns its descriptor.
+
+    The size passed covers only what is asked for: an older kernel refuses fields that it does not know.
+    """
+    attributes = _RulesetAttr(fs, net, scoped)
+    size = 24 if scoped else 16 if net else 8
+    return _by_number("landlock_create_ruleset", ctypes.byref(attributes), size, 0)
+
+
+def landlock_allow_beneath(ruleset: int, fd: int, allowed: int) -> None:
+    rule = _PathBeneath(allowed, fd)
+    path_beneath = 1
+    _by_number("landlock_add_rule", ruleset, path_beneath, ctypes.byref(rule), 0)
+
+
+def landlock_restrict_self(ruleset: int) -> None:
+    _by_number("landlock_restrict_self", ruleset, 0)

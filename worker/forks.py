@@ -1,0 +1,124 @@
+"""The zygote's loop: fork when asked, reap when told. One thread, one poll, nothing that blocks on one worker."""
+
+import os
+import select
+import shutil
+import socket
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ..shared import packets
+from ..shared.errors import ProtocolError
+from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, pack, unpacker
+from ..shared.policy import Confinement, Limits
+from .bootstrap import Prepared, become_worker
+from .confine import root, syscalls
+
+_LIMIT: Final = 16 * 1024
+"""Longest packet from the supervisor, bytes: a Fork with every limit is under 1 KiB."""
+
+_unpack = unpacker(Fork, "the supervisor")
+
+
+class Forks:
+    """The zygote's side of its control socket, and the workers it has to reap."""
+
+    def __init__(self, control: socket.socket, prepared: Prepared, scratch: str) -> None:
+        """`scratch`: in the reduced mode the folder for the workers' folders."""
+        self._control = control
+        self._prepared = prepared
+        self._scratch = scratch
+        self._full = prepared.confinement is Confinement.FULL
+        self._own_namespace = os.pidfd_open(os.getpid())
+        self._serials: dict[int, int] = {}  # pidfd → serial
+        self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._poll = select.poll()
+
+    def serve(self) -> None:
+        """Run until the supervisor closes the control socket."""
+        control = self._control.fileno()
+        self._poll.register(control, select.POLLIN)
+        while True:
+            for fd, _ in self._poll.poll():
+                if fd != control:
+                    self._reap(fd)
+                elif not self._read():
+                    return
+            self._flush()
+
+    def _read(self) -> bool:
+        """Take one request. False: the supervisor is gone."""
+        try:
+            data, fds = packets.receive(self._control, _LIMIT)
+        except BlockingIOError:
+            return True  # woken to write
+        if not data:
+            return False
+        request = _unpack(data)
+        try:
+            if len(fds) != 2:
+                raise ProtocolError(f"a Fork came with {len(fds)} descriptors instead of 2")
+            self._fork(request, *fds)
+        except (OSError, ProtocolError, msgspec.ValidationError) as error:
+            self._send(ForkFailed(request.serial, str(error)))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _fork(self, request: Fork, commands: int, errors: int) -> None:
+        """Fork one worker. In the child this never returns."""
+        limits = msgspec.convert(request.limits, Limits)
+        scratch = root.SCRATCH if self._full else self._own_folder(request.serial)
+        if self._full:
+            syscalls.unshare(syscalls.CLONE_NEWPID)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._control.detach()  # close_range closes it; a finalizer later would close whoever has its number
+                become_worker(self._prepared, limits, errors, commands, scratch)
+        finally:
+            if self._full:  # in the parent alone: the child never comes here
+                syscalls.setns(self._own_namespace, syscalls.CLONE_NEWPID)
+        pidfd = os.pidfd_open(pid)
+        self._serials[pidfd] = request.serial
+        self._poll.register(pidfd, select.POLLIN)
+        self._send(Forked(request.serial), (os.dup(pidfd),))
+
+    def _own_folder(self, serial: int) -> str:
+        path = Path(self._scratch, str(serial))
+        path.mkdir(0o700)
+        return str(path)
+
+    def _reap(self, pidfd: int) -> None:
+        ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        if ended is None:
+            return
+        status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        serial = self._serials.pop(pidfd)
+        self._poll.unregister(pidfd)
+        if not self._full:
+            shutil.rmtree(Path(self._scratch, str(serial)), ignore_errors=True)
+        self._send(Exited(serial, status))
+        os.close(pidfd)
+
+    def _send(self, message: ZygoteReport, fds: tuple[int, ...] = ()) -> None:
+        """Owns `fds`: closed once they are sent."""
+        self._outbox.append((pack(message), fds))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what fits; ask poll() for room when something is left. The supervisor may be busy, never wait for it."""
+        while self._outbox:
+            data, fds = self._outbox[0]
+            try:
+                packets.send(self._control, data, fds)
+            except BlockingIOError:
+                break
+            self._outbox.popleft()
+            for fd in fds:
+                os.close(fd)
+        self._poll.modify(self._control.fileno(), select.POLLIN | (select.POLLOUT if self._outbox else 0))

@@ -1,0 +1,132 @@
+"""What the zygote imports before it forks, and the one table of what a worker cannot import.
+
+Inside, no file can be mapped executable: an extension module that is not loaded here can never be. So every extension of
+the standard library is loaded, and every one of the packages named. Of the pure modules only those that most mods or
+the loader use; the rest are read from the read-only root when they are asked for.
+"""
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Final
+
+NOT_IMPORTABLE: Final = {
+    "_tkinter": "no display inside, and Tk would be mapped into every worker",
+    "tkinter": "needs _tkinter",
+    "turtle": "needs tkinter",
+    "turtledemo": "needs tkinter",
+    "idlelib": "needs tkinter",
+    "test": "CPython's own tests",
+    "lib2to3.pgen2.conv": "a script of lib2to3's that does not import anywhere",
+    "_testbuffer": "CPython's own tests",
+    "_testcapi": "CPython's own tests",
+    "_testclinic": "CPython's own tests",
+    "_testexternalinspection": "CPython's own tests",
+    "_testimportmultiple": "CPython's own tests",
+    "_testinternalcapi": "CPython's own tests",
+    "_testlimitedcapi": "CPython's own tests",
+    "_testmultiphase": "CPython's own tests",
+    "_testsinglephase": "CPython's own tests",
+    "_ctypes_test": "CPython's own tests",
+    "_xxtestfuzz": "CPython's own tests",
+    "xxlimited": "an example of CPython's",
+    "xxlimited_35": "an example of CPython's",
+    "xxsubtype": "an example of CPython's",
+    "msvcrt": "Windows only",
+    "winreg": "Windows only",
+    "winsound": "Windows only",
+    "_winapi": "Windows only",
+    "_overlapped": "Windows only",
+    "_msi": "Windows only",
+    "msilib": "Windows only",
+    "nt": "Windows only",
+    "ntsecuritycon": "Windows only",
+    "asyncio.windows_events": "Windows only",
+    "asyncio.windows_utils": "Windows only",
+    "encodings.mbcs": "Windows only",
+    "encodings.oem": "Windows only",
+    "multiprocessing.popen_spawn_win32": "Windows only",
+    "_scproxy": "macOS only",
+    "ossaudiodev": "needs the machine's sound headers when Python was built",
+}
+"""Standard-library modules that do not import in a worker, and why. Modules that this build of Python lacks altogether
+(`_gdbm`, `nis`, ... where a library was missing) are reported by ZygoteUp.unimportable instead."""
+
+WARM: Final = (
+    "abc ast base64 bisect calendar collections collections.abc contextlib copy copyreg csv ctypes dataclasses datetime "
+    "decimal enum faulthandler fnmatch fractions functools gc hashlib heapq hmac importlib importlib.machinery "
+    "importlib.resources importlib.util inspect io itertools json keyword linecache logging math numbers operator os "
+    "pathlib pickle pkgutil platform pprint queue random re reprlib secrets selectors shutil signal socket statistics "
+    "string struct tempfile textwrap threading time token tokenize traceback types typing uuid warnings weakref zlib"
+).split()
+"""Pure modules worth their memory in every worker: a mod's usual imports, and what loading and reporting take. One more
+costs each fork its page tables (about 10 us a MB); one less costs the first mod that wants it about 1 ms."""
+
+
+def extensions_of_python(folders: list[str]) -> Iterator[str]:
+    """Names of the extension modules in the standard library's folders, top level only: lib-dynload."""
+    for folder in folders:
+        if Path(folder).is_dir():
+            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+                name = _extension_name(entry.name)
+                if name and name not in NOT_IMPORTABLE:
+                    yield name
+
+
+def extensions_of_package(name: str, folder: Path) -> Iterator[str]:
+    """Dotted names of the extension modules anywhere below a package's folder, its tests left out."""
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(entry for entry in folders if "test" not in entry and entry.isidentifier())
+        dotted = ".".join((name, *Path(path).relative_to(folder).parts))
+        for file in sorted(files):
+            extension = _extension_name(file)
+            if extension and "test" not in extension:
+                yield f"{dotted}.{extension}"
+
+
+def _extension_name(file: str) -> str:
+    for suffix in EXTENSION_SUFFIXES:
+        if file.endswith(suffix):
+            return file.removesuffix(suffix)
+    return ""
+
+
+def import_all(stdlib: list[str], packages: dict[str, str], named: list[str]) -> dict[str, str]:
+    """In the zygote's first stage: import everything. Returns the modules that would not, and why.
+
+    `stdlib`: the standard library's folders; `packages`: folder or file of each other top-level module that may be
+    imported; `named`: those that shall be.
+    """
+    failed: dict[str, str] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # half of the old extensions are deprecated; no mod asked for them yet
+        for name in (*sys.builtin_module_names, *extensions_of_python(stdlib), *WARM):
+            if name not in NOT_IMPORTABLE:
+                _try(name, failed)
+        for name in named:
+            _try(name, failed)
+            place = Path(packages[name])
+            if name not in failed and place.is_dir():
+                for extension in extensions_of_package(name, place):
+                    _try(extension, failed)
+    return failed
+
+
+def _try(name: str, failed: dict[str, str]) -> None:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:  # noqa: BLE001 (a package's import may raise anything at all; the report names it)
+        failed[name] = f"{type(error).__name__}: {error}"
+
+
+def tasks(proc: int) -> int:
+    """How many threads this process has, through `proc`, a descriptor of a /proc folder."""
+    fd = os.open("self/task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc)
+    try:
+        return len(os.listdir(fd))
+    finally:
+        os.close(fd)
