@@ -293,7 +293,7 @@ static PyObject *segment_wait32(Segment *self, PyObject *const *arguments, Py_ss
         Py_RETURN_TRUE;
     if (timeout_ns <= 0)
         Py_RETURN_FALSE;
-    uint64_t deadline = deadline_after(timeout_ns);
+    uint64_t deadline = deadline_after(now_ns(), timeout_ns);
     int error;
     self->users++; /* nobody unmaps it while we sleep in it */
     do {
@@ -478,7 +478,7 @@ static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_ValueError, spin_ns < 0 ? "spin_ns is negative" : "mine and theirs are the same segment");
         return NULL;
     }
-    port.spin_ns = (uint64_t)spin_ns < RING_LONGEST_NS ? (uint64_t)spin_ns : RING_LONGEST_NS;
+    port.spin_ns = earlier((uint64_t)spin_ns, RING_LONGEST_NS);
     if (!ring_capacity((Segment *)mine, "mine", &port.my_capacity) ||
         !ring_capacity((Segment *)theirs, "theirs", &port.their_capacity) || !segment_is_writable((Segment *)mine))
         return NULL;
@@ -641,11 +641,6 @@ typedef struct {
     bool yield;
 } wait_plan;
 
-static inline uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static PyObject *port_wait_without_gil(Port *self, wait_plan plan)
 {
     ring_port *port = &self->port;
@@ -694,7 +689,7 @@ static PyObject *port_wait(Port *self, PyObject *const *arguments, Py_ssize_t co
         news = RING_TIMEOUT;
     if (news == RING_NOTHING) {
         wait_plan plan = {.room = -1, .start = now_ns()};
-        plan.deadline = plan.start + (uint64_t)(timeout_ns < RING_LONGEST_NS ? timeout_ns : RING_LONGEST_NS);
+        plan.deadline = deadline_after(plan.start, timeout_ns);
         if (!may_spin || port->spin_ns == 0)
             return port_wait_without_gil(self, plan);
         enum ring_place place = place_of_peer(port);
@@ -742,7 +737,7 @@ static PyObject *port_wait_room(Port *self, PyObject *const *arguments, Py_ssize
         return PyLong_FromLong(news);
     if (timeout_ns <= 0)
         return PyLong_FromLong(RING_TIMEOUT);
-    return port_wait_without_gil(self, (wait_plan){.room = length, .deadline = deadline_after(timeout_ns)});
+    return port_wait_without_gil(self, (wait_plan){.room = length, .deadline = deadline_after(now_ns(), timeout_ns)});
 }
 
 static PyObject *port_seen(Port *self, PyObject *unused)

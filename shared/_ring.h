@@ -166,9 +166,14 @@ static inline uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static inline uint64_t deadline_after(int64_t timeout_ns)
+static inline uint64_t earlier(uint64_t a, uint64_t b)
 {
-    return now_ns() + (uint64_t)(timeout_ns < RING_LONGEST_NS ? timeout_ns : RING_LONGEST_NS);
+    return a < b ? a : b;
+}
+
+static inline uint64_t deadline_after(uint64_t start, int64_t timeout_ns)
+{
+    return start + earlier((uint64_t)timeout_ns, RING_LONGEST_NS);
 }
 
 static inline uint32_t this_cpu(void)

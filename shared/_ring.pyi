@@ -30,11 +30,14 @@ The ring's data begins at RING; its capacity is ``size - RING`` bytes, a power o
 A frame in a ring: u32 length, u32 check (= low 32 bits of the frame's position ^ CHECK), the bytes, zero padding to 8.
 A frame may wrap round the end of the ring; it is always copied out before anyone looks at it.
 
-Everything read from `theirs` is a hint from a possibly hostile peer: loaded once, compared with our own copy, clamped
-to be monotonic and within capacity; a frame whose length or check is wrong raises ``CorruptRing``.
+Everything read from `theirs` is a hint from a possibly hostile peer: loaded once and compared with our own copy. A HEAD
+or a frame that cannot be true raises ``CorruptRing``, since it decides what we read; a TAIL or STARTED that cannot be
+true is clamped to be monotonic and within what we published, since it decides only about the peer's own mail.
+
+The extension is Linux only; elsewhere importing it raises ImportError. A Segment or a Port cannot be subclassed.
 """
 
-from typing import Final
+from typing import Final, final
 
 MAGIC: Final[int]
 HEAD: Final[int]
@@ -50,6 +53,7 @@ SESSION: Final[int]
 INHERITED_START: Final[int]
 INHERITED_DONE: Final[int]
 CARD: Final[int]
+"""Where the card begins; it may be RING - CARD - 4 bytes long (about 6 KiB)."""
 RING: Final[int]
 CHECK: Final[int]
 OPEN_END: Final[int]
@@ -64,8 +68,13 @@ DEAD: Final = 4
 class CorruptRing(Exception):
     """Raised when the peer's cursors or a frame of theirs cannot be true. The peer's fault; the channel is finished."""
 
+@final
 class Segment:
-    """A shared mapping of a memfd. Size is fixed; every access is bounds-checked and aligned (ValueError)."""
+    """A shared mapping of a memfd. Size is fixed.
+
+    Every access is checked: ValueError when it is out of bounds, not aligned, or the segment is closed; OverflowError
+    when a value does not fit its word. Nothing but wait32() gives the GIL away.
+    """
 
     def __init__(self, fd: int, size: int, *, writable: bool) -> None:
         """Map `size` bytes of `fd` (MAP_SHARED). The descriptor may be closed afterwards.
@@ -94,7 +103,9 @@ class Segment:
         """Sequentially consistent fetch-add, wrapping; returns the new value."""
 
     def read(self, offset: int, length: int, /) -> bytes: ...
-    def write(self, offset: int, data: bytes, /) -> None: ...
+    def write(self, offset: int, data: bytes, /) -> None:
+        """Copy bytes in, in no particular order: publish them with a store32 or store64 after."""
+
     def wake(self, offset: int, /) -> int:
         """FUTEX_WAKE all waiters on the u32 at offset; also through a read-only mapping. Returns how many woke."""
 
@@ -104,59 +115,86 @@ class Segment:
     def wait32(self, offset: int, expected: int, timeout_ns: int, /) -> bool:
         """FUTEX_WAIT while the u32 equals `expected`; GIL released. True: woken or changed; False: timed out.
 
+        `timeout_ns` <= 0 only looks. Several threads may wait at once; until they are back close() raises BufferError.
         A signal runs its Python handler (which may raise); the wait then goes on with what is left of the time.
         """
 
     def close(self) -> None:
-        """Unmap. Idempotent. Raises BufferError while a Port uses the segment."""
+        """Unmap. Idempotent. Raises BufferError while a Port or a wait32() uses the segment."""
 
+@final
 class Port:
-    """One party's end of a channel: push into `mine`, take from `theirs`. One thread only; holds both segments."""
+    """One party's end of a channel: push into `mine`, take from `theirs`. Holds both segments.
 
-    def __init__(self, mine: Segment, theirs: Segment, *, spin_ns: int = 30_000) -> None:
+    For one thread. While that thread waits in it, a call from another raises RuntimeError; a signal handler that
+    interrupts the wait may use the port, and close it. After close() every call raises ValueError.
+    """
+
+    def __init__(
+        self, mine: Segment, theirs: Segment, *, spin_ns: int = 100_000, orders: bool = True
+    ) -> None:
         """Check magic and capacity of both, take this party's cursors over from `mine` (HEAD, TAIL, STARTED).
 
-        `spin_ns`: how long wait() polls before it parks, and only while the peer's CPU word names another CPU than
-        ours. Smaller: a slower answer from a peer that is awake; larger: more burnt CPU when it is not.
-        Raises ValueError (not writable, size, magic), CorruptRing.
+        A message that the holder before us took and did not finish counts as taken: it is not read again.
+        `commands_seen` begins at 0, so commands announced before the Port was made are announced by wait().
+
+        `spin_ns`: how long wait() polls before it parks, and only while the peer runs on another CPU (or was just woken
+        there), and in full only while polling has been paying. Smaller: a slower answer from a peer that is awake;
+        larger: more burnt CPU when it is not. 0: never.
+        `orders`: whether wait() heeds the COMMANDS and END words of `theirs`. The game passes False: what stands in
+        `up` is written by the worker, who could make every wait() of the game return at once.
+        Raises ValueError (not writable, size, magic), CorruptRing, and TypeError for what is no Segment.
         """
 
     def watch(self, board: Segment, offset: int, epoch: int, /) -> None:
-        """From now on wait() returns DEAD when the u64 at `offset` of `board` equals `epoch`."""
+        """From now on wait() and wait_room() return DEAD when the u64 at `offset` of `board` equals `epoch`.
+
+        Replaces what was watched before. Whoever stores the word must nudge() `theirs` after it.
+        """
 
     def push(self, data: bytes, /) -> bool:
         """Copy `data` in, publish it, wake the peer if it is parked. False: no room now. Never blocks.
 
-        Raises ValueError when `data` is longer than `limit`.
+        Raises ValueError when `data` is longer than `limit`, or after end() until reopen().
         """
 
     def stage(self, data: bytes, /) -> bool:
-        """push() without publishing: the peer sees nothing until publish()."""
+        """push() without publishing: the peer sees nothing until publish(), push(), wait_room() or end().
+
+        Staged messages take room, and nobody can make any by reading them: publish when it returns False.
+        """
 
     def publish(self) -> None:
         """Publish everything staged with one release store and at most one wake."""
 
     def pop(self) -> bytes | None:
-        """Copy the next message out and give its room back at once. None: nothing there. Raises CorruptRing."""
+        """take() and finish() in one. None: nothing there. Raises CorruptRing."""
 
     def take(self) -> bytes | None:
-        """Copy the next message out and store STARTED; its room is given back by finish(). Raises CorruptRing."""
+        """Copy the next message out and store STARTED; its room is given back by finish(). Raises CorruptRing.
+
+        None: nothing there. A CorruptRing changes nothing on our side: the next call looks again.
+        """
 
     def finish(self) -> None:
-        """Store TAIL = STARTED: the message taken last is done."""
+        """Store TAIL = STARTED: everything taken is done. Wakes a peer that is parked for room."""
 
-    def wait(self, timeout_ns: int, /) -> int:
-        """Spin (see spin_ns), then park on the peer's BELL; GIL released. Returns, by priority:
+    def wait(self, timeout_ns: int, spin: bool = True, /) -> int:
+        """Spin or yield (see spin_ns), then park on the peer's BELL. Returns, by priority:
 
         DEAD (see watch), MESSAGE (one can be taken), COMMAND (the peer's COMMANDS word differs from `commands_seen`),
-        ENDED (the peer's END equals our position), TIMEOUT. `timeout_ns` <= 0 only looks. A corrupt peer: CorruptRing.
-        Signals as in Segment.wait32.
+        ENDED (the peer's END equals our position), TIMEOUT. `timeout_ns` <= 0 only looks; huge ones are clamped to 146
+        years. A corrupt peer: CorruptRing. Signals as in Segment.wait32.
+
+        The GIL is held for the first 2 us of polling, then given away. With `spin` False it parks at once: right for
+        who waits for several peers that may need this CPU to answer.
         """
 
     def wait_room(self, length: int, timeout_ns: int, /) -> int:
         """Park until a message of `length` bytes fits: MESSAGE (it fits now), DEAD, COMMAND, TIMEOUT; GIL released.
 
-        Sets PARKED to 2, "parked for room", so that the peer's pop() and finish() wake us; no spinning.
+        Publishes what is staged. Sets PARKED to 2, "parked for room", so that the peer's pop() and finish() wake us;
+        no spinning. `timeout_ns` <= 0 only looks.
         Raises ValueError when `length` is over `limit`.
         """
 
@@ -164,7 +202,7 @@ class Port:
         """Acknowledge the peer's COMMANDS word; True if it had changed since the last seen()."""
 
     def end(self) -> int:
-        """Store END = HEAD into `mine`, ring the bell and wake; returns the end position."""
+        """Publish what is staged, store END = HEAD into `mine`, ring the bell and wake; returns the end position."""
 
     def reopen(self) -> None:
         """Store END = OPEN_END again: a rollback goes on in this ring."""
@@ -190,13 +228,20 @@ class Port:
         """The longest message: half the ring's capacity less the frame header."""
 
     def close(self) -> None:
-        """Let go of both segments (does not unmap them)."""
+        """Let go of all segments (does not unmap them). Idempotent."""
 
 def format_segment(segment: Segment, /) -> None:
-    """Zero the control words and set MAGIC, END = OPEN_END, CPU = unknown. For the supervisor, before a slot is used."""
+    """Zero the control words and the card's length, set MAGIC, END = OPEN_END, CPU = unknown.
+
+    For the supervisor, before a slot is used. Ports made before that are stale. ValueError: read-only, too small.
+    """
 
 def frames(segment: Segment, start: int, stop: int, /) -> list[bytes]:
-    """Copy out the frames in [start, stop) of a ring that nobody writes any more. Raises CorruptRing, ValueError."""
+    """Copy out the frames in [start, stop) of a ring that nobody writes any more.
+
+    Raises ValueError when that is no range of such a ring (order, alignment, longer than its capacity, no magic),
+    CorruptRing when the bytes there are no frames, as when `start` is a worker's lie or they were overwritten.
+    """
 
 def this_cpu() -> int:
-    """The CPU the caller runs on."""
+    """The CPU the caller runs on; 0xFFFFFFFF when the kernel does not tell."""
