@@ -25,12 +25,12 @@ MOST_PARTS: Final = 200_000
 """Parts searched before the search gives up on naming the path: about 0.1 s, and a ring cannot carry more anyway."""
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """A part of the value and the way to it, linked from the part to the whole: deep values cost nothing extra."""
 
     value: object
     piece: str
-    parent: "_Place | None"
+    parent: "Place | None"
 
 
 def explain(value: object, where: str) -> str:
@@ -50,7 +50,7 @@ def refused(value: object, where: str) -> PayloadError:
 def _blame(value: object, where: str, error: Exception) -> str:
     """Walk the containers depth first, lazily; `inside` holds those between the root and here."""
     inside: set[int] = set()
-    open_containers: list[tuple[int, Iterator[_Place]]] = [(0, iter([_Place(value, where, None)]))]
+    open_containers: list[tuple[int, Iterator[Place]]] = [(0, iter([Place(value, where, None)]))]
     for _ in range(MOST_PARTS):
         owner, parts = open_containers[-1]
         place = next(parts, None)
@@ -64,9 +64,9 @@ def _blame(value: object, where: str, error: Exception) -> str:
         if held is None:
             reason = _reason(place.value)
             if reason:
-                return f"{_path(place)} {reason}"
+                return f"{spell(place)} {reason}"
         elif id(place.value) in inside:
-            return f"{_path(place)} contains itself"
+            return f"{spell(place)} contains itself"
         else:
             inside.add(id(place.value))
             open_containers.append((id(place.value), held))
@@ -75,15 +75,15 @@ def _blame(value: object, where: str, error: Exception) -> str:
     return f"{where} cannot travel: {error}"
 
 
-def _parts(place: _Place) -> Iterator[_Place] | None:
+def _parts(place: Place) -> Iterator[Place] | None:
     """What a container holds, keys before their values; None for anything else."""
     value = place.value
     if isinstance(value, dict):
         return _items(place, value)
     if isinstance(value, list | tuple):
-        return (_Place(part, f"[{index}]", place) for index, part in enumerate(value))
+        return (Place(part, f"[{index}]", place) for index, part in enumerate(value))
     if isinstance(value, set | frozenset):
-        return (_Place(part, "{…}", place) for part in value)
+        return (Place(part, "{…}", place) for part in value)
     if isinstance(value, type):
         return None
     if isinstance(value, msgspec.Struct):
@@ -92,14 +92,14 @@ def _parts(place: _Place) -> Iterator[_Place] | None:
         names = (field.name for field in dataclasses.fields(value))
     else:
         return None
-    return (_Place(getattr(value, name), f".{name}", place) for name in names if hasattr(value, name))
+    return (Place(getattr(value, name), f".{name}", place) for name in names if hasattr(value, name))
 
 
-def _items(place: _Place, value: dict[object, object]) -> Iterator[_Place]:
+def _items(place: Place, value: dict[object, object]) -> Iterator[Place]:
     for key, part in value.items():
-        text = _short_repr(key)
-        yield _Place(key, f".key({text})", place)
-        yield _Place(part, f"[{text}]", place)
+        text = spell_key(key)
+        yield Place(key, f".key({text})", place)
+        yield Place(part, f"[{text}]", place)
 
 
 def _reason(value: object) -> str:
@@ -130,9 +130,10 @@ def _remedy(value: object) -> str:
     return ""
 
 
-def _path(place: _Place) -> str:
+def spell(place: Place) -> str:
+    """Return the way to a part as it would be written in Python, at most LONGEST_PATH characters."""
     pieces = []
-    at: _Place | None = place
+    at: Place | None = place
     while at is not None:
         pieces.append(at.piece)
         at = at.parent
@@ -143,7 +144,7 @@ def _path(place: _Place) -> str:
     return text
 
 
-def _short_repr(key: object) -> str:
+def spell_key(key: object) -> str:
     """The key as it would be written, at most 40 characters; of types with a repr of their own only the type."""
     if type(key) not in (str, int, float, bool, bytes, type(None)) or (type(key) is int and key.bit_length() > 128):
         return f"<{type(key).__name__}>"

@@ -1,0 +1,206 @@
+"""One request frame in, at most one reply frame out: the hot path of a worker, and every way it can fail.
+
+A call costs one decode, one dictionary look-up, the handler, one encode. What fails is described here too, while the
+message still counts as being handled: a mod's `__str__` that never returns is a hang like any other.
+
+What a mod's handler raises never ends the worker, SystemExit and KeyboardInterrupt included, with one exception:
+MemoryError means that its address space is used up, and nothing that follows could be trusted to work. It is let
+through, and the loop ends the process.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from ..shared.messages import Call, Diagnostic, Emit, Emitted, Failed, Post, Request, Value, pack
+from ..shared.payload import explain
+from ..shared.states import Stage
+from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
+from .faults import Faults
+from .handlers import Handlers
+from .link import protocol_error
+from .misfit import Misfit
+
+Answer = Callable[[bytes], bytes | None]
+
+DECODE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError)
+# How a request begins in msgpack: an array of so many, then its tag.
+_CALL_HEAD: Final = pack(Call(0, "", []))[:2]
+_EMIT_HEAD: Final = pack(Emit(0, "", []))[:2]
+_POST_HEAD: Final = pack(Post("", []))[:2]
+
+
+def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> Answer:
+    """Return the function that handles one frame and returns its reply, of at most `limit` bytes, or None for a Post.
+
+    Worker. A closure, because a bound method would look up six attributes a message. Raises MemoryError alone.
+    """
+    decode = msgspec.msgpack.Decoder(Request).decode
+    find = handlers.table.get
+    failing = _Failing(faults, base, limit)
+
+    def answer(frame: bytes) -> bytes | None:
+        try:
+            request = decode(frame)
+        except DECODE_ERRORS as error:
+            return _unreadable(frame, error)
+        kind = type(request)
+        if kind is Call:
+            called = find(request.event)
+            if called is None:
+                return failing.no_handler(request)
+            try:
+                value = called[0](*request.args)
+            except MemoryError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # a mod's SystemExit must not end the worker either
+                return failing.call(request, error)
+            try:
+                reply = pack(Value(request.id, value))
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001  # packing reads attributes of the mod's objects, which may run code
+                return failing.call(request, failing.unpackable(value, called[0], error))
+            return reply if len(reply) <= limit else failing.call(request, failing.too_large(len(reply), called[0]))
+        if kind is Post:
+            for handler in find(request.event, ()):
+                try:
+                    handler(*request.args)
+                except MemoryError:
+                    raise
+                except BaseException as error:  # noqa: BLE001  # as above
+                    failing.post(request.event, error)
+            return None
+        values: list[Any] = []
+        errors: list[tuple[str, str, str]] = []
+        raised: list[Callable[..., Any]] = []
+        handled = find(request.event, ())
+        for handler in handled:
+            try:
+                values.append(handler(*request.args))
+            except MemoryError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # as above
+                errors.append(failing.emit(request.event, error))
+                raised.append(handler)
+        try:
+            reply = pack(Emitted(request.id, values, errors))
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  # as above
+            values = failing.packable(request.event, values, [each for each in handled if each not in raised], errors)
+            reply = pack(Emitted(request.id, values, errors))
+        return reply if len(reply) <= limit else failing.emit_too_large(request, handled, errors, len(reply))
+
+    return answer
+
+
+class _Failing:
+    """The cold path: what is said to the game and to the supervisor when a handler fails."""
+
+    def __init__(self, faults: Faults, base: str, limit: int) -> None:
+        self._faults = faults
+        self._base = base
+        self._limit = limit
+        # A reply is at most half a ring: with a small one its texts shrink.
+        self._message = min(LONGEST_MESSAGE, limit // 8)
+        self._traceback = min(16 * 1024, limit // 2)
+
+    def no_handler(self, request: Call) -> bytes:
+        """The game's mistake, so nothing is said to the supervisor."""
+        return pack(
+            Failed(request.id, "NoHandler", bounded(f"there is no handler of {request.event!r}", self._message), "")
+        )
+
+    def call(self, request: Call, error: BaseException) -> bytes:
+        return pack(Failed(request.id, *self.emit(request.event, error)))
+
+    def emit(self, event: str, error: BaseException) -> tuple[str, str, str]:
+        """Note a failure and return it as the game sees it: kind, message, traceback."""
+        self.post(event, error)
+        return self._texts(error)
+
+    def post(self, event: str, error: BaseException) -> None:
+        self._faults.note(event, lambda: self._describe(error))
+
+    def unpackable(self, value: object, handler: Callable[..., Any], cause: BaseException) -> Misfit:
+        """The failure of a handler whose return value cannot travel; it names the part at fault."""
+        try:
+            why = explain(value, "the return value")
+        except Exception as error:  # noqa: BLE001  # the search reads attributes of the mod's objects too
+            why = f"the return value cannot be read: {message(error)}"
+        return _at(handler, why or f"the return value cannot travel: {message(cause)}", "PayloadError")
+
+    def too_large(self, size: int, handler: Callable[..., Any]) -> Misfit:
+        text = f"the answer is {size} bytes long, and a message may be {self._limit} (half the ring)"
+        return _at(handler, text, "MessageTooLarge")
+
+    def packable(
+        self,
+        event: str,
+        values: list[Any],
+        handlers: list[Callable[..., Any]],
+        errors: list[tuple[str, str, str]],
+    ) -> list[Any]:
+        """Those values of an emit that can travel, packed already; the others, told by handler, become `errors`."""
+        kept = []
+        for value, handler in zip(values, handlers, strict=False):
+            try:
+                kept.append(msgspec.Raw(pack(value)))
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001  # as in answer()
+                errors.append(self.emit(event, self.unpackable(value, handler, error)))
+        return kept
+
+    def emit_too_large(
+        self, request: Emit, handled: tuple[Callable[..., Any], ...], errors: list[tuple[str, str, str]], size: int
+    ) -> bytes:
+        """Without the values, and without the tracebacks if it must be."""
+        error = self.too_large(size, handled[0])
+        self.post(request.event, error)
+        said = (kind(error), message(error), "")
+        reply = pack(Emitted(request.id, [], [*errors, said]))
+        return reply if len(reply) <= self._limit else pack(Emitted(request.id, [], [said]))
+
+    def _texts(self, error: BaseException) -> tuple[str, str, str]:
+        return (
+            bounded(kind(error), self._message),
+            bounded(message(error), self._message),
+            format_traceback(error, self._base, self._traceback),
+        )
+
+    def _describe(self, error: BaseException) -> Diagnostic:
+        return describe(Stage.RUN, error, self._base)
+
+
+def _at(handler: Callable[..., Any], text: str, kind: str) -> Misfit:
+    code = getattr(handler, "__code__", None)
+    return Misfit(text, kind=kind, path=code.co_filename if code else "", line=code.co_firstlineno if code else 0)
+
+
+def _unreadable(frame: bytes, error: Exception) -> bytes | None:
+    """A request whose arguments do not decode here although the game could encode them: nested to the last level, say.
+
+    Its first bytes still say who waits for the answer. If even they cannot be read the ring is broken, and so are we.
+    """
+    said = ("PayloadError", bounded(f"the arguments do not arrive: {error}", LONGEST_MESSAGE), "")
+    head = bytes(frame[:2])
+    number = _number(frame[2:11])
+    if head == _CALL_HEAD and number is not None:
+        return pack(Failed(number, *said))
+    if head == _EMIT_HEAD and number is not None:
+        return pack(Emitted(number, [], [said]))
+    if head != _POST_HEAD:
+        protocol_error(f"the game sent {len(frame)} bytes that are no request: {error}")
+    return None
+
+
+def _number(data: bytes) -> int | None:
+    """The msgpack unsigned integer that `data` begins with; None when it is none."""
+    first = data[0] if data else 0xFF
+    if first < 0x80:
+        return first
+    width = 1 << (first - 0xCC) if 0xCC <= first <= 0xCF else 0
+    return int.from_bytes(data[1 : 1 + width], "big") if width and len(data) > width else None

@@ -1,0 +1,119 @@
+"""The objects a mod speaks to: `state`, `game` and `log`. One of each in a process, the same for its whole life.
+
+Outside a worker `state` is an ordinary dict, `log` a standard logger, and `game` refuses everything with `NotLive`:
+a mod can be imported and its functions tested anywhere. Inside one, `worker.loop` opens and closes them.
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn, Self
+
+from ..shared.errors import NotLive
+
+
+class State(dict[Any, Any]):
+    """What a mod carries from version to version: a dict, changed in place, of whatever pickle carries except code.
+
+    Empty at import and in `selftest()` (whose changes are thrown away); restored before `on_load()`. Changing it at
+    import raises `NotLive`: the change would be lost when the state is restored, at the second load at the latest.
+    """
+
+    def __reduce__(self) -> str:
+        """A reference to the one `state`: an object in the state may hold the state."""
+        return "state"
+
+    def __copy__(self) -> dict[Any, Any]:
+        return dict(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
+        return copy.deepcopy(dict(self), memo)
+
+
+class ClosedState(State):
+    """The state while a mod is imported: readable, empty. A class of its own: an open one is as fast as a dict."""
+
+    def _closed(self, *_: object, **__: object) -> NoReturn:
+        raise NotLive(
+            "state is empty at import and what is put into it then would be lost: "
+            "set first values in on_load(), with state.setdefault(…)"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _closed
+
+
+class Game:
+    """The game, as a mod sees it: everything said to it is an intent, which the game applies when and if it likes.
+
+    `game.rain(strength=0.7)` and `game.send("rain", strength=0.7)` are the same. Values go by name and must be what
+    msgpack carries. Both raise, where they stand: `NotLive` before on_load() and after on_unload(); `PayloadError`
+    naming the path of a value that cannot travel; `MessageTooLarge`; `QueueFull` when the game has not read the
+    intents before it; `TypeError` for values without a name.
+    """
+
+    _speak: Callable[[str, dict[str, Any]], None]
+
+    def __init__(self) -> None:
+        self._speak = _not_live
+
+    def send(self, name: str, /, **fields: Any) -> None:
+        """Send the intent `name` with these fields."""
+        if type(name) is not str or not name:
+            raise TypeError(f"game.send() takes the intent's name, a str that is not empty, first; got {name!r}")
+        self._speak(name, fields)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def intent(*values: object, **fields: Any) -> None:
+            if values:
+                raise TypeError(f"game.{name}() takes its values by name, like game.{name}(strength=0.7)")
+            self._speak(name, fields)
+
+        intent.__name__ = intent.__qualname__ = name
+        # Found as a plain attribute from now on: a mod says the same thing often.
+        self.__dict__[name] = intent
+        return intent
+
+    def __reduce__(self) -> str:
+        return "game"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Mapping[int, object]) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return "<fumehood game>"
+
+
+def _not_live(name: str, _fields: Mapping[str, object]) -> NoReturn:
+    raise NotLive(
+        f"game.{name}() works only in a live mod: in handlers, on_load() and on_unload(); "
+        "not at import, in selftest() or in migrate(), and not outside fumehood"
+    )
+
+
+state: Final = State()
+game: Final = Game()
+log: Final = logging.getLogger("fumehood.mod")
+"""A standard logger. In a worker its records go to the supervisor's log under the mod's name, rate-limited."""
+
+
+def close_state() -> None:
+    """Worker: empty `state` and refuse changes until `open_state`."""
+    open_state()
+    state.clear()
+    object.__setattr__(state, "__class__", ClosedState)
+
+
+def open_state() -> None:
+    """Worker: let `state` be changed from now on."""
+    object.__setattr__(state, "__class__", State)
+
+
+def connect_game(speak: Callable[[str, dict[str, Any]], None] | None) -> None:
+    """Worker: send intents through `speak(name, fields)`; None: refuse them with `NotLive` again."""
+    game._speak = speak or _not_live

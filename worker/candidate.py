@@ -1,0 +1,85 @@
+"""How a snapshot becomes a mod that could go live: the stages of a candidate, each timed, each with its own failure."""
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from ..shared.messages import Assign, Bound
+from ..shared.states import Stage
+from . import api, handlers, loader
+from .misfit import Misfit, a
+
+
+class Mod(NamedTuple):
+    """An imported mod, and what it offers."""
+
+    module: ModuleType
+    handlers: handlers.Handlers
+    state_version: int
+    migrate: Callable[..., Any] | None
+    on_load: Callable[..., Any] | None
+    on_unload: Callable[..., Any] | None
+    bound: Bound
+    """What the supervisor is told of it."""
+
+
+def prepare(assign: Assign, snapshot: dict[str, bytes], scratch: str, enter: Callable[[Stage], None]) -> Mod:
+    """Worker, candidate: lay, compile, import, bind, test. `enter` is called as each stage begins.
+
+    Raises whatever the mod raises, any BaseException; Misfit, SyntaxError, OSError.
+    """
+    stages: dict[str, float] = {}
+    last = time.perf_counter_ns()
+
+    def done(stage: Stage) -> None:
+        nonlocal last
+        now = time.perf_counter_ns()
+        stages[stage] = (now - last) / 1000
+        last = now
+
+    layout = loader.Layout(assign.mod, assign.module, assign.folder, scratch)
+    layout.lay(snapshot)
+    done(Stage.SNAPSHOT)
+
+    enter(Stage.COMPILE)
+    finder = loader.compile_all(layout, snapshot)
+    done(Stage.COMPILE)
+
+    enter(Stage.IMPORT)
+    api.close_state()
+    registrations = handlers.record()
+    module = loader.import_main(layout, finder)
+    done(Stage.IMPORT)
+
+    enter(Stage.BIND)
+    table = handlers.bind(module, finder.own_files(), registrations)
+    version = _state_version(module)
+    migrate, on_load, on_unload, selftest = (
+        handlers.hook(module, name) for name in ("migrate", "on_load", "on_unload", "selftest")
+    )
+    done(Stage.BIND)
+
+    api.open_state()
+    if selftest is not None:
+        enter(Stage.SELFTEST)
+        try:
+            selftest()
+        finally:
+            api.state.clear()
+        done(Stage.SELFTEST)
+    return Mod(
+        module, table, version, migrate, on_load, on_unload, Bound(table.events, version, stages, selftest is not None)
+    )
+
+
+def _state_version(module: ModuleType) -> int:
+    version = vars(module).get("STATE_VERSION", 1)
+    if type(version) is int and 1 <= version < 2**63:
+        return version
+    text = (
+        f"STATE_VERSION must be an int from 1; it is {version!r:.60}"
+        if type(version) in (int, float, str, bool)
+        else ""
+    )
+    raise Misfit(text or f"STATE_VERSION must be an int from 1; it is {a(version)}", path=module.__file__ or "")

@@ -1,0 +1,151 @@
+"""An exception in a mod, as a diagnostic a person can act on: which of the mod's files, line, column, and the line.
+
+The place is the frame of the mod's own that is nearest to the error: when a mod calls `json.loads` wrongly, the fault
+is at the mod's line and not inside json. A SyntaxError carries its own place.
+
+Everything here is made from objects of the mod, whose `__str__` may raise or lie: nothing is assumed of them, and each
+text is bounded and made encodable. (What control characters do to a terminal is the reader's side's to prevent.)
+"""
+
+import linecache
+import traceback
+from types import TracebackType
+from typing import Final, NamedTuple
+
+from ..shared.messages import Diagnostic
+from .misfit import Misfit
+
+LONGEST_TRACEBACK: Final = 16 * 1024
+"""Bytes of a traceback. More would push a diagnostic towards the 64 KiB of a packet; less loses chained causes."""
+LONGEST_MESSAGE: Final = 2 * 1024
+LONGEST_LINE: Final = 1024
+"""Bytes of a source line. Carets beyond it are not drawn anyway."""
+LONGEST_NAME: Final = 512
+MOST_FRAMES: Final = 50
+"""Frames of one traceback, the innermost: enough to see what a recursion runs through, and quick to format."""
+
+
+class Place(NamedTuple):
+    """Where in the mod's files: absolute path, line, first and last column (1-based, characters; 0: unknown)."""
+
+    path: str = ""
+    line: int = 0
+    column: int = 0
+    end_column: int = 0
+
+
+def describe(stage: str, error: BaseException, base: str) -> Diagnostic:
+    """Worker: the diagnostic of `error`. `base` is the folder the mods root is laid in, with its final slash.
+
+    Raises MemoryError alone.
+    """
+    place = _place(error, base)
+    return Diagnostic(
+        stage=stage,
+        kind=kind(error),
+        message=message(error),
+        file=bounded(place.path.removeprefix(base), LONGEST_NAME),
+        line=place.line,
+        column=place.column,
+        end_column=place.end_column,
+        source=_source(error, place),
+        traceback=format_traceback(error, base),
+    )
+
+
+def kind(error: BaseException) -> str:
+    """The name of the exception's type, as text."""
+    return bounded(error.kind if isinstance(error, Misfit) else type(error).__name__, LONGEST_NAME)
+
+
+def message(error: BaseException) -> str:
+    """What the exception says; if it cannot say anything, that. Raises MemoryError alone."""
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str):
+        return bounded(error.msg, LONGEST_MESSAGE)
+    try:
+        return bounded(str(error), LONGEST_MESSAGE)
+    except MemoryError:
+        raise
+    except BaseException as second:  # noqa: BLE001  # the mod's own __str__ ran: whatever it raises is data
+        return f"<its text cannot be had: {type(second).__name__}>"
+
+
+def format_traceback(error: BaseException, base: str, limit: int = LONGEST_TRACEBACK) -> str:
+    """The traceback as Python prints it, causes and notes included, from the mod's first frame; at most `limit` bytes.
+
+    Paths stand as in the mods folder. Raises MemoryError alone.
+    """
+    if isinstance(error, Misfit):
+        return "" if error.__cause__ is None else format_traceback(error.__cause__, base, limit)
+    begin = error.__traceback__
+    while begin is not None and not begin.tb_frame.f_code.co_filename.startswith(base):
+        begin = begin.tb_next
+    try:
+        told = traceback.TracebackException(
+            type(error), error, begin or error.__traceback__, limit=-MOST_FRAMES, compact=True
+        )
+        text = "".join(told.format())
+    except MemoryError:
+        raise
+    except BaseException as second:  # noqa: BLE001  # as in message(): attributes of the mod's exception were read
+        text = f"{kind(error)}: <its traceback cannot be had: {type(second).__name__}>\n"
+    return bounded(text.replace(f'File "{base}', 'File "'), limit)
+
+
+def bounded(text: object, limit: int) -> str:
+    """`text` in at most `limit` bytes of UTF-8: encodable, and cut in the middle if it must be."""
+    data = str.__str__(text).encode("utf-8", "backslashreplace") if isinstance(text, str) else b"?"
+    if len(data) <= limit:
+        return data.decode()
+    mark = f"… {len(data) - limit} bytes cut …"
+    kept = max(0, limit - len(mark.encode()))
+    first = kept // 4
+    return data[:first].decode(errors="ignore") + mark + data[len(data) - (kept - first) :].decode(errors="ignore")
+
+
+def _place(error: BaseException, base: str) -> Place:
+    if isinstance(error, Misfit):
+        return Place(error.path, error.line, error.column, error.end_column)
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename.startswith(base):
+        line, column, end = map(_count, (error.lineno, error.offset, error.end_offset))
+        return Place(error.filename, line, column, end if _count(error.end_lineno) == line and end > column else 0)
+    nearest: TracebackType | None = None
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename.startswith(base):
+            nearest = step
+        step = step.tb_next
+    if nearest is None:
+        # An error of ours about the mod says more through what caused it.
+        return _place(error.__cause__, base) if error.__cause__ is not None else Place()
+    return _columns(nearest)
+
+
+def _columns(step: TracebackType) -> Place:
+    """Where in its line the frame's instruction stands: code objects know it in UTF-8 bytes."""
+    code = step.tb_frame.f_code
+    line = _count(step.tb_lineno)
+    for index, (first, last, begin, end) in enumerate(code.co_positions()):
+        if index == step.tb_lasti // 2:
+            if first is None or begin is None or end is None or first != line:
+                break
+            data = linecache.getline(code.co_filename, line).encode("utf-8", "replace")
+            column = len(data[:begin].decode(errors="replace")) + 1
+            return Place(
+                code.co_filename, line, column, len(data[:end].decode(errors="replace")) + 1 if last == first else 0
+            )
+    return Place(code.co_filename, line)
+
+
+def _source(error: BaseException, place: Place) -> str:
+    if not place.line:
+        return ""
+    text = linecache.getline(place.path, place.line)
+    if not text and isinstance(error, SyntaxError) and isinstance(error.text, str):
+        text = error.text
+    return bounded(text.rstrip("\r\n"), LONGEST_LINE)
+
+
+def _count(value: object) -> int:
+    """A line or column as a mod's exception gives it: whatever is no plausible count is unknown."""
+    return value if type(value) is int and 0 < value < 2**31 else 0

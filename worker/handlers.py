@@ -1,0 +1,139 @@
+"""Which functions of a mod handle which events: the decorator that says so, and the table made of it.
+
+A handler is what stands under `@on(event)`, as often as it stands there, anywhere in the mod's files; or a plain
+function of the mod's own main module that is named `on_EVENT` and has no `@on`. `on_load` and `on_unload` are hooks,
+not events. Functions imported from elsewhere are not handlers, whatever their names.
+
+Order: higher priority first; of equals the one defined first: the main file before the others in the order in which
+they were imported, and within a file from top to bottom.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FunctionType, ModuleType
+from typing import Any, Final, NamedTuple, TypeVar
+
+from .misfit import Misfit, a
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LONGEST_EVENT: Final = 200
+"""Bytes of an event's name: longer than anyone types, and a dictionary key in every process."""
+MOST_NAMES: Final = 5 * 1024
+"""Bytes of all event names of one mod, 8 more for each. The game reads them from the 6 KiB of a channel's card."""
+HOOKS: Final = ("on_load", "on_unload")
+_MARK: Final = "__fumehood_on__"
+
+
+class Registration(NamedTuple):
+    """One `@on(…)`, and where it stands."""
+
+    event: str
+    priority: int
+    handler: Callable[..., Any]
+    path: str
+    line: int
+
+
+class Handlers(NamedTuple):
+    """What a mod handles."""
+
+    table: dict[str, tuple[Callable[..., Any], ...]]
+    """Event name to its handlers in the order in which they run."""
+    events: list[tuple[str, int]]
+    """Event name and highest priority, in order of definition."""
+
+
+_recording: list[Registration] | None = None
+
+
+def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
+    """Return a decorator that makes a function a handler of `event`; handlers of higher `priority` run first.
+
+    Anywhere but in a worker that is importing a mod it only marks the function. Raises TypeError or ValueError for a
+    name or a priority that cannot be one.
+    """
+    name: object = event
+    if not isinstance(name, str):
+        raise TypeError(f'@on takes the name of an event, like @on("tick"); got {event!r}')
+    if not event or len(event.encode("utf-8", "surrogatepass")) > LONGEST_EVENT:
+        raise ValueError(f"an event's name has 1 to {LONGEST_EVENT} bytes; got {len(event)} characters")
+    event.encode()  # raises UnicodeEncodeError, a ValueError, for what is not text
+    if type(priority) is not int or not -(2**31) <= priority < 2**31:
+        raise TypeError(f"a priority is an int of at most 31 bits; got {priority!r}")
+    caller = sys._getframe(1)
+    path, line = caller.f_code.co_filename, caller.f_lineno
+
+    def decorate(handler: F) -> F:
+        given: object = handler
+        if not callable(given) or isinstance(given, type):
+            raise TypeError(f"@on({event!r}) stands above a function; got {handler!r}")
+        with suppress(AttributeError, TypeError):  # callables without attributes need no mark: it is for on_* functions
+            setattr(handler, _MARK, True)
+        if _recording is not None:
+            _recording.append(Registration(event, priority, handler, path, line))
+        return handler
+
+    return decorate
+
+
+def record() -> list[Registration]:
+    """Worker: from now on every `@on` is also noted in the list returned here."""
+    global _recording
+    _recording = []
+    return _recording
+
+
+def bind(module: ModuleType, own_files: list[str], registrations: list[Registration]) -> Handlers:
+    """Worker: make the table. `own_files`: the mod's imported files, the main one first. Raises Misfit."""
+    found = [*registrations, *_plain(module)]
+    rank = {path: index for index, path in enumerate(own_files)}
+    found.sort(key=lambda each: (-each.priority, rank.get(each.path, len(rank)), each.line))
+    table: dict[str, list[Callable[..., Any]]] = {}
+    highest: dict[str, int] = {}
+    for each in found:
+        _check(each.handler, f"the handler of {each.event!r}", each.path, each.line)
+        table.setdefault(each.event, []).append(each.handler)
+        highest.setdefault(each.event, each.priority)
+    if sum(len(event.encode()) + 8 for event in table) > MOST_NAMES:
+        raise Misfit(f"it handles {len(table)} events, and their names are longer together than {MOST_NAMES} bytes")
+    return Handlers({event: tuple(handlers) for event, handlers in table.items()}, list(highest.items()))
+
+
+def hook(module: ModuleType, name: str) -> Callable[..., Any] | None:
+    """Worker: return the mod's function of that name, None when it has none. Raises Misfit when it is no function."""
+    value = vars(module).get(name)
+    if value is None:
+        return None
+    code = getattr(value, "__code__", None)
+    path, line = (code.co_filename, code.co_firstlineno) if code else (getattr(module, "__file__", "") or "", 0)
+    if not callable(value) or isinstance(value, type):
+        raise Misfit(f"{name} must be a function; it is {a(value)}", path=path, line=line)
+    _check(value, name, path, line)
+    return value  # type: ignore[no-any-return]  # vars() of a module is untyped
+
+
+def _plain(module: ModuleType) -> list[Registration]:
+    found = []
+    for name, value in vars(module).items():
+        if not name.startswith("on_") or name in HOOKS or len(name) == 3 or not isinstance(value, FunctionType):
+            continue
+        if value.__module__ == module.__name__ and not getattr(value, _MARK, False):
+            code = value.__code__
+            found.append(Registration(name[3:], 0, value, code.co_filename, code.co_firstlineno))
+    return found
+
+
+def _check(handler: Callable[..., Any], what: str, path: str, line: int) -> None:
+    call = handler if inspect.isroutine(handler) else getattr(handler, "__call__", handler)  # noqa: B004  # its kind, not whether
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
+        raise Misfit(f"{what} is an async function, and nothing awaits it: use a plain def", path=path, line=line)
+    if any(map(inspect.isgeneratorfunction, (handler, call))) or any(map(inspect.isasyncgenfunction, (handler, call))):
+        raise Misfit(f"{what} is a generator, and nothing iterates it: use return, not yield", path=path, line=line)
+    if isinstance(handler, FunctionType):
+        owner = handler.__qualname__.rpartition(".")[0]
+        if owner and not owner.endswith("<locals>"):
+            text = f"{what} is a method of {owner}, and there is no instance to call it on: use a plain function"
+            raise Misfit(text, path=path, line=line)

@@ -1,0 +1,98 @@
+"""The worker's end of its command socket: commands with their descriptors come in, reports go out.
+
+Nothing here waits for the supervisor to read, except while there is nothing else to do: a report that must arrive is
+kept until there is room, one that may be lost is dropped and counted by who sent it. After confinement a worker can
+write, receive and poll, and not send: `poll` says that a packet fits, then `write` cannot block.
+"""
+
+import os
+import select
+import socket
+from collections import deque
+from typing import Final, NoReturn
+
+from ..shared import packets
+from ..shared.errors import ProtocolError
+from ..shared.exits import Exit
+from ..shared.messages import SOCKET_LIMIT, Command, Report, pack, unpacker
+
+_unpack_command: Final = unpacker(Command, "the supervisor")
+
+
+class Link:
+    """One packet is one message, both ways. One thread only."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._kept: deque[bytes] = deque()
+        self._in, self._out, self._both = select.poll(), select.poll(), select.poll()
+        self._in.register(self._fd, select.POLLIN)
+        self._out.register(self._fd, select.POLLOUT)
+        self._both.register(self._fd, select.POLLIN | select.POLLOUT)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether reports are kept that the socket had no room for."""
+        return bool(self._kept)
+
+    def tell(self, report: Report) -> None:
+        """Send a report that must arrive: now, or with a later `flush`. Never blocks."""
+        self._kept.append(pack(report))
+        self.flush()
+
+    def offer(self, data: bytes) -> bool:
+        """Send a packed report that may be lost. False: there was no room, and it is for the caller to count it."""
+        return not self._kept and self._write(data)
+
+    def flush(self) -> None:
+        """Send what is kept, as far as there is room."""
+        while self._kept and self._write(self._kept[0]):
+            self._kept.popleft()
+
+    def receive(self, *, wait: bool) -> tuple[Command, list[int]] | None:
+        """Return the next command and its descriptors; None when there is none and not `wait`.
+
+        Ends the process when the supervisor is gone (WORKER_PEER_LOST) or what it sent is no command.
+        """
+        while wait:
+            happened = (self._both if self._kept else self._in).poll()[0][1]
+            if happened & ~select.POLLOUT:
+                break
+            self.flush()
+        try:
+            data, fds = packets.receive(self._sock, SOCKET_LIMIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            self._lost()
+        except ValueError as error:
+            protocol_error(str(error))
+        if not data:
+            self._lost()
+        try:
+            return _unpack_command(data), fds
+        except ProtocolError as error:
+            protocol_error(str(error))
+
+    def _write(self, data: bytes) -> bool:
+        if not self._out.poll(0):
+            return False
+        try:
+            os.write(self._fd, data)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._lost()
+        return True
+
+    def _lost(self) -> NoReturn:
+        os._exit(Exit.WORKER_PEER_LOST)
+
+
+def protocol_error(text: str) -> NoReturn:
+    """End the worker: it was sent what it cannot read, a fault of ours. The reason goes to the error pipe."""
+    try:
+        os.write(2, f"fumehood worker: {text}\n".encode(errors="backslashreplace"))
+    finally:
+        os._exit(Exit.WORKER_PROTOCOL)

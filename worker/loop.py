@@ -1,0 +1,411 @@
+"""A worker's whole life after its confinement: what it is told, in which order, and the ring it reads in between.
+
+::
+
+    spare ──Assign──▶ candidate ──Rehearse──▶ offered ──Start──▶ live ──ring ended──▶ standby ──Start──▶ live …
+                          └────── Unfit ──────────┴───────────────┘      Retire, at any time: the end
+
+While it is not live a worker blocks in its socket: the game may already be writing into its ring, which is not to be
+read before Start. While it is live it waits on its ring alone, whose bell also tells of commands.
+
+Everything a mod does happens in this one thread, between two looks at the ring: handlers, hooks, pickling its state.
+"""
+
+import os
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
+from threading import get_ident
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from ..shared import segment
+from ..shared._ring import DEAD, ENDED, INHERITED_DONE, INHERITED_START, TIMEOUT, CorruptRing, Port, Segment
+from ..shared.errors import MessageTooLarge, PayloadError, ProtocolError, QueueFull, StateError, WrongThread
+from ..shared.exits import Exit
+from ..shared.messages import (
+    Assign,
+    Checkpoint,
+    Checkpointed,
+    Command,
+    Diagnostic,
+    Drained,
+    Entered,
+    Fault,
+    Intent,
+    Live,
+    Ready,
+    Rehearse,
+    Retire,
+    Start,
+    Unfit,
+    pack,
+    unpacker,
+)
+from ..shared.payload import UNPACKABLE, explain
+from ..shared.policy import Limits
+from ..shared.states import Stage
+from . import api, handover
+from .answers import make_answer
+from .candidate import Mod, prepare
+from .diagnostics import describe
+from .faults import PERIOD, Faults
+from .link import Link, protocol_error
+from .loader import ROOT
+from .logs import LineSender, redirect
+
+REST_NS: Final = 60_000_000_000
+"""Longest sleep in the ring before a look at the socket. The kernel ends a worker whose supervisor died; this is for
+the case that it does not. Shorter costs an idle worker wake-ups, longer lets an orphan live longer."""
+SOON_NS: Final = int(PERIOD * 1e9)
+"""Sleep while reports are pending that the rate or a full socket held back."""
+BALLAST: Final = 2 * 1024 * 1024
+"""Address space kept to be given back when memory is used up, so that the last report can be made. Never touched, so
+it costs no memory; smaller than two of Python's arenas might give nothing back that can be used."""
+
+_unpack_snapshot: Final = unpacker(dict[str, bytes], "the supervisor (snapshot)")
+_unpack_frames: Final = unpacker(list[bytes], "the supervisor (inheritance)")
+
+
+class Phase(Enum):
+    SPARE = auto()
+    CANDIDATE = auto()
+    OFFERED = auto()
+    LIVE = auto()
+    STANDBY = auto()
+    UNFIT = auto()
+
+
+def run(sock: socket.socket, scratch: str) -> NoReturn:
+    """In a confined worker, after it said Confined: obey until the end. Ends the process, with an `Exit` status.
+
+    `sock`: the command socket. `scratch`: an empty folder of its own, absolute, where the mod's files are laid.
+    """
+    worker = Worker(sock, scratch)
+    try:
+        worker.obey_for_ever()
+    except MemoryError as error:
+        worker.perish(error)
+    except CorruptRing as error:
+        protocol_error(f"the ring cannot be read: {error}")
+    except BaseException:  # noqa: BLE001  # the last line of defence: nothing may return into the zygote's code
+        os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
+        os._exit(Exit.INTERNAL)
+
+
+class Worker:
+    """One version of one mod, from its assignment to its end."""
+
+    mod: Mod
+    port: Port
+    answer: Callable[[bytes], bytes | None]
+
+    def __init__(self, sock: socket.socket, scratch: str) -> None:
+        self.link = Link(sock)
+        self.scratch = scratch
+        self.base = f"{scratch}/{ROOT}/"
+        self.faults = Faults(self.link)
+        self.phase = Phase.SPARE
+        self.stage = Stage.SNAPSHOT
+        self._ballast: bytes | None = bytes(BALLAST)
+        self._last_words = pack(Fault("", 1, Diagnostic(Stage.RUN, "MemoryError", "out of memory")))
+
+    def obey_for_ever(self) -> NoReturn:
+        while True:
+            self.obey(wait=True)
+            if self.phase is Phase.LIVE:
+                self.serve()
+
+    # --- the ring -----------------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Handle what the game sends, until it ends the ring. A reply is pushed after its message is done: a worker
+        that waits for the game to read is idle, not hung.
+        """
+        port = self.port
+        take, finish, push, seen, wait = port.take, port.finish, port.push, port.seen, port.wait
+        answer, pending = self.answer, self.faults.pending
+        while True:
+            if seen():
+                self.obey_all()
+            frame = take()
+            if frame is None:
+                if pending or self.link.waiting:
+                    self.tend()
+                word = wait(self.rest_ns())
+                if word == ENDED:
+                    self.drain()
+                    return
+                if word == TIMEOUT:
+                    self.tend()
+                    self.obey_all()
+                elif word == DEAD:
+                    os._exit(Exit.WORKER_PEER_LOST)
+                continue
+            reply = answer(frame)
+            finish()
+            if reply is not None and not push(reply):
+                self.push_when_room(reply)
+            if pending:
+                self.faults.flush()
+
+    def push_when_room(self, reply: bytes) -> None:
+        """The game does not read: sleep until it does, obeying what comes meanwhile."""
+        while not self.port.push(reply):
+            word = self.port.wait_room(len(reply), self.rest_ns())
+            if word == DEAD:
+                os._exit(Exit.WORKER_PEER_LOST)
+            if word == TIMEOUT:
+                self.tend()
+            if self.port.seen() or word == TIMEOUT:
+                self.obey_all()
+
+    def tend(self) -> None:
+        """Send what was held back."""
+        self.link.flush()
+        self.faults.flush()
+        self.lines.flush()
+
+    def rest_ns(self) -> int:
+        return SOON_NS if self.faults.pending or self.link.waiting or self.lines.dropped else REST_NS
+
+    def speak(self, name: str, fields: dict[str, Any]) -> None:
+        """`game.NAME(…)` in a live mod: an intent, behind the replies before it."""
+        if get_ident() != self.thread:
+            raise WrongThread(f"game.{name}() works in the mod's main thread only")
+        try:
+            data = pack(Intent(name, fields))
+        except UNPACKABLE as error:
+            why = explain(name, "the intent's name") or explain(fields, f"game.{name}") or str(error)
+            raise PayloadError(why) from None
+        if len(data) > self.port.limit:
+            text = f"game.{name}(): {len(data)} bytes, and a message may be {self.port.limit} (half the ring)"
+            raise MessageTooLarge(text)
+        if not self.push_intent(data):
+            raise QueueFull(f"game.{name}(): the game has not read what was said before, and there is no room left")
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def obey_all(self) -> None:
+        while self.obey(wait=False):
+            pass
+
+    def obey(self, *, wait: bool) -> bool:
+        """Do what the next command says; False when there is none."""
+        received = self.link.receive(wait=wait)
+        if received is None:
+            return False
+        command, fds = received
+        match command, self.phase:
+            case Assign(), Phase.SPARE:
+                self.assign(command, _expect(command, fds, 4))
+            case Rehearse(), Phase.CANDIDATE:
+                self.rehearse(command, _expect(command, fds, int(command.size > 0)))
+            case Start(), Phase.OFFERED | Phase.STANDBY:
+                self.start(command, _expect(command, fds, (command.state_size > 0) + (command.inherited > 0)))
+            case Checkpoint(), _:
+                self.checkpoint(command)
+            case Retire(), _:
+                self.retire()
+            case ((Rehearse() | Start()), Phase.UNFIT):
+                for fd in fds:  # it crossed our Unfit
+                    os.close(fd)
+            case _:
+                protocol_error(f"{type(command).__name__} to a worker that is {self.phase.name.lower()}")
+        return True
+
+    def assign(self, command: Assign, fds: list[int]) -> None:
+        """Become a candidate: map the rings, read the snapshot, let go of their descriptors, load the mod."""
+        down_fd, up_fd, snapshot_fd, self.state_fd = fds
+        try:
+            limits = msgspec.convert(command.limits, Limits)
+            down = Segment(down_fd, command.ring_segment, writable=False)
+            self.up = Segment(up_fd, command.ring_segment, writable=True)
+            self.port = Port(self.up, down)
+            snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
+            self.state_limit = min(limits.state_bytes, os.fstat(self.state_fd).st_size)
+        except (msgspec.ValidationError, ProtocolError, CorruptRing, OSError, ValueError) as error:
+            protocol_error(f"Assign cannot be done: {error}")
+        for fd in (down_fd, up_fd, snapshot_fd):
+            os.close(fd)
+        self.thread = get_ident()
+        self.lines = LineSender(self.link, limits.log_lines)
+        self.consoles = redirect(self.lines, api.log, self.base)
+        try:
+            self.mod = prepare(command, snapshot, self.scratch, self.enter)
+        except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
+            self.refuse(error)
+            return
+        self.answer = make_answer(self.mod.handlers, self.faults, self.base, self.port.limit)
+        self.link.tell(self.mod.bound)
+        self.phase = Phase.CANDIDATE
+
+    def enter(self, stage: Stage) -> None:
+        self.stage = stage
+        self.link.tell(Entered(stage))
+
+    def rehearse(self, command: Rehearse, fds: list[int]) -> None:
+        """Take a copy of the state in and throw it away: it loads, and migrates."""
+        self.enter(Stage.REHEARSE)
+        began = time.perf_counter_ns()
+        try:
+            self.restored(fds, command.size, command.state_version)
+        except BaseException as error:  # noqa: BLE001  # as in assign()
+            self.refuse(error)
+            return
+        self.phase = Phase.OFFERED
+        self.link.tell(Ready(_microseconds_since(began)))
+
+    def start(self, command: Start, fds: list[int]) -> None:
+        """Go live: state, on_load, what a predecessor left undone, and then the ring."""
+        self.stage = Stage.RESTORE
+        state_fds, frame_fds = (fds[:1], fds[1:]) if command.state_size > 0 else ([], fds)
+        try:
+            frames = _unpack_frames(_read(frame_fds[0], command.inherited_size)) if frame_fds else []
+        except (ProtocolError, OSError, ValueError) as error:
+            protocol_error(f"Start's inheritance cannot be read: {error}")
+        began = time.perf_counter_ns()
+        try:
+            new = self.restored(state_fds, command.state_size, command.state_version)
+            api.state.clear()
+            api.state.update(new)
+        except BaseException as error:  # noqa: BLE001  # as in assign()
+            before = self.phase
+            self.refuse(error)
+            self.phase = before  # another Start may bring an older state
+            return
+        restore_us = _microseconds_since(began)
+        began = time.perf_counter_ns()
+        if not self.loaded():
+            return
+        on_load_us = _microseconds_since(began)
+        self.phase = Phase.LIVE
+        if frames:
+            self.enter(Stage.RUN)
+        for count, frame in enumerate(frames, 1):
+            if self.port.seen():
+                self.obey_all()
+            self.up.store64(INHERITED_START, count)
+            reply = self.answer(frame)
+            self.up.store64(INHERITED_DONE, count)
+            if reply is not None:
+                self.push_when_room(reply)
+        self.link.tell(Live(restore_us, on_load_us))
+
+    def loaded(self) -> bool:
+        """Run on_load. What it says reaches the game only if it succeeds: it is staged, and published afterwards."""
+        api.connect_game(self.speak)
+        self.push_intent = self.port.stage
+        if self.mod.on_load is not None:
+            self.enter(Stage.ON_LOAD)
+            try:
+                self.mod.on_load()
+            except BaseException as error:  # noqa: BLE001  # as in assign()
+                api.connect_game(None)
+                self.refuse(error)
+                return False
+        self.port.publish()
+        self.push_intent = self.port.push
+        return True
+
+    def restored(self, fds: list[int], size: int, version: int) -> Any:  # a mapping of anything
+        """Load and migrate the saved state; without one, a new empty mapping."""
+        if not fds:
+            return {}
+        try:
+            data = _read(fds[0], size)
+        except (OSError, ValueError) as error:
+            protocol_error(f"the state cannot be read: {error}")
+        return handover.migrate(handover.load(data), version, self.mod.state_version, self.mod.migrate)
+
+    def refuse(self, error: BaseException) -> None:
+        self.phase = Phase.UNFIT
+        self.flush_texts()
+        self.link.tell(Unfit(describe(self.stage, error, self.base)))
+
+    def drain(self) -> None:
+        """The game went on elsewhere: hand the state over, and become the standby."""
+        self.leave()
+        size, error = self.save()
+        self.flush_texts()
+        self.link.tell(Drained(size, self.mod.state_version, error))
+        self.phase = Phase.STANDBY
+
+    def leave(self) -> None:
+        """Run on_unload; it may still speak to the game."""
+        try:
+            if self.mod.on_unload is not None:
+                self.mod.on_unload()
+        except MemoryError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # as in assign()
+            self.faults.note("on_unload", partial(describe, Stage.RUN, error, self.base))
+        api.connect_game(None)
+
+    def checkpoint(self, command: Checkpoint) -> None:
+        """Only a live mod has a state of its own: a standby's bytes in the memfd may be read at this moment."""
+        if self.phase is Phase.LIVE:
+            size, error, version = *self.save(), self.mod.state_version
+        else:
+            size, error, version = 0, "it is not live", 0
+        self.link.tell(Checkpointed(command.serial, size, version, error))
+
+    def retire(self) -> NoReturn:
+        size, error, version = 0, "", 0
+        if self.phase is Phase.LIVE:
+            self.leave()
+            size, error = self.save()
+            version = self.mod.state_version
+        if self.phase is not Phase.SPARE:
+            self.flush_texts()
+        self.link.tell(Drained(size, version, error))
+        os._exit(Exit.WORKER_RETIRED)
+
+    def save(self) -> tuple[int, str]:
+        """Write the state into its memfd; its length, or 0 and why not."""
+        try:
+            data = handover.dump(api.state, self.state_limit)
+            position = 0
+            while position < len(data):
+                position += os.pwrite(self.state_fd, data[position:], position)
+        except (StateError, OSError) as error:
+            return 0, str(error)
+        return len(data), ""
+
+    def flush_texts(self) -> None:
+        """Before what ends a phase: lines begun, failures merged, lines dropped."""
+        for console in self.consoles:
+            console.finish()
+        self.faults.flush(all_at_once=True)
+        self.lines.flush()
+
+    def perish(self, error: MemoryError) -> NoReturn:
+        """The address space is used up: say so if it can be said, and end. The message in progress is not done."""
+        self._ballast = None
+        try:
+            self.link.offer(pack(Fault("", 1, describe(Stage.RUN, error, self.base))))
+        except MemoryError:
+            self.link.offer(self._last_words)
+        finally:
+            os._exit(Exit.WORKER_MEMORY)
+
+
+def _expect(command: Command, fds: list[int], count: int) -> list[int]:
+    if len(fds) != count:
+        protocol_error(f"{type(command).__name__} came with {len(fds)} descriptors instead of {count}")
+    return fds
+
+
+def _read(fd: int, size: int) -> bytes:
+    try:
+        return segment.read_all(fd, size)
+    finally:
+        os.close(fd)
+
+
+def _microseconds_since(began: int) -> float:
+    return (time.perf_counter_ns() - began) / 1000
