@@ -32,8 +32,11 @@ class Host(Protocol):
     def introduction(self, lane: Lane) -> tuple[int, ...]:
         """Descriptors of a mod's slots; the caller closes them."""
 
-    async def settle(self, patience: float) -> None:
-        """Wait until every mod is at rest."""
+    async def settle(self, patience: float) -> bool:
+        """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
+
+    def accused(self, index: int, epoch: int, reason: str) -> None:
+        """The game says that a mod's worker lied to it."""
 
     def detached(self, attachment: "Attachment") -> None:
         """The game is gone."""
@@ -99,8 +102,12 @@ class Attachment:
                     self._send(control.ReceiptItem(request.id, receipt))
                 self._send(control.Done(request.id))
             case control.Settle():
-                await self._host.settle(min(request.patience, LONGEST_PATIENCE))
-                self._send(control.Done(request.id))
+                rest = await self._host.settle(min(request.patience, LONGEST_PATIENCE))
+                self._send(control.Done(request.id, rest))
+            case control.Accuse():
+                self._host.accused(request.index, request.epoch, request.reason)
+            case control.Setup():
+                self.close("the game sent a second set-up")
             case control.Bye():
                 if self.farewell is not None:
                     await self.farewell()

@@ -1,14 +1,14 @@
 """The breaker: Erlang/OTP's restart intensity, counted per (mod, digest). Pure: every call is told the time.
 
 A version that keeps failing is not worth restarting for ever: more than `burst` failures within `period` seconds and
-its digest is **out**. It stays out until the bytes change: a different digest starts with a clean sheet at once, because
-whoever saved it wants to see it run. Going back to the very same bytes does not bring them back in: they are the bytes
+its digest is **out**. It stays out until the bytes change: a different digest starts with a clean sheet at once,
+because whoever saved it wants to see it run. Going back to the very same bytes does not bring them back in: they are the bytes
 that failed. `pardon` (an operator's retry) does.
 
 A candidate that was refused is out by the same word, `condemn`, without counting.
 
-Why per digest and not per mod, as OTP counts per child: the fix for a crashing mod is a new version, which must not wait
-for the old one's period to pass. Why not exponential back-off: a game would see a mod come and go all evening.
+Why per digest and not per mod, as OTP counts per child: the fix for a crashing mod is a new version, which must not
+wait for the old one's period to pass. Why not exponential back-off: a game would see a mod come and go all evening.
 """
 
 from collections import OrderedDict, deque

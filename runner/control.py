@@ -9,6 +9,7 @@
            ◀─────────────────────────── Introduce (8 descriptors) …, Done
     StatusRequest, ReceiptsRequest, Settle ▶
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
+    Accuse ───────────────────────────▶
     Bye    ───────────────────────────▶
 
 Pull-only, so that a game which stalls costs the supervisor nothing: it never buffers what nobody asked for. One request
@@ -20,6 +21,7 @@ from typing import Final
 import msgspec
 
 from ..shared.messages import unpacker
+from .config import Config
 from .records import ModStatus, Receipt
 
 PROTOCOL: Final = 1
@@ -88,16 +90,35 @@ class ReceiptItem(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """Done once no mod is between two roles: every one is live, down, or refused. Up to `patience` seconds."""
+    """Done (with `rest`) once no mod is between two roles: every one is live, down, or refused.
+
+    Done without `rest`: it is the game's turn to adopt, or `patience` seconds are over.
+    """
 
     id: int
     patience: float
+
+
+class Accuse(msgspec.Struct, frozen=True, tag=True):
+    """The mod's worker sent the game what no honest worker sends. Not answered."""
+
+    index: int
+    epoch: int
+    reason: str
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The end of an answer."""
 
     id: int
+    rest: bool = True
+
+
+class Setup(msgspec.Struct, frozen=True, tag=True):
+    """`launch` to the supervisor it just started: what to serve, and how."""
+
+    root: str
+    config: Config
 
 
 class Bye(msgspec.Struct, frozen=True, tag=True):
@@ -106,7 +127,7 @@ class Bye(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
-Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Bye
+Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Accuse | Bye | Setup
 Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Done
 
 unpack_request: Final = unpacker(Request, "the game")

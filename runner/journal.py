@@ -23,6 +23,10 @@ class Journal:
         """Add a receipt (its number must be `last + 1`) and wake who waits."""
         self.last = receipt.number
         self._receipts.append(receipt)
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Wake who waits, receipt or not: there is something for the game to adopt."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

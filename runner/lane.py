@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -23,7 +24,7 @@ from . import monitor, postmortem
 from .checkpoints import Checkpoint, Checkpoints
 from .journal import Journal
 from .lifecycle import Lifecycle
-from .nursery import Nursery, WorkerProcess
+from .nursery import Nursery
 from .rate import TokenBucket
 from .records import ModStatus, Receipt
 from .roles import Action, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
@@ -32,6 +33,7 @@ from .slots import Slot, Slots
 from .snapshot import Snapshot
 from .switchboard import Switchboard, epoch_of, slot_of, word_of
 from .text import escape, escape_diagnostic
+from .worker_process import UNKNOWN_STATUS
 
 STACK_PATIENCE: Final = 0.2
 """Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a loaded machine shows no stack."""
@@ -128,6 +130,12 @@ class Lane:
             if estate is not None:
                 self._mark_dead(estate)
 
+    def accused(self, epoch: int, reason: str) -> None:
+        """The game says that the worker of that epoch sent what no honest worker sends."""
+        active = self.life.active
+        if active is not None and active.epoch == epoch and active.number in self.seats:
+            self._condemn(self.seats[active.number], postmortem.of_misbehaviour(escape(reason), Stage.RUN))
+
     def adopt_for_absent_game(self) -> None:
         """With no game attached nobody stores epochs: do in its place what it would do."""
         if self.house.attached or not self.life.offers:
@@ -179,6 +187,7 @@ class Lane:
                 self.look() if taken else self._do(self.life.superseded(action.epoch))
             case Withdraw():
                 self.house.switchboard.publish_nobody(self.index, action.epoch)
+                self.house.journal.nudge()
             case Begin():
                 self._spawn(self._begin(self.seats[action.attempt]))
             case Kill():
@@ -192,8 +201,10 @@ class Lane:
         """A worker, a slot, the bytes, every stage up to Ready. Whatever fails is said to the lifecycle."""
         try:
             async with self.house.candidates:
-                worker = await self.house.nursery.take(seat.limits)
                 slot = await self._free_slot()
+                worker = await self.house.nursery.take(seat.limits)
+                with contextlib.suppress(OSError):
+                    seat.memory_base = monitor.own_memory(worker.pid)
                 worker.on_report = lambda report: self._report(seat, report)
                 worker.on_exit = lambda status: self._exited(seat, status)
                 seat.assign(worker, slot, self.name)
@@ -239,6 +250,7 @@ class Lane:
             seat.slot.set_live(False)
         seat.mark("offered", time.monotonic_ns())
         self.house.switchboard.publish(self.index, epoch, seat.slot.index)
+        self.house.journal.nudge()
 
     async def _begin(self, seat: Seat) -> None:
         """Everyone before it is drained or dead; gather what they never began, and start it."""
@@ -343,8 +355,7 @@ class Lane:
             case messages.Live():
                 self._live(seat, report, now)
             case messages.Drained():
-                draining = self.life.draining
-                if draining is not None and draining.number == seat.attempt:
+                if self.life.awaits_drain(seat.attempt):
                     self._take_state(seat, report, now)
                     if seat.slot is not None:
                         seat.slot.set_live(False)
@@ -412,7 +423,7 @@ class Lane:
         self._log_dropped += 1
         return False
 
-    def _exited(self, seat: Seat, status: int | None) -> None:
+    def _exited(self, seat: Seat, status: int) -> None:
         """A worker ended. What it was to the mod decides what follows; a retired one has no say left."""
         worker = seat.worker
         if seat.retired or worker is None:
@@ -422,8 +433,9 @@ class Lane:
         if worker.misbehaved:
             self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
         else:
-            dump = escape(worker.stderr_tail(), lines=True)
-            self._condemn(seat, postmortem.of_exit(status, dump, stage, seat.limits))
+            dump = escape(worker.stderr, lines=True)
+            known = None if status == UNKNOWN_STATUS else status
+            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits))
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
 

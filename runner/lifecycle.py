@@ -18,12 +18,17 @@ standby; probation only shortens the way to a rollback, it does not change who t
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..shared.messages import Diagnostic
 from ..shared.policy import Intensity, Limits, Probation
 from ..shared.states import Role, Stage, Verdict
 from .breaker import Breaker
 from .roles import TRANSITIONS, Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
+
+MOST_QUARANTINED: Final = 64
+"""Digests remembered as bad per mod. Fewer: alternating bad saves are tried again; more: memory."""
+
 
 @dataclass(slots=True)
 class Lifecycle:
@@ -143,8 +148,12 @@ class Lifecycle:
     def drained(self, number: int, now: float) -> list[Action]:
         """The old worker reached the end of its ring and handed its state over."""
         attempt = self.attempts.get(number)
-        if attempt is None or attempt is not self.draining:
+        if attempt is None or not self.awaits_drain(number):
             return []
+        if attempt is not self.draining:
+            # The game ended its ring on the way to an offer that was withdrawn, and came back: start it again.
+            attempt.live = attempt.started = False
+            return self._begin(now)
         self.draining, attempt.by = None, None
         if attempt is self.active:
             return self._begin(now)
@@ -156,6 +165,11 @@ class Lifecycle:
         if self.active is None:
             return actions + self._finish_unload()
         return actions + self._begin(now)
+
+    def awaits_drain(self, number: int) -> bool:
+        """Whether a worker that says it drained is heard."""
+        attempt = self.attempts.get(number)
+        return attempt is not None and (attempt is self.draining or (attempt is self.active and attempt.live))
 
     def faulted(self, number: int, count: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Handlers raised `count` times. An error burst within probation rolls back, if there is anything older."""
@@ -194,7 +208,7 @@ class Lifecycle:
         if attempt is self.candidate:
             self.candidate = None
             if diagnostic.stage != Stage.CONFINE:  # else the machine's fault, not these bytes'
-                self.quarantine[attempt.digest] = diagnostic
+                self._out(attempt.digest, diagnostic)
             actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
             if self.active is None and not self.offers and self.recovery is None:
                 actions += self._recover(now, diagnostic)
@@ -366,7 +380,7 @@ class Lifecycle:
 
     def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Died while on offer. The one before is offered again, since the game may already be moving."""
-        self.quarantine[attempt.digest] = diagnostic
+        self._out(attempt.digest, diagnostic)
         actions: list[Action] = [self._issue(attempt, Verdict.REFUSED, diagnostic)]
         if self.active and not self.active.failed:
             return actions + self._offer(self.active, now)
@@ -390,7 +404,7 @@ class Lifecycle:
         if self.draining is attempt:
             self.draining = None
         if way_back is not None and way_back.digest != attempt.digest:
-            self.quarantine[attempt.digest] = diagnostic
+            self._out(attempt.digest, diagnostic)
         else:
             self._count_failure(attempt.digest, diagnostic, now)
         if self._newer_offer():  # the game goes on there; no way back is needed
@@ -412,7 +426,13 @@ class Lifecycle:
 
     def _count_failure(self, digest: str, diagnostic: Diagnostic, now: float) -> None:
         if self._breaker.failed(self.mod, digest, now):
-            self.quarantine[digest] = diagnostic
+            self._out(digest, diagnostic)
+
+    def _out(self, digest: str, diagnostic: Diagnostic) -> None:
+        """Quarantine; the oldest goes when there are too many."""
+        self.quarantine[digest] = diagnostic
+        while len(self.quarantine) > MOST_QUARANTINED:
+            del self.quarantine[next(iter(self.quarantine))]
 
     def _recover(self, now: float, diagnostic: Diagnostic) -> list[Action]:
         """Load the latest digest that was live and is not quarantined; none left: the mod is down."""

@@ -234,7 +234,9 @@ class _Reader:
     def _line(self, key: str) -> int:
         """The line that most likely sets `key`, 1-based; 0 when it cannot be told."""
         spelled = "[-_]".join(re.escape(part) for part in re.split("[-_]", key))
-        sets = re.compile(rf"""^\s*(?:\[+[^\]#]*)?(?:[\w.-]+\.)?["']?{spelled}["']?\s*(?:[=.\]]|$)|[{{,]\s*{spelled}\s*=""")
+        alone = rf"""^\s*(?:\[+[^\]#]*)?(?:[\w.-]+\.)?["']?{spelled}["']?\s*(?:[=.\]]|$)"""
+        inline = rf"[{{,]\s*{spelled}\s*="
+        sets = re.compile(f"{alone}|{inline}")
         return next((number for number, line in enumerate(self._lines, 1) if sets.search(line)), 0)
 
     def _wrong(self, message: str, line: int = 0, column: int = 0) -> Refused:

@@ -1,6 +1,7 @@
 """openat2(2): open a path so that no link in it leads out of a folder. Linux 5.6 and later; Python has no call for it.
 
-Why not realpath and compare: between the check and the open the path may become a link. The kernel checks while it walks.
+Why not realpath and compare: between the check and the open the path may become a link. The kernel checks while it
+walks.
 """
 
 import ctypes

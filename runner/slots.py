@@ -42,6 +42,15 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     intents_per_frame: int
 
 
+_decode_card = msgspec.msgpack.Decoder(Card).decode
+
+
+def read_card(down: Segment) -> Card:
+    """The card of the worker in a slot. Runs in the game; only the supervisor wrote these bytes."""
+    length = int.from_bytes(down.read(CARD, 4), "little")
+    return _decode_card(down.read(CARD + 4, min(length, CARD_BYTES - 4)))
+
+
 @dataclass(slots=True)
 class Slot:
     """One pair of segments. `down` and `up` are mapped from its first use on."""

@@ -8,8 +8,8 @@ The folder is hostile and moves while it is read. So:
 - sizes and counts are checked before a byte is read: a sparse terabyte costs one fstat;
 - each file is looked at before and after reading (inode, size, times), and the whole mod is read again if one changed.
 
-`take` reads; `sign` only looks, and says by inode, size and times whether reading again could give anything new. Both run
-in the supervisor, on its loop: about 60 µs for one small file. Neither executes, imports or parses a mod's code.
+`take` reads; `sign` only looks, and says by inode, size and times whether reading again could give anything new. Both
+run in the supervisor, on its loop: about 60 µs for one small file. Neither executes, imports or parses a mod's code.
 """
 
 import errno
@@ -17,11 +17,13 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from ..shared.errors import MachineError
 from ..shared.policy import Limits
 from . import manifest as manifests
 from . import tree
@@ -33,7 +35,6 @@ _TRIES: Final = 4
 """Readings of a mod that keeps changing underfoot before it is refused; its next complete write tries again."""
 _SPARE_ENTRIES: Final = 1024
 """Entries beyond the limit on files that a mod may hold and that do not count (caches, backups)."""
-_CHUNK: Final = 1024 * 1024
 
 Mark = tuple[str, int, int, int, int, int]
 """Path, inode, size, mtime and ctime in ns, mode: changes when the file does, but for writes within one clock tick."""
@@ -81,26 +82,27 @@ def digest(files: dict[str, bytes]) -> str:
 def take(root: tree.Root, key: str, limits: Limits, caused_ns: int = 0) -> Snapshot:
     """Read the mod `key`. `limits`: the game's, for size, count and manifest.
 
-    Raises `Gone` when there is none, `Refused` with the diagnostic when it cannot be taken, MachineError when the kernel
-    lacks openat2.
+    Raises `Gone` when there is none, `Refused` with the diagnostic when it cannot be taken, MachineError when the
+    kernel lacks openat2.
     """
     for _ in range(_TRIES):
         taken_at = time.monotonic_ns()
         try:
-            folder, files, marks = _read(root, key, limits)
+            with _opened(root, key, limits) as mod:
+                files, marks = _read(mod, root.owner, limits.snapshot_bytes)
         except _Changed:
             continue
         manifest = manifests.read(
-            files,
-            folder=folder,
-            name="" if folder else next(iter(files)),
-            where=key + "/" if folder else _parent(key),
-            ceiling=limits,
+            files, folder=mod.folder, name="" if mod.folder else mod.paths[0], where=mod.where, ceiling=limits
         )
-        _check_own_limits(key, files, manifest.within(limits))
+        own = manifest.within(limits)
+        if len(files) > own.snapshot_files:
+            raise _too_many(key, own)
+        if (size := sum(map(len, files.values()))) > own.snapshot_bytes:
+            raise _too_large(key, size - own.snapshot_bytes)
         return Snapshot(
             key=key,
-            folder=folder,
+            folder=mod.folder,
             digest=digest(files),
             files=files,
             manifest=manifest,
@@ -119,165 +121,164 @@ def sign(root: tree.Root, key: str, limits: Limits) -> Signature:
     """
     for _ in range(_TRIES):
         try:
-            return _visit(root, key, limits, lambda fd, path, _: _mark(path, _look(fd, path)))[1]
+            with _opened(root, key, limits) as mod:
+                return tuple(_look(mod.fd, path) for path in mod.paths)
         except _Changed:
             continue
     raise refusal("Unsteady", "its files kept changing while they were looked at", key)
 
 
-def _read(root: tree.Root, key: str, limits: Limits) -> tuple[bool, dict[str, bytes], Signature]:
-    files: dict[str, bytes] = {}
-    left = limits.snapshot_bytes
+@dataclass(frozen=True, slots=True)
+class _Mod:
+    """A mod whose folder is open."""
 
-    def read(fd: int, path: str, shown: str) -> Mark:
-        nonlocal left
-        folder = shown != key + ".py"
-        data, mark = _read_file(fd, path, shown, left, root.owner, BENEATH | NO_MAGICLINKS if folder else tree.LINKLESS)
-        left -= len(data)
-        files[path] = data
-        return mark
+    fd: int
+    """The folder mod's folder, or the folder that the single file is in."""
+    folder: bool
+    paths: list[str]
+    """Its files, relative to `fd`, sorted."""
+    links: frozenset[str]
+    """Those of them that are links."""
+    where: str
+    """What to put before a path to show it: "weather/", or "a/" for the file a/x.py."""
 
-    folder, marks = _visit(root, key, limits, read)
-    return folder, files, marks
 
-
-def _visit(
-    root: tree.Root, key: str, limits: Limits, visit: Callable[[int, str, str], Mark]
-) -> tuple[bool, Signature]:
-    """Find what the key is, and call `visit(folder descriptor, path in it, path to show)` for each of its files.
-
-    Returns whether it is a folder, and what the visits gave, in path order.
-    """
+@contextmanager
+def _opened(root: tree.Root, key: str, limits: Limits) -> Iterator[_Mod]:
+    """Find what the key is and hold it open. Raises Gone, Refused; inside, an OSError becomes a Refused."""
     if why := tree.unusable(key):
         raise refusal("BadName", why, key)
     parts = key.split("/")
     if any(tree.exists(root.fd, "/".join(parts[:depth]) + "/__init__.py") for depth in range(1, len(parts))):
         raise Gone(key)
+    single = _single(root.fd, key + ".py")
     folder = tree.exists(root.fd, key + "/__init__.py")
+    if single and folder:
+        raise refusal("Ambiguous", f"{key}.py and {key}/__init__.py are both there: remove one", key + ".py")
+    if not single and not folder:
+        raise Gone(key)
+    at = key if folder else "/".join(parts[:-1])
+    fd = -1
     try:
-        return _visit_folder(root, key, limits, visit) if folder else _visit_file(root, key, visit)
+        fd = openat2(root.fd, at or ".", tree.FOLDER_FLAGS, tree.LINKLESS)
+        paths, links = _list(fd, key, limits) if folder else ([parts[-1] + ".py"], frozenset())
+        yield _Mod(fd, folder, paths, links, at and at + "/")
     except OSError as error:
-        raise _translated(error, key if folder else key + ".py") from None
-
-
-def _visit_file(root: tree.Root, key: str, visit: Callable[[int, str, str], Mark]) -> tuple[bool, Signature]:
-    parent, _, name = key.rpartition("/")
-    fd = openat2(root.fd, parent, FOLDER, tree.LINKLESS) if parent else root.fd
-    try:
-        return False, (visit(fd, name + ".py", key + ".py"),)
-    except (FileNotFoundError, IsADirectoryError, _Changed):
-        if _is_folder_or_absent(fd, name + ".py"):
-            raise Gone(key) from None
-        raise
+        raise _translated(error, at if folder else key + ".py") from None
     finally:
-        if parent:
+        if fd >= 0:
             os.close(fd)
 
 
-def _is_folder_or_absent(fd: int, name: str) -> bool:
+def _single(fd: int, path: str) -> bool:
+    """Whether there is a file (or anything that poses as one) at `path`."""
     try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return True
+        mode = os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode
+    except OSError:  # absent; or its folder may not be searched, and opening that will say so
+        return False
+    if stat.S_ISLNK(mode):
+        raise refusal("Link", "it is a link; the watcher cannot see what it leads to: put the file itself", path)
+    return not stat.S_ISDIR(mode)
 
 
-def _visit_folder(
-    root: tree.Root, key: str, limits: Limits, visit: Callable[[int, str, str], Mark]
-) -> tuple[bool, Signature]:
-    if tree.exists(root.fd, key + ".py") and not _is_folder_or_absent(root.fd, key + ".py"):
-        raise refusal("Ambiguous", f"{key}.py and {key}/__init__.py are both there: remove one", key + ".py")
-    fd = openat2(root.fd, key, FOLDER, tree.LINKLESS)
-    try:
-        paths = _paths(fd, key, limits)
-        return True, tuple(visit(fd, path, f"{key}/{path}") for path in paths)
-    finally:
-        os.close(fd)
-
-
-def _paths(fd: int, key: str, limits: Limits) -> list[str]:
-    """Every file of the folder mod, sorted. Raises Refused past the limit on files, without listing on."""
+def _list(fd: int, key: str, limits: Limits) -> tuple[list[str], frozenset[str]]:
+    """Every file of the folder mod, sorted, and which are links. Past the limit on files it lists no further."""
     paths: list[str] = []
+    links: set[str] = set()
     waiting = [""]
     room = limits.snapshot_files + _SPARE_ENTRIES
     while waiting:
         at = waiting.pop()
-        inner = openat2(fd, at or ".", FOLDER, tree.LINKLESS)
-        try:
-            with os.scandir(inner) as entries:
-                listed = list(islice(entries, room + 1))
-                room -= len(listed)
-                if room < 0:
-                    raise _too_many(key, limits)
-                for entry in listed:
-                    if tree.ignored(entry.name):
-                        continue
-                    path = f"{at}/{entry.name}" if at else entry.name
-                    if why := tree.unusable(path):
-                        raise refusal("BadName", why, f"{key}/{path}")
-                    if not entry.is_dir(follow_symlinks=False):
-                        paths.append(path)
-                    elif path.count("/") < tree.DEEPEST:
-                        waiting.append(path)
-                    else:
+        with _listing(fd, at, room + 1) as entries:
+            room -= len(entries)
+            for entry in entries:
+                if tree.ignored(entry.name):
+                    continue
+                path = f"{at}/{entry.name}" if at else entry.name
+                if why := tree.unusable(path):
+                    raise refusal("BadName", why, f"{key}/{path}")
+                if entry.is_dir(follow_symlinks=False):
+                    if path.count("/") >= tree.DEEPEST:
                         raise refusal("TooDeep", f"more than {tree.DEEPEST} folders deep", f"{key}/{path}")
-        finally:
-            os.close(inner)
-        if len(paths) > limits.snapshot_files:
+                    waiting.append(path)
+                    continue
+                if entry.is_symlink():
+                    links.add(path)
+                elif not entry.is_file(follow_symlinks=False):
+                    raise _not_regular(f"{key}/{path}")
+                paths.append(path)
+        if room < 0 or len(paths) > limits.snapshot_files:
             raise _too_many(key, limits)
-    return sorted(paths)
+    return sorted(paths), frozenset(links)
 
 
-def _read_file(fd: int, path: str, shown: str, left: int, owner: int, resolve: int) -> tuple[bytes, Mark]:
-    linked = stat.S_ISLNK(os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode) if resolve != tree.LINKLESS else False
+@contextmanager
+def _listing(fd: int, path: str, most: int) -> Iterator[list[os.DirEntry[str]]]:
+    inner = openat2(fd, path or ".", tree.FOLDER_FLAGS, tree.LINKLESS)
     try:
-        opened = openat2(fd, path, _READ, resolve)
-    except OSError as error:
-        if error.errno == errno.ENOENT and not linked:
-            raise _Changed from None
-        raise _translated(error, shown) from None
-    try:
-        before = os.fstat(opened)
-        if not stat.S_ISREG(before.st_mode):
-            if stat.S_ISDIR(before.st_mode) and not linked:
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
-            raise refusal("NotRegular", "only regular files can be part of a mod", shown)
-        if before.st_uid not in {owner, 0}:
-            raise refusal("WrongOwner", f"it belongs to user {before.st_uid}, the mods folder to user {owner}", shown)
-        if before.st_size > left:
-            raise refusal("TooLarge", f"the mod's files exceed its limit by {before.st_size - left} bytes", shown)
-        data = _read_all(opened, before.st_size)
-        after = os.fstat(opened)
-    except OSError as error:
-        if isinstance(error, IsADirectoryError):
-            raise
-        raise _translated(error, shown) from None
+        with os.scandir(inner) as entries:
+            yield list(islice(entries, most))
     finally:
-        os.close(opened)
+        os.close(inner)
+
+
+def _read(mod: _Mod, owner: int, left: int) -> tuple[dict[str, bytes], Signature]:
+    files: dict[str, bytes] = {}
+    marks: list[Mark] = []
+    for path in mod.paths:
+        shown = mod.where + path
+        resolve = BENEATH | NO_MAGICLINKS if mod.folder else tree.LINKLESS
+        try:
+            fd = openat2(mod.fd, path, _READ, resolve)
+        except FileNotFoundError:
+            if path in mod.links:
+                raise refusal("Link", "it is a link that leads nowhere", shown) from None
+            raise _Changed from None
+        except OSError as error:
+            raise _translated(error, shown) from None
+        try:
+            data, mark = _read_file(fd, path, shown, owner, left)
+        finally:
+            os.close(fd)
+        left -= len(data)
+        files[path] = data
+        marks.append(mark)
+    return files, tuple(marks)
+
+
+def _read_file(fd: int, path: str, shown: str, owner: int, left: int) -> tuple[bytes, Mark]:
+    before = os.fstat(fd)
+    if not stat.S_ISREG(before.st_mode):
+        raise _not_regular(shown)
+    if before.st_uid not in {owner, 0}:
+        raise refusal("WrongOwner", f"it belongs to user {before.st_uid}, the mods folder to user {owner}", shown)
+    if before.st_size > left:
+        raise _too_large(shown, before.st_size - left)
+    try:
+        data = _read_all(fd, before.st_size)
+    except OSError as error:
+        raise _translated(error, shown) from None
     mark = _mark(path, before)
-    if mark != _mark(path, after) or len(data) != before.st_size:
+    if mark != _mark(path, os.fstat(fd)) or len(data) != before.st_size:
         raise _Changed
-    # A link's own mark changes when it is pointed elsewhere, but the content's is what reading gave.
-    return data, (_mark(path, _look(fd, path)) if linked else mark)
+    return data, mark
 
 
 def _read_all(fd: int, size: int) -> bytes:
     """At most one byte more than `size`, so that growth shows and cannot be fed to us without end."""
-    data = os.read(fd, min(size + 1, _CHUNK))
-    if len(data) <= size < _CHUNK:
-        return data
-    parts = [data]
-    got = len(data)
-    while data and got <= size:
-        data = os.read(fd, min(size + 1 - got, _CHUNK))
-        parts.append(data)
-        got += len(data)
-    return b"".join(parts)
+    data = os.read(fd, size + 1)
+    while 0 < len(data) <= size:  # a signal or a file system may give less than was asked for
+        more = os.read(fd, size + 1 - len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
-def _look(fd: int, path: str) -> os.stat_result:
-    """The file's state; for a link that of what it leads to."""
+def _look(fd: int, path: str) -> Mark:
+    """The mark without opening; for a link that of what it leads to, since that is what was read."""
     try:
-        return os.stat(path, dir_fd=fd)
+        return _mark(path, os.stat(path, dir_fd=fd))
     except FileNotFoundError:
         raise _Changed from None
 
@@ -286,40 +287,31 @@ def _mark(path: str, state: os.stat_result) -> Mark:
     return path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_mode
 
 
-def _check_own_limits(key: str, files: dict[str, bytes], own: Limits) -> None:
-    if len(files) > own.snapshot_files:
-        raise _too_many(key, own)
-    if (size := sum(map(len, files.values()))) > own.snapshot_bytes:
-        raise refusal("TooLarge", f"the mod's files exceed its own limit by {size - own.snapshot_bytes} bytes", key)
-
-
 def _too_many(key: str, limits: Limits) -> Refused:
-    return refusal("TooManyFiles", f"a mod may hold {limits.snapshot_files} files, this one holds more", key)
+    return refusal("TooManyFiles", f"a mod may hold {limits.snapshot_files} files; this one holds more", key)
 
 
-def _parent(key: str) -> str:
-    parent, slash, _ = key.rpartition("/")
-    return parent + slash
+def _too_large(shown: str, excess: int) -> Refused:
+    return refusal("TooLarge", f"with it the mod's files are {excess} bytes above the limit on their size", shown)
 
 
-FOLDER: Final = tree.FOLDER_FLAGS
+def _not_regular(shown: str) -> Refused:
+    return refusal("NotRegular", "only regular files can be part of a mod", shown)
+
 
 _WHY: Final = {
-    errno.ELOOP: ("Link", "it is a link, or below one: links are not followed here, so put the file itself"),
+    errno.ELOOP: ("Link", "it is a link, or lies below one; links to folders are not followed: put the files here"),
     errno.EXDEV: ("Link", "it is a link that leads out of the mod's folder"),
     errno.EACCES: ("Unreadable", "it may not be read: permission denied"),
-    errno.EPERM: ("Unreadable", "it may not be read: not permitted"),
     errno.ENXIO: ("NotRegular", "only regular files can be part of a mod"),
-    errno.ENODEV: ("NotRegular", "only regular files can be part of a mod"),
-    errno.ENAMETOOLONG: ("BadName", "the path is too long"),
 }
 
 
 def _translated(error: OSError, shown: str) -> Exception:
-    """The error as what it means for the mod."""
-    if error.errno == errno.ENOTDIR and "/" in shown:
-        return _Changed()
-    if error.errno == errno.ENOENT:
+    """What the error means for the mod; a vanished or replaced folder means that it is looked at again."""
+    if isinstance(error, MachineError):
+        return error
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return _Changed()
     kind, message = _WHY.get(error.errno or 0, ("Unreadable", f"it cannot be read: {error.strerror or error}"))
     return refusal(kind, message, shown)

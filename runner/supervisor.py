@@ -19,9 +19,9 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..shared import segment
 from ..shared.exits import Exit
@@ -130,6 +130,7 @@ class Supervisor:
                 sock.send(pack(refusal), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             return
         self._attachment = Attachment(sock, self)
+        self._attachment.farewell = self.on_farewell
 
     def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
         """Open a session for the attached game."""
@@ -162,20 +163,31 @@ class Supervisor:
         if self.on_detached is not None:
             self.on_detached()
 
+    on_farewell: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What to clear away before a game's Bye is answered."""
     on_detached: Callable[[], None] | None = None
     """What else to do when a game leaves: `launch` ends the supervisor."""
 
-    async def settle(self, patience: float) -> None:
-        """Wait until every mod is at rest, up to `patience` seconds."""
+    async def settle(self, patience: float) -> bool:
+        """See attachment.Host."""
         deadline = time.monotonic() + patience
-        while not all(lane.at_rest() for lane in self.lanes.values()):
+        while True:
+            lanes = [lane for lane in self.lanes.values() if not lane.at_rest()]
+            if not lanes:
+                return True
             left = deadline - time.monotonic()
-            if left <= 0:
-                return
+            if left <= 0 or any(lane.life.offers for lane in lanes):
+                return False
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._settling.add(waiter)
             await asyncio.wait([waiter], timeout=left)
             self._settling.discard(waiter)
+
+    def accused(self, index: int, epoch: int, reason: str) -> None:
+        """See attachment.Host. A game that still stands on that epoch is believed: it is the trusted one."""
+        for lane in self.lanes.values():
+            if lane.index == index:
+                lane.accused(epoch, reason)
 
     def settle_changed(self) -> None:
         """Some mod may have come to rest: whoever waits for that looks again."""

@@ -5,8 +5,8 @@ A mod is `NAME.py`, or a folder `NAME/` with an `__init__.py`, anywhere below th
 hidden or an editor's scratch (`ignored`). Links to folders are never walked into.
 
 Nothing here trusts the tree: depth, entries per folder and folders in all are bounded, and what could not be looked at
-is reported as such, so that nobody takes "not seen" for "deleted". Runs in the supervisor, and `ignored` and `subfolders`
-also in the watcher's thread.
+is reported as such, so that nobody takes "not seen" for "deleted". Runs in the supervisor, and `ignored` and
+`subfolders` also in the watcher's thread.
 """
 
 import os

@@ -1,0 +1,80 @@
+"""The game's API: start or find a supervisor, talk to mods, never wait past a deadline. Starts no thread.
+
+::
+
+    from fumehood.runner import launch
+
+    with launch("mods/") as mods:
+        report = mods.emit("tick", dt, budget=0.004)
+        for intent in mods.intents(): ...
+        price = mods["economy"].call("price", "iron", timeout=0.002)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ..shared.errors import (
+    AlreadyAttached,
+    ConfigError,
+    FumehoodError,
+    MachineError,
+    MessageTooLarge,
+    ModCrashed,
+    ModError,
+    ModFailure,
+    ModTimeout,
+    ModUnavailable,
+    PayloadError,
+    QueueFull,
+    SupervisorDied,
+    UsageError,
+    WrongThread,
+)
+from ..shared.policy import Confinement, Limits
+from .launch import connect, launch
+from .records import FrameReport, Intent, ModStatus, Outcome, Receipt
+
+if TYPE_CHECKING:
+    from .game import Mods
+    from .mod import Mod
+
+__all__ = [
+    "AlreadyAttached",
+    "ConfigError",
+    "Confinement",
+    "FrameReport",
+    "FumehoodError",
+    "Intent",
+    "Limits",
+    "MachineError",
+    "MessageTooLarge",
+    "Mod",
+    "ModCrashed",
+    "ModError",
+    "ModFailure",
+    "ModStatus",
+    "ModTimeout",
+    "ModUnavailable",
+    "Mods",
+    "Outcome",
+    "PayloadError",
+    "QueueFull",
+    "Receipt",
+    "SupervisorDied",
+    "UsageError",
+    "WrongThread",
+    "connect",
+    "launch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`Mod` and `Mods` need Linux and the ring; they are imported when asked for, so that this module imports anywhere."""
+    if name == "Mods":
+        from .game import Mods
+
+        return Mods
+    if name == "Mod":
+        from .mod import Mod
+
+        return Mod
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

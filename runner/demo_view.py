@@ -1,0 +1,354 @@
+"""How the demo looks: panels drawn with rich, one of them a frame, so that drawing fits in the frame that is measured.
+
+A whole screen costs rich about a frame's time. So each frame redraws the one panel whose turn it is; the map comes
+round most often. Only rich's own calls write to the terminal. Rejected: a thread for drawing (it takes the interpreter
+lock from the game for up to 5 ms at a time) and a process for drawing (its work would be missing from the frame times).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ..shared.messages import Diagnostic
+from ..shared.states import Verdict
+from .demo_frames import PERIOD, Frames, quantile
+from .demo_world import HEIGHT, WIDTH, Village
+
+WIDE: Final = (118, 32)
+SMALL: Final = (78, 22)
+"""Least columns and lines of a terminal for the screen with the map, and for the one without."""
+
+PICTURE: Final = (132, 37)
+"""Columns and lines of the picture for the README."""
+
+VERDICTS: Final = {
+    Verdict.LIVE: "green",
+    Verdict.REFUSED: "yellow",
+    Verdict.ROLLED_BACK: "bright_magenta",
+    Verdict.UNLOADED: "blue",
+    Verdict.DOWN: "red",
+}
+MARKS: Final = {
+    "edit": ("✎", "bold cyan"),
+    "live": ("✔", "green"),
+    "refused": ("✘", "yellow"),
+    "rolled back": ("↩", "bright_magenta"),
+    "unloaded": ("−", "blue"),
+    "denied": ("⊘", "yellow"),
+    "ok": ("✔", "bold green"),
+    "wrong": ("✘", "bold red"),
+    "call": ("!", "red"),
+    "say": ("·", "bright_black"),
+}
+
+
+@dataclass
+class Row:
+    """One mod in the table."""
+
+    version: int = 0
+    epoch: int = 0
+    role: str = ""
+    verdict: str = ""
+    ticks: int = 0
+    """Ticks it has counted in its `state`: that they go on over a reload shows that the state was carried."""
+    calls: deque[float] = field(default_factory=lambda: deque(maxlen=33))
+    """Microseconds of its last calls, there and back."""
+
+
+@dataclass
+class Scene:
+    """Everything there is to see."""
+
+    village: Village
+    frames: Frames
+    seconds: float
+    confinement: str
+    now: float = 0.0
+    frame: int = 0
+    title: str = "starting"
+    step: int = 0
+    steps: int = 0
+    rows: dict[str, Row] = field(default_factory=dict)
+    prices: dict[str, float] = field(default_factory=dict)
+    feed: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=60))
+    """(seconds since the start, kind, text)"""
+    diagnostic: Diagnostic | None = None
+    about: str = ""
+    """Whose diagnostic that is, and what came of it."""
+
+
+def header(scene: Scene) -> RenderableType:
+    line = Table.grid(expand=True)
+    line.add_column(ratio=1, no_wrap=True)
+    line.add_column(justify="right", no_wrap=True)
+    left = Text.assemble(
+        (" fumehood demo ", "bold reverse"),
+        f"  {scene.now:4.1f} s  ",
+        (f"step {scene.step} of {scene.steps}  ", "bright_black"),
+        (scene.title, "bold"),
+    )
+    line.add_row(left, Text(f"{scene.confinement} confinement · Ctrl-C ends it ", "bright_black"))
+    return line
+
+
+def village(scene: Scene) -> RenderableType:
+    world = scene.village
+    quest, done, wanted = world.quest
+    time = f"{world.hour:02d}:{world.minute:02d}"
+    return Panel(
+        world.draw(scene.frame),
+        title=f"village  {time}  {world.sky}",
+        subtitle=f"{quest} {done}/{wanted}" if quest else None,
+        width=WIDTH + 2,
+        height=HEIGHT + 2,
+        padding=0,
+        border_style="blue" if world.night else "green",
+    )
+
+
+def mods(scene: Scene) -> RenderableType:
+    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1))
+    for name, justify in (("mod", "left"), ("epoch", "right"), ("role", "left"), ("last verdict", "left")):
+        table.add_column(name, justify=justify, no_wrap=True, header_style="bright_black")  # type: ignore[arg-type] - a tuple's text is no Literal
+    for name in ("ticks in state", "µs a call"):
+        table.add_column(name, justify="right", no_wrap=True, header_style="bright_black")
+    for name, row in sorted(scene.rows.items()):
+        micro = f"{quantile(list(row.calls), 0.5):.0f}" if row.calls else "–"
+        table.add_row(
+            Text.assemble((name, "bold"), (f"@{row.version}", "cyan")),
+            str(row.epoch),
+            Text(row.role, "green" if row.role == "active" else "yellow"),
+            Text(row.verdict, VERDICTS.get(row.verdict, "default")),  # type: ignore[call-overload] - a verdict is a str
+            f"{row.ticks:,}",
+            micro,
+        )
+    prices = "  ".join(f"{item} {price:.2f}" for item, price in scene.prices.items())
+    return Panel(table, title="mods, each in a confined process of its own", subtitle=prices or None, padding=(0, 1))
+
+
+def frames(scene: Scene) -> RenderableType:
+    recent = scene.frames.times[-600:]
+    bars = Text(no_wrap=True)
+    for bar, late in scene.frames.bars(WIDTH - 2):
+        bars.append(bar, "red" if late else "green")
+    figures = (
+        f"p50 {quantile(recent, 0.5) * 1e3:4.1f}  p99 {quantile(recent, 0.99) * 1e3:4.1f}  "
+        f"max {max(recent, default=0) * 1e3:4.1f} ms  {scene.frames.late} late of {len(scene.frames.times)}"
+    )
+    return Panel(Group(bars, Text(figures, no_wrap=True)), title=f"frame times, of {PERIOD * 1e3:.1f} ms", padding=(0, 1))
+
+
+def diagnosis(scene: Scene) -> RenderableType:
+    found = scene.diagnostic
+    if found is None:
+        return Panel(Text("nothing has gone wrong yet", "bright_black"), title="diagnostic", padding=(0, 1))
+    return Panel(
+        Group(*(Text(line, style, overflow="ellipsis", no_wrap=style != "") for line, style in explain(found))),
+        title="diagnostic",
+        subtitle=scene.about,
+        border_style="yellow",
+        padding=(0, 1),
+    )
+
+
+def explain(found: Diagnostic) -> list[tuple[str, str]]:
+    """Return a diagnostic as lines with their styles: place, source, caret, message. Its text is escaped already."""
+    lines = []
+    if found.file:
+        place = ":".join(str(part) for part in (found.file, found.line, found.column) if part)
+        lines.append((f"{place}  at {found.stage}", "bold"))
+    if found.source:
+        indent = len(found.source) - len(found.source.lstrip())
+        number = f"{found.line:4d} │ "
+        lines.append((number + found.source[indent:], "cyan"))
+        if found.column:
+            start = max(0, found.column - 1 - indent)
+            width = max(1, min(found.end_column, len(found.source) + 1) - found.column)
+            lines.append((" " * 4 + " │ " + " " * start + "^" * width, "bold red"))
+    lines += [(line, "") for line in f"{found.kind}: {found.message}".splitlines()[:4]]
+    return lines
+
+
+def feed(scene: Scene, lines: int) -> RenderableType:
+    shown = Table.grid(padding=(0, 1))
+    shown.add_column(justify="right", no_wrap=True, style="bright_black")
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    for at, kind, text in list(scene.feed)[-lines:]:
+        mark, style = MARKS[kind]
+        quiet = "bright_black" if kind == "say" else ""
+        shown.add_row(f"{at:.1f}", Text(mark, style), Text(text, "bold" if kind == "edit" else quiet))
+    return Panel(BottomOf(shown), title="events", padding=(0, 1))
+
+
+class BottomOf:
+    """Shows the last lines of what does not fit, as a scrolled terminal does."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console, options):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204, PLW3201 - rich's protocol
+        lines = console.render_lines(self.inner, options.update(height=None), pad=False)
+        for line in lines[-(options.height or len(lines)) :]:
+            yield from line
+            yield from console.render("", options.update(height=None))
+
+
+class Face:
+    """The layout for one size of terminal, and which panel is drawn in which frame."""
+
+    def __init__(self, scene: Scene, width: int, height: int) -> None:
+        self.scene = scene
+        self.layout = Layout()
+        head = Layout(name="header", size=1)
+        if width >= WIDE[0] and height >= WIDE[1]:
+            top = Layout(size=HEIGHT + 2)
+            top.split_row(Layout(name="village", size=WIDTH + 2), Layout(name="mods"))
+            left = Layout(size=WIDTH + 2)
+            left.split_column(Layout(name="frames", size=4), Layout(name="diagnosis"))
+            bottom = Layout()
+            bottom.split_row(left, Layout(name="feed"))
+            self.layout.split_column(head, top, bottom)
+            self.turns = ("village", "feed", "village", "mods", "village", "frames", "village", "diagnosis", "header")
+            self._feed_lines = height - HEIGHT - 5
+        else:
+            self.layout.split_column(
+                head, Layout(name="mods", size=12), Layout(name="diagnosis", size=6), Layout(name="feed")
+            )
+            self.turns = ("mods", "feed", "diagnosis", "header")
+            self._feed_lines = height - 21
+        for name in set(self.turns):
+            self.fill(name)
+
+    def fill(self, name: str) -> None:
+        """Put a panel as it is now into the layout."""
+        draw = {"header": header, "village": village, "mods": mods, "frames": frames, "diagnosis": diagnosis}
+        self.layout[name].update(feed(self.scene, self._feed_lines) if name == "feed" else draw[name](self.scene))
+
+
+class Screen(Protocol):
+    """Where the demo shows itself."""
+
+    drawn: bool
+    """Whether frames include drawing."""
+
+    def frame(self) -> None:
+        """Show what this frame's turn is."""
+
+    def event(self, at: float, kind: str, text: str) -> None:
+        """Something was added to the feed."""
+
+    def diagnosed(self, found: Diagnostic) -> None:
+        """There is a new diagnostic in the scene."""
+
+    def close(self) -> None:
+        """Give the terminal back."""
+
+
+class FullScreen:
+    """A terminal's alternate screen."""
+
+    drawn = True
+
+    def __init__(self, scene: Scene, console: Console) -> None:
+        self._scene = scene
+        self._console = console
+        self._size = console.size
+        self._face = Face(scene, *self._size)
+        self._live = Live(self._face.layout, console=console, screen=True, auto_refresh=False, transient=True)
+        self._live.start(refresh=True)
+        self._turn = 0
+
+    def frame(self) -> None:
+        self._turn += 1
+        if self._turn % 30 == 0 and self._console.size != self._size:
+            self._size = self._console.size
+            self._face = Face(self._scene, *self._size)
+            self._live.update(self._face.layout, refresh=True)
+            return
+        name = self._face.turns[self._turn % len(self._face.turns)]
+        self._face.fill(name)
+        self._face.layout.refresh_screen(self._console, name)
+
+    def event(self, at: float, kind: str, text: str) -> None:
+        """Its turn to be drawn comes."""
+
+    def diagnosed(self, found: Diagnostic) -> None:
+        """Its turn to be drawn comes."""
+
+    def close(self) -> None:
+        self._live.stop()
+
+
+class Lines:
+    """Plain lines, for logs and CI."""
+
+    drawn = False
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def frame(self) -> None:
+        """Nothing moves in a log."""
+
+    def event(self, at: float, kind: str, text: str) -> None:
+        if kind != "say":
+            self._write(f"{at:6.2f} s  {kind:<11}  {text}")
+
+    def diagnosed(self, found: Diagnostic) -> None:
+        for line, _ in explain(found):
+            self._write(f"{'':21}  | {line}")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _write(self, line: str) -> None:
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except BrokenPipeError:  # `fumehood demo | head`: go on quietly, the exit code still tells
+            self._out = open("/dev/null", "w")  # noqa: PTH123, SIM115 - to the end of the process
+
+
+def open_screen(scene: Scene, out: TextIO, *, plain: bool) -> Screen:
+    """Return lines if asked for or if the terminal is too small, else the full screen."""
+    if plain:
+        return Lines(out)
+    console = Console(file=out)
+    if not console.is_terminal or console.size.width < SMALL[0] or console.size.height < SMALL[1]:
+        return Lines(out)
+    return FullScreen(scene, console)
+
+
+def take_picture(scene: Scene) -> Console:
+    """Return a recording of the whole screen as it is now; `save_picture` turns it into a file."""
+    width, height = PICTURE
+    console = Console(
+        record=True, width=width, height=height, force_terminal=True, color_system="truecolor", file=_Nowhere()
+    )
+    console.print(Face(scene, width, height).layout)
+    return console
+
+
+def save_picture(picture: Console, file: Path) -> None:
+    """Write the recording as SVG. Raises OSError."""
+    picture.save_svg(str(file), title="fumehood demo")
+
+
+class _Nowhere:
+    """A file that forgets: the recording is what counts."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing to do."""

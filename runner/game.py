@@ -1,0 +1,412 @@
+"""The game's side of everything: `Mods`, made by `launch` or `connect`. Starts no thread, runs no code of a mod's.
+
+A frame in which nothing changed checks one u32 (the switchboard's generation) for all mods. The game looks there when a
+frame starts and when it leaves a mod, so that the swap itself runs in the rest of the frame.
+"""
+
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from threading import get_ident
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from ..shared import payload
+from ..shared._ring import Segment
+from ..shared.errors import (
+    ModFailure,
+    ModTimeout,
+    ModUnavailable,
+    PayloadError,
+    QueueFull,
+    SupervisorDied,
+    UsageError,
+    WrongThread,
+)
+from ..shared.messages import Emit, Emitted, pack
+from . import control
+from .link import Link
+from .mod import Mod, mod_error
+from .records import FrameReport, Intent, ModStatus, Receipt
+from .switchboard import COUNT, FRAMES, GENERATION, WORST_NS
+
+SESSION_SHIFT = 40
+"""Call ids are session << 40 | count: the answers to a game that died are no answers to the next one's calls."""
+
+_alive: "weakref.WeakSet[Mods]" = weakref.WeakSet()
+
+
+class Mods:
+    """All mods of one supervisor, by name; a context manager. One thread of one process owns it.
+
+    `mods[name]`, `name in mods`, iteration over names, `len(mods)`.
+    """
+
+    def __init__(self, link: Link, welcome: control.Welcome, fds: list[int]) -> None:
+        """For `launch` and `connect`. Takes the descriptors over."""
+        board, page, self._bell = fds
+        self._link = link
+        self._thread = get_ident()
+        self._board = Segment(board, welcome.board_bytes, writable=False)
+        self._page = Segment(page, welcome.page_bytes, writable=True)
+        for fd in (board, page):
+            os.close(fd)
+        self._ring_segment = welcome.ring_segment
+        self._requests = welcome.session << SESSION_SHIFT
+        self._board_load = self._board.load64
+        self._board_generation = self._board.load32
+        self._page_store = self._page.store64
+        self._page_fence = self._page.add32
+        self._generation = -1
+        self._table: list[Mod] = []
+        self._by_name: dict[str, Mod] = {}
+        self._order: list[Mod] = []
+        self._handlers: dict[str, list[Mod]] = {}
+        self._answers: dict[int, Any] = {}
+        self._worst_ns = 0
+        self._frames = 0
+        self._closed = False
+        self._on_close: Any = None
+        _alive.add(self)
+
+    # ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def emit(self, event: str, /, *args: Any, budget: float = 0.01) -> FrameReport:
+        """Send an event to every mod that handles it, in parallel, and gather answers for at most `budget` seconds.
+
+        Never raises for a mod's fault. A mod that is late still handles the event; its answer is thrown away and its
+        intents are kept. Raises PayloadError, MessageTooLarge (args), WrongThread, UsageError (budget).
+        """
+        if get_ident() != self._thread:
+            self._refuse_thread()
+        if type(event) is not str:
+            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
+        started = time.monotonic_ns()
+        try:
+            deadline = started + int(budget * 1e9)
+        except (ValueError, OverflowError):
+            raise UsageError(f"budget has to be a finite number of seconds, not {budget!r}") from None
+        if self._link.pending:
+            self._introduce()
+        if self._board_generation(GENERATION) != self._generation:
+            self._look()
+        report = FrameReport({}, [], {})
+        mods = self._handlers.get(event)
+        if mods:
+            self._requests = number = self._requests + 1
+            try:
+                data = pack(Emit(number, event, args))
+            except payload.UNPACKABLE:
+                raise payload.refused(list(args), f"emit({event!r}): args") from None
+            self._send_and_gather(mods, number, data, event, deadline, report)
+        self._frames += 1
+        took = time.monotonic_ns() - started
+        if took > self._worst_ns:
+            self._worst_ns = took
+            self._page_store(WORST_NS, took)
+        self._page_store(FRAMES, self._frames)
+        self._look_if_changed()
+        return report
+
+    def _send_and_gather(
+        self, mods: list[Mod], number: int, data: bytes, event: str, deadline: int, report: FrameReport
+    ) -> None:
+        """Everything is sent before the first wait: what is published before the first wake-up is nearly free."""
+        waiting: list[tuple[Mod, int]] = []
+        for mod in mods:
+            port = mod._port
+            if port is None:
+                continue
+            try:
+                position = port.head
+                if port.push(data):
+                    waiting.append((mod, position))
+                else:
+                    full = QueueFull(f"{mod.name}.{event}: its queue is full", mod=mod.name, event=event)
+                    report.failed[mod.name] = full
+            except ValueError:
+                raise mod._too_large(event, data) from None
+        for mod, position in waiting:
+            try:
+                self._gather(mod, mod._await(number, data, position, event, deadline), event, report)
+            except ModTimeout:
+                report.late.append(mod.name)
+            except ModFailure as failure:
+                report.failed[mod.name] = failure
+
+    def _gather(self, mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
+        if type(reply) is not Emitted:
+            report.failed[mod.name] = mod._error(reply, event)
+            return
+        if reply.errors:
+            report.failed[mod.name] = mod_error(mod.name, event, *reply.errors[0])
+        if reply.values or not reply.errors:
+            report.results[mod.name] = list(reply.values)
+
+    def intents(self) -> list[Intent]:
+        """Take what mods asked for since the last time: in load order, each mod's in its own order.
+
+        Their names and fields are a mod's words: check them before use.
+        """
+        if get_ident() != self._thread:
+            self._refuse_thread()
+        self._look_if_changed()
+        taken: list[Intent] = []
+        for mod in self._order:
+            mod._collect()
+            if mod._intents:
+                taken.extend(mod._intents)
+                mod._intents.clear()
+        return taken
+
+    # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def __getitem__(self, name: str) -> Mod:
+        """The mod of that name, whatever its role. Raises ModUnavailable when there never was one."""
+        mod = self._by_name.get(name)
+        if mod is None:
+            if get_ident() != self._thread:
+                self._refuse_thread()
+            self._meet()
+            mod = self._by_name.get(name)
+            if mod is None:
+                known = ", ".join(sorted(self._by_name)) or "none"
+                raise ModUnavailable(f"there is no mod {name!r}; known: {known}", mod=str(name))
+        return mod
+
+    def __contains__(self, name: object) -> bool:
+        self._look_if_changed()
+        mod = self._by_name.get(name) if isinstance(name, str) else None
+        return mod is not None and mod.role != "down"
+
+    def __iter__(self) -> Iterator[str]:
+        self._look_if_changed()
+        return iter([mod.name for mod in self._order if mod.role != "down"])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    # ── what the supervisor knows ─────────────────────────────────────────────────────────────────────────────────────
+
+    def status(self) -> list[ModStatus]:
+        """Every mod, also those that are down, as the supervisor sees it; by name. Asks the supervisor (about 0.1 ms)."""
+        self._check_thread()
+        self._look_if_changed()
+        return sorted(self._link.status(), key=lambda status: status.name)
+
+    def receipts(self, since: int = 0) -> list[Receipt]:
+        """The records of all reloads numbered above `since`, oldest first; the supervisor keeps the last 5000."""
+        self._check_thread()
+        self._look_if_changed()
+        return self._link.receipts(since, 0.0)
+
+    def wait(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        digest: str | None = None,
+        verdict: str | None = "live",
+        since: int = 0,
+        timeout: float = 10.0,
+    ) -> Receipt:
+        """Wait for a receipt of mod `name` and return it: the first above number `since` that fits what is given.
+
+        `verdict` None: any. Adopts what is on offer meanwhile. Raises ModTimeout after `timeout` seconds.
+        """
+        self._check_thread()
+        deadline = time.monotonic() + timeout
+        latest = None
+        seen = since
+        while True:
+            self._look()
+            left = deadline - time.monotonic()
+            for receipt in self._link.receipts(seen, max(0.0, min(left, 5.0))):
+                seen = receipt.number
+                if receipt.mod != name:
+                    continue
+                latest = receipt
+                if (
+                    (version is None or receipt.version == version)
+                    and (digest is None or receipt.digest == digest)
+                    and (verdict is None or receipt.verdict == verdict)
+                ):
+                    self._look()
+                    return receipt
+            if left <= 0:
+                wanted = ", ".join(f"{k}={v}" for k, v in (("version", version), ("verdict", verdict)) if v is not None)
+                last = f"; the last was version {latest.version}, {latest.verdict}" if latest else "; there was none"
+                raise ModTimeout(f"no receipt of {name} with {wanted or 'anything'} within {timeout:g} s{last}", mod=name)
+
+    def settle(self, timeout: float = 10.0) -> bool:
+        """Wait until every mod is at rest: live, down or refused, nothing under way. False: not within `timeout` s."""
+        self._check_thread()
+        deadline = time.monotonic() + timeout
+        while True:
+            self._look()
+            left = deadline - time.monotonic()
+            if self._link.settle(max(0.0, left)):
+                self._look()
+                return True
+            if left <= 0:
+                return False
+
+    def statistics(self) -> dict[str, int]:
+        """Counters of this game: frames, worst_frame_ns, dropped_intents, stray_replies."""
+        return {
+            "frames": self._frames,
+            "worst_frame_ns": self._worst_ns,
+            "dropped_intents": sum(mod._dropped_intents for mod in self._table),
+            "stray_replies": sum(mod._stray_replies for mod in self._table),
+        }
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> None:
+        """Leave. After `launch`: the supervisor ends and every process with it. After `connect`: the mods go on.
+
+        Idempotent. Runs no longer than a few seconds; what does not end by itself is killed.
+        """
+        if not self._closed:
+            self._check_thread()
+            self._release()
+
+    def _release(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._thread = -1
+        _alive.discard(self)
+        try:
+            if self._on_close is not None:
+                self._on_close(self._link)
+        finally:
+            self._link.close()
+            for mod in self._table:
+                mod._close()
+            self._page.close()
+            self._board.close()
+            os.close(self._bell)
+            self._table.clear()
+            self._order.clear()
+            self._by_name.clear()
+            self._handlers.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._release()
+
+    # ── the switchboard ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look_if_changed(self) -> None:
+        if self._link.pending:
+            self._introduce()
+        if self._board_generation(GENERATION) != self._generation:
+            self._look()
+
+    def _look(self) -> None:
+        """Something changed: adopt what is new. New mods are asked about, and met when the answer is there."""
+        if self._closed:
+            raise UsageError("these mods are closed")
+        self._generation = self._board_generation(GENERATION)
+        if self._board_load(COUNT) > len(self._table):
+            self._link.begin_introductions(len(self._table))
+            self._introduce()
+        for mod in self._table:
+            if self._board_load(mod._at_word) != mod._word:
+                mod._look()
+
+    def _introduce(self) -> None:
+        """Get to know the mods whose introduction has come."""
+        self._link.poll()
+        new = self._link.introduced
+        if not new:
+            return
+        for message, fds in new:
+            try:
+                if message.index == len(self._table):
+                    self._meet_one(message, fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+        new.clear()
+        self._order = sorted(self._table, key=lambda mod: mod.name)
+        for mod in self._table:
+            mod._look()
+
+    def _meet(self) -> None:
+        """Get to know every mod there is, waiting for the supervisor's answer."""
+        self._look()
+        self._link.finish_introductions(time.monotonic() + 10.0)
+        self._introduce()
+        self._look()
+
+    def _meet_one(self, message: control.Introduce, fds: list[int]) -> None:
+        size = self._ring_segment
+        half = len(fds) // 2
+        slots = [
+            (Segment(down, size, writable=True), Segment(up, size, writable=False))
+            for down, up in zip(fds[:half], fds[half:], strict=True)
+        ]
+        mod = Mod(self, message.index, message.name, slots)
+        self._table.append(mod)
+        self._by_name[mod.name] = mod
+
+    def _events_changed(self) -> None:
+        """Some mod's handlers changed: who handles what is worked out anew."""
+        handlers: dict[str, list[Mod]] = {}
+        for mod in self._order or self._table:
+            for event in mod._events:
+                handlers.setdefault(event, []).append(mod)
+        self._handlers = handlers
+
+    def _generation_moved(self, at_word: int, word: int) -> bool:
+        return self._board_load(at_word) != word
+
+    def _wait_for_change(self, at_word: int, word: int, left_ns: int) -> None:
+        """Park until the switchboard changes, unless this mod's word already has."""
+        generation = self._board_generation(GENERATION)
+        if self._board_load(at_word) == word:
+            self._board.wait32(GENERATION, generation, left_ns)
+            self._check_supervisor()
+
+    def _ring_bell(self) -> None:
+        """Tell the supervisor that something was adopted."""
+        try:
+            os.eventfd_write(self._bell, 1)
+        except BlockingIOError:
+            return  # it has not looked since 2**64 - 2 rings; it will
+
+    def _accuse(self, index: int, epoch: int, reason: str) -> None:
+        self._link.accuse(index, epoch, reason)
+
+    def _check_supervisor(self) -> None:
+        if not self._link.alive():
+            raise SupervisorDied("the supervisor is gone; its mods are gone with it")
+
+    def _check_thread(self) -> None:
+        if get_ident() != self._thread:
+            self._refuse_thread()
+        if self._closed:
+            raise UsageError("these mods are closed")
+
+    def _refuse_thread(self) -> NoReturn:
+        if self._closed:
+            raise UsageError("these mods are closed")
+        if self._thread < 0:
+            raise WrongThread("these mods belong to the process that made them; a fork has to connect for itself")
+        raise WrongThread("these mods belong to the thread that made them; hand work to it instead of calling from here")
+
+
+def _after_fork() -> None:
+    """In a fork the shared pages are still mapped, but they are the parent's: nobody here may use them."""
+    for mods in _alive:
+        mods._thread = -1
+
+
+os.register_at_fork(after_in_child=_after_fork)

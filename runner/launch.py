@@ -1,0 +1,183 @@
+"""How a game gets its mods: `launch` starts a supervisor of its own, `connect` attaches to one that runs."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ..shared.errors import ConfigError, MachineError, SupervisorDied
+from ..shared.policy import Confinement, Limits
+from . import config as settings
+
+if TYPE_CHECKING:
+    from .game import Mods
+
+START_PATIENCE: Final = 60.0
+"""Seconds the supervisor gets to start. It takes under one; a cold disk or a loaded machine takes longer."""
+END_PATIENCE: Final = 5.0
+"""Seconds the supervisor gets to end by itself before it is killed."""
+
+
+def launch(
+    root: str | os.PathLike[str],
+    *,
+    packages: Sequence[str] = (),
+    confinement: str = "full",
+    limits: Limits | None = None,
+    watcher: str = "auto",
+    log_level: str = "warning",
+    log_format: str = "text",
+    timeout: float = START_PATIENCE,
+) -> "Mods":
+    """Start a supervisor for the mods in folder `root` and return when every mod there has a verdict.
+
+    `packages`: importable names that mods may import beyond the standard library, preloaded. `limits`: what one mod may
+    use. `watcher`: "auto", "native" or "polling". The supervisor logs to this process's stderr. It ends with this
+    process, whatever happens to it.
+
+    Raises ConfigError (a folder or a setting is wrong), MachineError (a confinement layer is missing, with the remedy;
+    not Linux), SupervisorDied (it did not start within `timeout` seconds).
+    """
+    _require_linux()
+    config = settings.merge(
+        settings.Config(),
+        {
+            "confinement": _named(Confinement, confinement, "confinement"),
+            "watcher": _named(settings.Watcher, watcher, "watcher"),
+            "log_level": _named(settings.LogLevel, log_level, "log_level"),
+            "log_format": _named(settings.LogFormat, log_format, "log_format"),
+            "packages": list(packages),
+            "limits": msgspec.to_builtins(limits) if limits is not None else None,
+        },
+        "launch",
+    )
+    folder = settings.check_root(os.fspath(root))
+    deadline = time.monotonic() + timeout
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-I", "-m", "fumehood.runner.child", str(theirs.fileno())]
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module, no shell
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            ours.close()
+            raise MachineError(f"the supervisor cannot be started: {error}") from None
+    try:
+        return _begin(ours, process, folder, config, deadline)
+    except BaseException:
+        ours.close()
+        _end(process)
+        raise
+
+
+def _begin(
+    sock: socket.socket, process: "subprocess.Popen[bytes]", folder: Path, config: settings.Config, deadline: float
+) -> "Mods":
+    from ..shared.messages import pack
+    from . import control
+    from .game import Mods
+    from .link import Link
+
+    try:
+        sock.send(pack(control.Setup(str(folder), config)), socket.MSG_NOSIGNAL)
+        link = Link(sock)
+        mods = Mods(link, *link.greet(deadline))
+    except SupervisorDied as error:
+        status = process.wait(END_PATIENCE) if process.poll() is None and not link_alive(sock) else process.poll()
+        ended = f"; it ended with status {status}" if status is not None else ""
+        raise SupervisorDied(f"the supervisor did not start{ended}: {error}") from None
+    except OSError as error:
+        raise SupervisorDied(f"the supervisor did not start: {error}") from None
+
+    def leave(link: Link) -> None:
+        try:
+            link.bye(END_PATIENCE)
+        finally:
+            link.close()
+            _end(process)
+
+    mods._on_close = leave
+    try:
+        mods.settle(max(0.0, deadline - time.monotonic()))
+    except BaseException:
+        mods._release()
+        raise
+    return mods
+
+
+def link_alive(sock: socket.socket) -> bool:
+    """Whether the other end of a socket is still open."""
+    poll = select.poll()
+    poll.register(sock, 0)
+    return not poll.poll(0)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Reap the supervisor; kill it, and with it everything below it, when it does not end by itself."""
+    try:
+        process.wait(END_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
+    """Attach to the supervisor that serves folder `target` (`fumehood run`); `target` may also be its socket.
+
+    The mods go on when this game closes or dies; the next game finds them with their state.
+
+    Raises ConfigError (nobody serves that folder), AlreadyAttached (another game does), MachineError (not Linux),
+    SupervisorDied.
+    """
+    _require_linux()
+    from . import address
+    from .game import Mods
+    from .link import Link
+
+    path = address.of(Path(target))
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        sock.settimeout(timeout)
+        try:
+            sock.connect(os.fspath(path))
+        except OSError as error:
+            text = f"no supervisor serves {os.fspath(target)} ({path}: {error.strerror}); start one: fumehood run {os.fspath(target)}"
+            raise ConfigError(text) from None
+        link = Link(sock)
+        mods = Mods(link, *link.greet(time.monotonic() + timeout))
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        mods.settle(timeout)
+    except BaseException:
+        mods._release()
+        raise
+    return mods
+
+
+def _named(kind: "type[settings.StrEnum]", value: str, what: str) -> str:
+    try:
+        return kind(value).value
+    except ValueError:
+        names = ", ".join(repr(str(name)) for name in kind)
+        raise ConfigError(f"{what}={value!r}: has to be one of {names}") from None
+
+
+def _require_linux() -> None:
+    if sys.platform != "linux":
+        raise MachineError(
+            f"fumehood confines mods with the Linux kernel, and this is {sys.platform}: "
+            "run the game under WSL2 (Windows) or in a Linux container or virtual machine"
+        )
+
+

@@ -1,0 +1,169 @@
+"""The game's end of the control socket: one request at a time, every wait with a deadline."""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ..shared import errors, packets
+from ..shared.messages import pack
+from . import control
+
+PATIENCE: Final = 10.0
+"""Seconds the supervisor gets for an ordinary answer. It answers in microseconds; a loaded machine takes longer."""
+
+
+class Link:
+    """The game's connection to its supervisor. One thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._id = 0
+        self._pending = 0
+        """Id of a request whose answer is collected by `poll`."""
+        self.introduced: list[tuple[control.Introduce, list[int]]] = []
+        """Mods to get to know, with descriptors that are now the game's to close."""
+
+    def greet(self, deadline: float) -> tuple[control.Welcome, list[int]]:
+        """Say hello; returns Welcome and its descriptors. `deadline`: monotonic seconds.
+
+        Raises what the supervisor refuses with (AlreadyAttached, ConfigError, MachineError), SupervisorDied.
+        """
+        self._send(control.Hello(control.PROTOCOL))
+        answer, fds = self._receive(deadline)
+        if not isinstance(answer, control.Welcome):
+            raise errors.ProtocolError(f"the supervisor answered hello with {type(answer).__name__}")
+        return answer, fds
+
+    def begin_introductions(self, since: int) -> None:
+        """Ask for every mod with an index from `since` on; `poll` collects the answer, so that a frame never waits."""
+        if not self._pending:
+            request = control.Introductions(self._next(), since)
+            self._send(request)
+            self._pending = request.id
+
+    @property
+    def pending(self) -> bool:
+        """Whether `poll` has something to wait for."""
+        return self._pending != 0
+
+    def poll(self) -> None:
+        """Collect into `introduced` what has come of begin_introductions; never waits."""
+        while self._pending:
+            try:
+                data, fds = packets.receive(self._sock, control.PACKET_LIMIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, fds = b"", []
+            answer = self._decode(data)
+            if isinstance(answer, control.Done):
+                self._pending = 0
+            elif isinstance(answer, control.Introduce):
+                self.introduced.append((answer, fds))
+
+    def finish_introductions(self, deadline: float) -> None:
+        """Collect the whole answer, waiting up to `deadline` (monotonic seconds)."""
+        while self._pending:
+            self.poll()
+            if self._pending:
+                self._wait(deadline)
+
+    def status(self) -> list[Any]:
+        """The status of every mod (records.ModStatus)."""
+        request = control.StatusRequest(self._next())
+        return [answer.status for answer, _ in self._ask(request, time.monotonic() + PATIENCE)]
+
+    def receipts(self, since: int, patience: float) -> list[Any]:
+        """The receipts above `since`; waits up to `patience` seconds for one, or until there is something to adopt."""
+        request = control.ReceiptsRequest(self._next(), since, patience)
+        return [answer.receipt for answer, _ in self._ask(request, time.monotonic() + patience + PATIENCE)]
+
+    def settle(self, patience: float) -> bool:
+        """Wait until every mod is at rest; False: adopt what is on offer (or time is up), and ask again."""
+        identity = self._next()
+        for _ in self._ask(control.Settle(identity, patience), time.monotonic() + patience + PATIENCE):
+            raise errors.ProtocolError("the supervisor answered Settle with an item")
+        return self._rest
+
+    def accuse(self, index: int, epoch: int, reason: str) -> None:
+        """Say that a worker lied; not answered, and dropped when the supervisor does not read."""
+        try:
+            packets.send(self._sock, pack(control.Accuse(index, epoch, reason)))
+        except OSError:
+            return
+
+    def bye(self, patience: float) -> None:
+        """Leave; returns when the supervisor has cleared everything away, or is gone, or time is up."""
+        try:
+            for _ in self._ask(control.Bye(self._next()), time.monotonic() + patience):
+                raise errors.ProtocolError("the supervisor answered Bye with an item")
+        except errors.SupervisorDied:
+            return
+
+    def alive(self) -> bool:
+        """Whether the supervisor still holds its end. Never waits."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return not any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    _rest = True
+
+    def _next(self) -> int:
+        self.finish_introductions(time.monotonic() + PATIENCE)  # one request at a time
+        self._id += 1
+        return self._id
+
+    def _ask(self, request: Any, deadline: float) -> Iterator[tuple[Any, list[int]]]:
+        self._send(request)
+        while True:
+            answer, fds = self._receive(deadline)
+            if isinstance(answer, control.Done):
+                if answer.id == request.id:
+                    self._rest = answer.rest
+                    return
+                continue  # the late answer to a request that was given up
+            if getattr(answer, "id", 0) == request.id:
+                yield answer, fds
+            else:
+                for fd in fds:
+                    os.close(fd)
+
+    def _send(self, message: Any) -> None:
+        try:
+            packets.send(self._sock, pack(message))
+        except OSError as error:
+            raise errors.SupervisorDied(f"the supervisor is gone ({error.strerror}); its mods are gone with it") from None
+
+    def _wait(self, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1e3):
+            raise errors.SupervisorDied("the supervisor did not answer in time")
+
+    def _receive(self, deadline: float) -> tuple[Any, list[int]]:
+        while True:
+            try:
+                data, fds = packets.receive(self._sock, control.PACKET_LIMIT)
+            except BlockingIOError:
+                self._wait(deadline)
+                continue
+            except OSError:
+                data, fds = b"", []
+            return self._decode(data), fds
+
+    def _decode(self, data: bytes) -> Any:
+        if not data:
+            raise errors.SupervisorDied("the supervisor is gone; its mods are gone with it")
+        answer = control.unpack_answer(data)
+        if isinstance(answer, control.Refusal):
+            kind = getattr(errors, answer.kind, errors.SupervisorDied)
+            raise kind(answer.message)
+        return answer

@@ -1,0 +1,414 @@
+"""One mod as the game sees it: which worker it talks to, and what came back. One thread, no waiting without a deadline.
+
+Where a request stands when its worker dies decides how it ends. The worker stores `started` before a handler and `done`
+after it::
+
+    request ring   ─────────┬──────────────────┬─────────────────────────▶
+                   answered │ done ... started │ not begun: the successor handles it, and answers on its own ring
+                            └ in progress: ModCrashed for a call, lost for a post; never replayed
+"""
+
+import time
+from collections import deque
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+
+from ..shared import payload
+from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, CorruptRing, Port, Segment
+from ..shared.errors import (
+    MessageTooLarge,
+    ModCrashed,
+    ModError,
+    ModFailure,
+    ModTimeout,
+    ModUnavailable,
+    PayloadError,
+    ProtocolError,
+    QueueFull,
+    UsageError,
+)
+from ..shared.messages import Call, Emitted, Failed, Post, Reply, Value, pack, unpacker
+from ..shared.messages import Intent as IntentMessage
+from .records import Intent, Outcome
+from .slots import Card, read_card
+from .switchboard import FENCE, adopted_offset, dead_offset, epoch_of, left_offset, slot_of, word_offset
+from .text import escape
+
+if TYPE_CHECKING:
+    from .game import Mods
+
+MOST_REPLIES_A_LOOK: Final = 20_000
+"""Messages of one mod taken at one look. Fewer: a chatty mod is read over several frames; more: it takes frame time."""
+NO_CARD: Final = Card(0, "", [], 0)
+
+_unpack = unpacker(Reply, "the mod's worker")
+
+
+class Mod:
+    """A mod by its name. Stays the same object over reloads, rollbacks and unloading."""
+
+    def __init__(self, mods: "Mods", index: int, name: str, slots: list[tuple[Segment, Segment]]) -> None:
+        self.name = name
+        self._index = index
+        self._mods = mods
+        self._slots = slots
+        self._port: Port | None = None
+        self._word = 0
+        self._card = NO_CARD
+        self._events: frozenset[str] = frozenset()
+        self._leaving: dict[int, Port] = {}
+        """Slots the game went on from and may still read answers in."""
+        self._intents: deque[Intent] = deque()
+        self._dropped_intents = 0
+        self._stray_replies = 0
+        self._lost_posts = 0
+        self._at_word = word_offset(index)
+
+    # ── what the game asks ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def call(self, event: str, /, *args: Any, timeout: float = 1.0) -> Any:
+        """Ask the handler of highest priority, and return its value, always within `timeout` seconds.
+
+        Raises ModError (it raised, or there is none), ModTimeout, ModCrashed, ModUnavailable, QueueFull; PayloadError
+        and MessageTooLarge for what cannot be sent; WrongThread, SupervisorDied. A timeout kills nothing.
+        """
+        mods = self._mods
+        if get_ident() != mods._thread:
+            mods._refuse_thread()
+        if type(event) is not str:
+            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
+        mods._requests = number = mods._requests + 1
+        try:
+            data = pack(Call(number, event, args))
+        except payload.UNPACKABLE:
+            raise self._unsendable(event, args) from None
+        started = time.monotonic_ns()
+        try:
+            patience = int(timeout * 1e9)
+        except (ValueError, OverflowError):
+            raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}") from None
+        port = self._port
+        if port is not None:
+            try:
+                position = port.head
+                if port.push(data):
+                    reason = port.wait(patience)
+                    if reason == MESSAGE:
+                        raw = port.pop()
+                        reply = _unpack(raw)  # type: ignore[arg-type]  # wait said that there is one
+                        if type(reply) is Value and reply.id == number:
+                            if mods._board_generation(0) != mods._generation:
+                                mods._look()
+                            return reply.value
+                        self._absorb(reply, number)
+                else:
+                    raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
+            except ValueError:
+                raise self._too_large(event, data) from None
+            except (CorruptRing, ProtocolError) as error:
+                raise self._lied(error, event) from None
+        else:
+            position = -1
+        deadline = started + patience
+        reply = self._await(number, data, position, event, deadline)
+        mods._look_if_changed()
+        if type(reply) is Value:
+            return reply.value
+        raise self._error(reply, event)
+
+    def call_outcome(self, event: str, /, *args: Any, timeout: float = 1.0) -> Outcome:
+        """As `call`, but failures of the mod come back in `Outcome.error` instead of being raised."""
+        started = time.perf_counter()
+        value: Any = None
+        error: ModFailure | None = None
+        epoch, version = self.epoch, self.version
+        try:
+            value = self.call(event, *args, timeout=timeout)
+        except ModFailure as failure:
+            error = failure
+            epoch, version = self.epoch, self.version
+        return Outcome(value, error, epoch, version, time.perf_counter() - started)
+
+    def post(self, event: str, /, *args: Any) -> bool:
+        """Send an event and do not wait. Returns whether it was sent: a mod without a handler of it is sent nothing.
+
+        Raises QueueFull, ModUnavailable, PayloadError, MessageTooLarge, WrongThread.
+        """
+        mods = self._mods
+        if get_ident() != mods._thread:
+            mods._refuse_thread()
+        if type(event) is not str:
+            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
+        mods._look_if_changed()
+        port = self._port
+        if port is None:
+            raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
+        if event not in self._events:
+            return False
+        try:
+            data = pack(Post(event, args))
+        except payload.UNPACKABLE:
+            raise self._unsendable(event, args) from None
+        try:
+            sent = port.push(data)
+        except ValueError:
+            raise self._too_large(event, data) from None
+        if not sent:
+            raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
+        return True
+
+    @property
+    def version(self) -> int:
+        """Number of the version that answers now; 0: none."""
+        return self._card.version if self._port is not None else 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the snapshot that answers now, hexadecimal; empty: none."""
+        return self._card.digest if self._port is not None else ""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch the game has adopted; changes with every swap and rollback."""
+        return epoch_of(self._word)
+
+    @property
+    def role(self) -> str:
+        """"active", "starting" (taking its state over), or "down"."""
+        if self._port is None:
+            return "down"
+        return "active" if self._is_live() else "starting"
+
+    @property
+    def events(self) -> frozenset[str]:
+        """The events it has handlers of."""
+        return self._events
+
+    def __repr__(self) -> str:
+        return f"<Mod {self.name}@{self.version} {self.role}>"
+
+    # ── the slow path of a request ────────────────────────────────────────────────────────────────────────────────────
+
+    def _await(self, number: int, data: bytes, position: int, event: str, deadline: int) -> Any:
+        """Wait for the answer to request `number`, over swaps and deaths. `position`: -1 if it was not pushed yet.
+
+        Returns a Value, Failed or Emitted; raises a ModFailure.
+        """
+        mods = self._mods
+        while True:
+            answered = mods._answers.pop(number, None)
+            if answered is not None:
+                return answered
+            left = deadline - time.monotonic_ns()
+            port = self._port
+            if port is None:
+                if mods._generation_moved(self._at_word, self._word):
+                    self._look()
+                elif left <= 0:
+                    raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
+                elif epoch_of(self._word) == 0 or not self._restarting():
+                    raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
+                else:
+                    mods._wait_for_change(self._at_word, self._word, left)
+                continue
+            try:
+                if position < 0:
+                    position = port.head
+                    if not port.push(data):
+                        raise QueueFull(self._says(event, "its queue is full"), mod=self.name, event=event)
+                reason = port.wait(left)
+                if reason == MESSAGE:
+                    self._take_replies(port, number)
+                elif reason == DEAD:
+                    position = self._survive(port, number, position, event, left)
+                elif left <= 0:
+                    raise self._timeout(event)
+            except ValueError:
+                raise self._too_large(event, data) from None
+            except (CorruptRing, ProtocolError) as error:
+                raise self._lied(error, event) from None
+
+    def _survive(self, port: Port, number: int, position: int, event: str, left: int) -> int:
+        """The worker died. Returns where the request stands now, once there is a successor or time is up."""
+        mods = self._mods
+        self._take_replies(port, number)
+        if number in mods._answers:
+            return position
+        if position < port.peer_started:
+            self._look()
+            text = self._says(event, "it crashed while it handled this call")
+            raise ModCrashed(text, mod=self.name, event=event)
+        if not mods._generation_moved(self._at_word, self._word):
+            if left <= 0:
+                raise ModUnavailable(self._says(event, "it is being restarted"), mod=self.name, event=event)
+            mods._wait_for_change(self._at_word, self._word, left)
+            return position
+        self._look()
+        return position
+
+    def _timeout(self, event: str) -> ModFailure:
+        self._mods._check_supervisor()
+        if not self._is_live():
+            text = self._says(event, "no answer in time: handing over to another version")
+            return ModTimeout(text, mod=self.name, event=event, handing_over=True)
+        return ModTimeout(self._says(event, "no answer in time"), mod=self.name, event=event)
+
+    def _lied(self, error: Exception, event: str) -> ModFailure:
+        """Its worker sent what cannot be: nothing more is read from it, and the supervisor is told."""
+        self._give_up(str(error))
+        text = self._says(event, f"its worker broke the protocol: {escape(str(error))}")
+        return ModCrashed(text, mod=self.name, event=event)
+
+    def _give_up(self, reason: str) -> None:
+        self._mods._accuse(self._index, self.epoch, reason)
+        if self._port is not None:
+            self._port.end()
+            self._port.close()
+            self._port = None
+        for port in self._leaving.values():
+            port.close()
+        self._leaving.clear()
+        self._mods._events_changed()
+
+    def _error(self, reply: Any, event: str) -> ModFailure:
+        if type(reply) is Failed:
+            return mod_error(self.name, event, reply.kind, reply.message, reply.traceback)
+        return ModError(self._says(event, "it answered a call with something else"), mod=self.name, event=event)
+
+    def _says(self, event: str, what: str) -> str:
+        return f"{self.name}@{self._card.version}.{event}: {what}"
+
+    def _why_down(self) -> str:
+        return "no version of it is live" if epoch_of(self._word) else "it has not been loaded"
+
+    def _restarting(self) -> bool:
+        """Whether a new epoch can be expected: its worker was given up, or died and was not withdrawn."""
+        return self._mods._board_load(dead_offset(self._index, slot_of(self._word))) != epoch_of(self._word)
+
+    def _unsendable(self, event: str, args: tuple[Any, ...]) -> PayloadError:
+        return payload.refused(list(args), f"{self.name}.{event}: args")
+
+    def _too_large(self, event: str, data: bytes) -> MessageTooLarge:
+        limit = self._port.limit if self._port is not None else 0
+        return MessageTooLarge(
+            f"{self.name}.{event}: the message takes {len(data)} bytes and {limit} fit (half the ring: limits.ring_bytes)"
+        )
+
+    # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take_replies(self, port: Port, number: int = 0) -> None:
+        """Take what is there. The answer to request `number` goes to `Mods._answers`."""
+        for _ in range(MOST_REPLIES_A_LOOK):
+            raw = port.pop()
+            if raw is None:
+                return
+            self._absorb(_unpack(raw), number)
+
+    def _absorb(self, reply: Any, number: int = 0) -> None:
+        if type(reply) is IntentMessage:
+            if len(self._intents) < self._card.intents_per_frame:
+                self._intents.append(Intent(self.name, reply.name, reply.fields, self.epoch))
+            else:
+                self._dropped_intents += 1
+        elif number and reply.id == number and type(reply) in (Value, Failed, Emitted):
+            self._mods._answers[number] = reply
+        else:
+            self._stray_replies += 1
+
+    def _collect(self) -> None:
+        """Take every answer there is, of older slots first; let go of those once the new worker is live."""
+        try:
+            if self._leaving:
+                live = self._port is not None and self._is_live()  # before the last look, not after
+                for port in self._leaving.values():
+                    self._take_replies(port)
+                if live:
+                    for port in self._leaving.values():
+                        port.close()
+                    self._leaving.clear()
+                    self._mods._page_store(left_offset(self._index), self.epoch)
+            if self._port is not None:
+                self._take_replies(self._port)
+        except (CorruptRing, ProtocolError) as error:
+            self._give_up(str(error))
+
+    # ── adoption ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_live(self) -> bool:
+        return self._slots[slot_of(self._word)][0].load32(LIVE) == 1
+
+    def _look(self) -> None:
+        """Adopt the mod's newest epoch, if there is a newer one."""
+        word = self._mods._board_load(self._at_word)
+        if word != self._word:
+            self._adopt(word)
+
+    def _adopt(self, word: int) -> None:
+        """Move to the slot that `word` names. See switchboard for the race this settles.
+
+        The end of the old ring is stored before the epoch is: the supervisor reads it once it sees the epoch.
+        """
+        mods, index = self._mods, self._index
+        old_slot = slot_of(self._word)
+        old, self._port = self._port, None
+        stays = old is not None and slot_of(word) == old_slot and not self._is_dead(word)
+        if old is not None and not stays:
+            old.end()
+        while True:
+            mods._page_store(adopted_offset(index), word)
+            mods._page_fence(FENCE)
+            again = mods._board_load(self._at_word)
+            if again == word:
+                break
+            word = again
+            if old is not None and stays and slot_of(word) != old_slot:
+                old.end()
+                stays = False
+        if old is not None and not (stays or (slot_of(word) == old_slot and not self._is_dead(word))):
+            self._leaving[old_slot] = old
+            old = None
+        self._word = word
+        self._card, self._events = NO_CARD, frozenset()
+        if not self._is_dead(word):
+            try:
+                self._enter(slot_of(word), old)
+            except CorruptRing as error:  # its control words are not even a segment's
+                mods._accuse(index, epoch_of(word), str(error))
+        mods._ring_bell()
+        mods._events_changed()
+
+    def _enter(self, slot: int, port: Port | None) -> None:
+        """Talk to the worker in `slot` from now on."""
+        down, up = self._slots[slot]
+        port = port or self._leaving.pop(slot, None) or Port(down, up)
+        if down.load64(END) != OPEN_END:
+            port.reopen()
+        port.watch(self._mods._board, dead_offset(self._index, slot), epoch_of(self._word))
+        self._card = read_card(down)
+        self._events = frozenset(self._card.events)
+        self._port = port
+        if not self._leaving:
+            self._mods._page_store(left_offset(self._index), self.epoch)
+
+    def _is_dead(self, word: int) -> bool:
+        return self._mods._board_load(dead_offset(self._index, slot_of(word))) == epoch_of(word)
+
+    def _close(self) -> None:
+        for port in (*self._leaving.values(), *([self._port] if self._port else [])):
+            port.close()
+        self._port = None
+        self._leaving.clear()
+        for down, up in self._slots:
+            down.close()
+            up.close()
+        self._slots = []
+
+
+def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> ModError:
+    """The typed error for an exception in a mod, from its own (hostile) words."""
+    kind = escape(kind, 100)
+    text = f"{mod}.{event} raised {kind}: {escape(message)}"
+    return ModError(text, mod=mod, event=event, kind=kind, traceback=escape(traceback, 16_384, lines=True))
+
+

@@ -1,0 +1,195 @@
+"""What has been said about each mod, and what there is to say now: reads snapshots, compares, tells the sink.
+
+Per key: the digest that settled last, the draft that is out, or why it was refused. A change that ends on what was said
+before says nothing, unless a draft has to be taken back. Every settled digest was drafted before, the newest draft
+first. Runs in the supervisor, on its loop.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from ..shared.messages import Diagnostic
+from ..shared.policy import Limits
+from . import snapshot, tree
+from .manifest import Refused
+from .snapshot import Gone, Signature, Snapshot
+from .text import escape
+
+RACY: Final = 0.05
+"""A file that changed less than this many seconds before it was read may change again within the same tick of the file
+system's clock (1 to 10 ms) and look the same: such a signature is not believed when the whole tree is reconciled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A mod whose newest bytes may go live. `digest` None: its files are gone."""
+
+    key: str
+    digest: str | None
+
+
+class Sink(Protocol):
+    """Who is told. Every method is called on the event loop and must not raise."""
+
+    def drafted(self, key: str, snapshot: Snapshot) -> None:
+        """Build a candidate now, on speculation. A later word about the same key supersedes it."""
+        ...
+
+    def settled(self, batch: tuple[Settled, ...]) -> None:
+        """These may go live, together, sorted by key. Each digest is that of the key's latest draft."""
+        ...
+
+    def unreadable(self, key: str, diagnostic: Diagnostic) -> None:
+        """What is on disk cannot be a version; what was live stays, a draft is withdrawn. Said once per reason."""
+        ...
+
+    def troubled(self, message: str) -> None:
+        """The watcher has trouble, or is over it. For the log; said once per reason."""
+        ...
+
+
+@dataclass(slots=True)
+class _Known:
+    digest: str | None = None
+    """Settled last."""
+    draft: Snapshot | None = None
+    """Drafted, not settled."""
+    refused: Diagnostic | None = None
+    """Said last, instead of a digest."""
+    signature: Signature = ()
+    """Of what `digest` was read from."""
+    looked_at: float = 0.0
+    """time.time() just before that."""
+    caused_ns: int = 0
+    """The first event since it settled."""
+
+
+class Publisher:
+    """Turns "draft this" and "these have settled" into calls of the sink."""
+
+    def __init__(self, root: tree.Root, sink: Sink, limits: Limits) -> None:
+        self.root = root
+        """Where it reads; set anew when the root was replaced."""
+        self.folders: set[str] = set()
+        """Keys of folder mods, as last seen: what lies below belongs to them."""
+        self.snapshots = self.drafts = self.settles = self.refusals = 0
+        self._sink = sink
+        self._limits = limits
+        self._known: dict[str, _Known] = {}
+
+    def keys(self) -> set[str]:
+        """Every key with files, as far as known."""
+        return set(self._known)
+
+    def below(self, path: str) -> set[str]:
+        """Known keys at or below a path; "": all."""
+        prefix = path + "/" if path else ""
+        return {key for key in self._known if key == path or key.startswith(prefix)}
+
+    def expect(self, key: str, at: int) -> None:
+        """Something happened to a key at `at` (monotonic ns): it will be drafted or settled."""
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _Known()
+        known.caused_ns = known.caused_ns or at
+
+    def draft(self, key: str) -> None:
+        """Read an expected key and draft it, unless these bytes were the last thing said. Refusals wait to settle."""
+        known = self._known.get(key)
+        if known is None:
+            return
+        taken = self._take(key, known)
+        if isinstance(taken, Snapshot):
+            self._offer(known, taken)
+
+    def settle(self, keys: list[str] | tuple[str, ...], *, even_if_empty: bool = False) -> list[str]:
+        """Say what has settled, one batch. Returns the keys that have new bytes."""
+        batch = [settled for key in sorted(keys) if (settled := self._settled(key))]
+        if batch or even_if_empty:
+            self.settles += len(batch)
+            self._sink.settled(tuple(batch))
+        return [settled.key for settled in batch if settled.digest]
+
+    def unchanged(self, key: str) -> bool:
+        """Whether the disk still holds what was said last about a key, or a draft is about to settle it anyway.
+
+        By signature, and by content where a signature proves nothing.
+        """
+        known = self._known.get(key)
+        if known is None or known.refused or (known.digest is None and known.draft is None):
+            return False
+        if known.draft:
+            return True
+        if max(max(mark[3], mark[4]) for mark in known.signature) / 1e9 < known.looked_at - RACY:
+            return self._sign(key) == known.signature
+        looked_at = time.time()
+        taken = self._take(key, known)
+        if not isinstance(taken, Snapshot) or taken.digest != known.digest:
+            return False
+        known.signature, known.looked_at = taken.signature, looked_at
+        return True
+
+    def _take(self, key: str, known: _Known) -> Snapshot | Refused | None:
+        """What is on disk under a key: a snapshot, why there can be none, or nothing."""
+        self.snapshots += 1
+        try:
+            taken = snapshot.take(self.root, key, self._limits, known.caused_ns)
+        except Gone:
+            self.folders.discard(key)
+            return None
+        except Refused as refused:
+            return refused
+        (self.folders.add if taken.folder else self.folders.discard)(key)
+        return taken
+
+    def _sign(self, key: str) -> Signature | None:
+        try:
+            return snapshot.sign(self.root, key, self._limits)
+        except (Gone, Refused):
+            return None
+
+    def _offer(self, known: _Known, taken: Snapshot) -> None:
+        if known.draft and known.draft.digest == taken.digest:
+            known.draft = replace(known.draft, signature=taken.signature)
+        elif known.draft or known.refused or known.digest != taken.digest:
+            known.draft = taken
+            self.drafts += 1
+            self._sink.drafted(taken.key, taken)
+
+    def _settled(self, key: str) -> Settled | None:
+        """New bytes, or gone; None: nothing new, or refused, which is said here."""
+        known = self._known.get(key)
+        if known is None:
+            return None
+        looked_at = time.time()
+        if not (known.draft and self._sign(key) == known.draft.signature):
+            taken = self._take(key, known)
+            if not isinstance(taken, Snapshot):
+                return self._missing(key, known, taken)
+            self._offer(known, taken)
+            known.signature = taken.signature
+        known.caused_ns = 0
+        known.looked_at = looked_at
+        if known.draft is None:
+            return None
+        known.digest, known.signature = known.draft.digest, known.draft.signature
+        known.draft = known.refused = None
+        return Settled(key, known.digest)
+
+    def _missing(self, key: str, known: _Known, refused: Refused | None) -> Settled | None:
+        if refused is None:
+            del self._known[key]
+            return Settled(shown(key), None) if known.digest or known.draft or known.refused else None
+        known.caused_ns = 0
+        if refused.diagnostic != known.refused or known.draft:
+            known.draft = None
+            known.refused = refused.diagnostic
+            self.refusals += 1
+            self._sink.unreadable(shown(key), refused.diagnostic)
+        return None
+
+
+def shown(key: str) -> str:
+    """The key as the sink is told it: itself, or escaped where no mod may have such a name."""
+    return escape(key) if tree.unusable(key) else key

@@ -1,0 +1,419 @@
+"""A source yields snapshots; this one watches a local folder.
+
+::
+
+    Native/Polling ─▶ Mailbox ─▶ _sort: which mod? ─▶ Debouncer ─▶ Draft, Settle ─▶ Publisher ─▶ Sink
+                                                          ▲
+    first look, slow period, overflow, new root ─▶ _reconcile: which mods are not as they were settled?
+
+The seam: anything that calls a `Sink` in this way is a source; a replicated store for many servers can be one later.
+
+What holds, whatever the watcher missed: what settled last for a key is what is on disk, at the latest one
+`reconcile_period` after it got there. Events only make it quick.
+
+Runs in the supervisor, on its loop. It reads inline: a hop to a thread costs more than reading a usual mod does. Long
+work (a whole tree, a bulk of drafts) is cut into slices, so that the loop turns in between.
+"""
+
+import asyncio
+import os
+import stat
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from ..shared.errors import ConfigError, MachineError
+from ..shared.policy import Limits
+from . import tree
+from .debounce import Action, Debouncer, Draft, Timing
+from .publisher import Publisher, Settled, Sink
+from .snapshot import Snapshot
+from .text import escape
+from .watch import Event, Kind, Mailbox, Polling, Watcher, unserved
+
+__all__ = ["FolderSource", "Settled", "Sink", "Snapshot", "Statistics", "Timing"]
+
+SLICE: Final = 0.004
+"""Seconds of uninterrupted work on the loop. Smaller: a scan of 1000 mods takes longer; larger: hang checks come late."""
+ROOT_PERIOD: Final = 1.0
+"""Seconds between two looks at the root's inode (one stat). Events tell of most replacements at once; this finds a
+replaced parent, a link that was pointed elsewhere, a root that came back."""
+MOST_COMPLAINTS: Final = 200
+"""Different troubles told about one root; a hostile tree can hold any number."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts since `start`."""
+
+    watcher: str
+    """"native" or "polling", as it is now; "" before the start."""
+    mods: int
+    events: int
+    overflows: int
+    snapshots: int
+    """Readings of a mod."""
+    drafts: int
+    settles: int
+    """Keys that settled, not batches."""
+    refusals: int
+    reconciliations: int
+    roots: int
+    """How often the root was found replaced, and followed."""
+
+
+class FolderSource:
+    """Yields the mods of a local folder to a sink, from `start` to `close`. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        root: Path,
+        sink: Sink,
+        *,
+        watcher: Literal["auto", "native", "polling"] = "auto",
+        limits: Limits | None = None,
+        timing: Timing | None = None,
+        reconcile_period: float = 60.0,
+        poll_interval: float = 2.0,
+    ) -> None:
+        """`watcher`: "auto" takes inotify where it serves, else polls every `poll_interval` seconds.
+
+        `reconcile_period`: seconds between two looks at the whole tree, against everything that events can miss.
+        Smaller: a missed change is live sooner; larger: less idle work (about 30 µs a mod).
+        """
+        self._path = root
+        self._sink = sink
+        self._choice = watcher
+        self._limits = limits or Limits()
+        self._reconcile_period = reconcile_period
+        self._poll_interval = poll_interval
+        self._debouncer = Debouncer(timing)
+        self._actions: deque[Action] = deque()
+        self._said: set[str] = set()
+        self._events = self._overflows = self._reconciliations = self._roots = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._watcher: Watcher | None = None
+        self._publisher: Publisher | None = None
+        self._open = False
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Watch, then read every mod that is there: a draft for each, and one settled batch with all of them.
+
+        Raises ConfigError (no such folder), MachineError (`watcher="native"` and inotify is not to be had, or no
+        openat2). Once only.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._mailbox = Mailbox(self._wake)
+        self._attention = asyncio.Event()
+        self._overdue = False
+        self._root = tree.Root.open(self._path)
+        self._publisher = Publisher(self._root, self._sink, self._limits)
+        try:
+            self._watch()
+            await self._first_look(self._publisher)
+        except BaseException:
+            await self.close()
+            raise
+        self._open = True
+        self._drain()
+        self._keeper = self._loop.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Stop. No thread and no descriptor of ours is left when this returns; the sink hears nothing more."""
+        self._open = False
+        if self._timer:
+            self._timer.cancel()
+        if self._keeper:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._watcher:
+            self._watcher.close()
+            self._watcher = None
+        if self._publisher:
+            self._publisher = None
+            self._root.close()
+
+    def statistics(self) -> Statistics:
+        """Return the counts so far."""
+        said = self._publisher
+        return Statistics(
+            watcher=self._watcher.name if self._watcher else "",
+            mods=len(said.keys()) if said else 0,
+            events=self._events,
+            overflows=self._overflows,
+            snapshots=said.snapshots if said else 0,
+            drafts=said.drafts if said else 0,
+            settles=said.settles if said else 0,
+            refusals=said.refusals if said else 0,
+            reconciliations=self._reconciliations,
+            roots=self._roots,
+        )
+
+    # -- the watcher ---------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Start a watcher on the root as it is now."""
+        if self._choice == "polling":
+            self._watcher = Polling(self._root.real, self._mailbox, self._poll_interval)
+            return
+        if self._choice == "auto" and (kind := unserved(self._root)):
+            self._poll(f"inotify does not see all changes on {kind}")
+            return
+        try:
+            from .inotify import Native
+
+            self._watcher = Native(self._root.real, self._mailbox)
+        except (OSError, ImportError) as error:
+            why = f"inotify is not to be had: {error}"
+            if self._choice == "native":
+                number = error.errno or 0 if isinstance(error, OSError) else 0
+                remedy = "raise fs.inotify.max_user_instances or max_user_watches, or choose the polling watcher"
+                raise MachineError(number, f"{why} ({remedy})") from error
+            self._poll(why)
+
+    def _poll(self, why: str) -> None:
+        """Go on by polling."""
+        if self._watcher:
+            self._watcher.close()
+            self._watcher = None
+        self._watcher = Polling(self._root.real, self._mailbox, self._poll_interval)
+        self._say(f"{why}: polling every {self._poll_interval:g} s")
+
+    def _wake(self) -> None:
+        """In the watcher's thread: have the loop look into the mailbox."""
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(self._drain)
+
+    # -- from events to mods -------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        said = self._publisher
+        if not self._open or said is None:
+            return  # the first look is under way; it ends with a drain of its own
+        for event in self._mailbox.take():
+            self._events += 1
+            if event.kind in _ABOUT_THE_WATCHER:
+                self._heed(event)
+            else:
+                self._sort(said, event)
+        self._advance()
+
+    def _heed(self, event: Event) -> None:
+        """What the watcher says about itself."""
+        if event.kind is Kind.BLIND:
+            self._say(f"not every change will be noticed at once: {event.path}")
+            return
+        if event.kind is Kind.EXHAUSTED:
+            if self._choice == "auto" and self._watcher and self._watcher.name == "native":
+                with suppress(OSError):  # the root is gone; the keeper finds out, and starts a watcher when it is back
+                    self._poll(event.path)
+            else:
+                self._say(f"not every change will be noticed at once: {event.path}")
+        if event.kind is Kind.OVERFLOW:
+            self._overflows += 1
+        if event.kind is not Kind.ROOT:
+            self._overdue = True
+        self._attention.set()
+
+    def _sort(self, said: Publisher, event: Event) -> None:
+        """Tell the debouncer which mod an event is about."""
+        kind, path = event.kind, event.path
+        folder, _, name = path.rpartition("/")
+        if owner := _owner(said.folders, path):
+            self._note(owner, event)
+            if kind is Kind.VANISHED and path == owner + "/__init__.py":
+                self._nominate(said, owner, event)  # what is left in the folder may be mods of their own now
+        elif folder and name == "__init__.py":
+            self._note(folder, event)
+            if kind is Kind.WROTE:
+                self._nominate(said, folder, event)  # what was a mod in that folder is part of this one now
+        elif kind in {Kind.FOLDER, Kind.VANISHED}:
+            self._nominate(said, path, event)
+        elif kind is Kind.CREATED and not name.endswith(".py") and self._is_link(path):
+            self._nominate(said, folder, event)
+        if not owner and name.endswith(".py") and name != "__init__.py" and kind is not Kind.FOLDER:
+            self._note(path[:-3], event)
+
+    def _note(self, key: str, event: Event) -> None:
+        kind, now = event.kind, self._loop.time()
+        if self._publisher:
+            self._publisher.expect(key, event.at)
+        if kind is Kind.CREATED and self._is_empty(event.path):
+            kind = Kind.OPENED
+        if kind is Kind.OPENED:
+            self._debouncer.opened(key, event.path, now)
+        elif kind is Kind.VANISHED:
+            self._debouncer.vanished(key, event.path, now)
+        else:
+            self._debouncer.wrote(key, event.path, now)
+
+    def _nominate(self, said: Publisher, below: str, event: Event) -> None:
+        """Have every mod looked at that is, or was, in a folder."""
+        findings = tree.Findings()
+        if event.kind is not Kind.VANISHED or below != event.path:
+            until = time.monotonic() + SLICE
+            for findings in tree.look(self._root, below):
+                if time.monotonic() > until:  # too much for one go: the keeper looks at everything, in slices
+                    self._overdue = True
+                    self._attention.set()
+                    break
+            self._complain(findings)
+        self._disturb(said, said.below(below), findings, event.at)
+
+    def _disturb(self, said: Publisher, keys: set[str], findings: tree.Findings, at: int) -> None:
+        """Tell the debouncer of keys that were there, and of those that were found."""
+        now = self._loop.time()
+        said.folders.update(key for key, folder in findings.mods.items() if folder)
+        for key in keys | findings.mods.keys():
+            said.expect(key, at)
+            (self._debouncer.wrote if key in findings.mods else self._debouncer.vanished)(key, key, now)
+
+    def _is_empty(self, path: str) -> bool:
+        """Whether a file that just appeared is about to be written: not if it has content, or is a second name."""
+        try:
+            state = os.stat(path, dir_fd=self._root.fd, follow_symlinks=False)
+        except OSError:
+            return False
+        return stat.S_ISREG(state.st_mode) and not state.st_size and state.st_nlink == 1
+
+    def _is_link(self, path: str) -> bool:
+        try:
+            return stat.S_ISLNK(os.stat(path, dir_fd=self._root.fd, follow_symlinks=False).st_mode)
+        except OSError:
+            return False
+
+    def _advance(self) -> None:
+        """Do what is due, a slice of it; come back for the rest, or at the next deadline."""
+        said = self._publisher
+        if not self._open or said is None:
+            return
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self._actions.extend(self._debouncer.advance(self._loop.time()))
+        until = self._loop.time() + SLICE
+        try:
+            while self._actions and self._loop.time() < until:
+                action = self._actions.popleft()
+                if isinstance(action, Draft):
+                    said.draft(action.key)
+                else:
+                    for key in said.settle(action.keys):
+                        self._debouncer.reloaded(key, self._loop.time())
+        finally:
+            due = self._loop.time() if self._actions else self._debouncer.due()
+            if due is not None and self._open:
+                self._timer = self._loop.call_at(due, self._advance)
+
+    # -- the whole tree ------------------------------------------------------------------------------------------
+
+    async def _first_look(self, said: Publisher) -> None:
+        findings = await self._look(said)
+        keys = sorted(findings.mods)
+        at = time.monotonic_ns()
+        async for key in _sliced(keys):
+            said.expect(key, at)
+            said.draft(key)
+        # An empty batch too: whoever waits for the first verdicts has to know that there are none.
+        said.settle(keys, even_if_empty=True)
+
+    async def _look(self, said: Publisher) -> tree.Findings:
+        findings = tree.Findings()
+        async for findings in _sliced(tree.look(self._root)):
+            pass
+        self._complain(findings)
+        said.folders = {key for key, folder in findings.mods.items() if folder}
+        return findings
+
+    async def _reconcile(self, said: Publisher) -> None:
+        """Look at the whole tree and have everything settled anew that is not as it was settled last."""
+        self._reconciliations += 1
+        findings = await self._look(said)
+        at = time.monotonic_ns()
+        async for key in _sliced(findings.mods.keys() | said.keys()):
+            if not said.unchanged(key):
+                only = tree.Findings({key: findings.mods[key]} if key in findings.mods else {})
+                self._disturb(said, {key}, only, at)
+        self._advance()
+
+    async def _keep(self) -> None:
+        """Follow the root, revive the watcher, reconcile when asked and at the slow period. One task: never two."""
+        reconciled = self._loop.time()
+        while self._publisher:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._attention.wait(), ROOT_PERIOD)
+            self._attention.clear()
+            if self._root.moved():
+                self._follow(self._publisher)
+            elif self._watcher is None or not self._watcher.alive():
+                self._say("the watcher had ended: starting another")
+                self._restart()
+            if self._overdue or self._loop.time() - reconciled >= self._reconcile_period:
+                self._overdue = False
+                await self._reconcile(self._publisher)
+                reconciled = self._loop.time()
+
+    def _follow(self, said: Publisher) -> None:
+        try:
+            root = tree.Root.open(self._path)
+        except ConfigError as error:
+            self._say(f"{error}; what is live stays until it is back")
+            return
+        self._root.close()
+        self._root = said.root = root
+        self._roots += 1
+        self._said.clear()
+        self._say(f"the mods folder was replaced: watching the new one at {escape(str(self._path))}")
+        self._restart()
+
+    def _restart(self) -> None:
+        if self._watcher:
+            self._watcher.close()
+            self._watcher = None
+        try:
+            self._watch()
+        except OSError as error:  # the root vanished again, or inotify is used up: tried again at the next look
+            self._say(f"the mods folder cannot be watched: {error}")
+        self._overdue = True
+
+    def _complain(self, findings: tree.Findings) -> None:
+        for folder, why in findings.blind.items():
+            self._say(f"{escape(folder) or 'the mods folder'} was not looked at in full: {why}")
+
+    def _say(self, message: str) -> None:
+        if message not in self._said and len(self._said) < MOST_COMPLAINTS:
+            self._said.add(message)
+            self._sink.troubled(message)
+
+
+_ABOUT_THE_WATCHER: Final = frozenset({Kind.OVERFLOW, Kind.ROOT, Kind.BLIND, Kind.EXHAUSTED})
+
+
+def _owner(folders: set[str], path: str) -> str:
+    """The outermost folder mod that a path is, or lies in; "" when there is none."""
+    at = path.find("/")
+    while at > 0:
+        if path[:at] in folders:
+            return path[:at]
+        at = path.find("/", at + 1)
+    return path if path in folders else ""
+
+
+async def _sliced(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Yield the items, and let the loop turn whenever a slice is used up."""
+    until = time.monotonic() + SLICE
+    for item in items:
+        yield item
+        if time.monotonic() > until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + SLICE

@@ -1,0 +1,194 @@
+"""Telling that something below the root changed: natively where the kernel can, by polling where it cannot.
+
+::
+
+    kernel ──▶ watchdog's thread ──▶ Mailbox ──one wake-up──▶ event loop (source.py: which mod, when)
+
+A watcher says "look there" and nothing more; what is on disk is what counts. Both watchers put `Event`s into a
+`Mailbox`, from watchdog's thread, and decide nothing. What they cannot see they say: `OVERFLOW`, `ROOT`, `BLIND`, `EXHAUSTED`.
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+from . import tree
+
+MOST_WAITING: Final = 100_000
+"""Events kept while the loop is busy, about 20 MB. Past it they are dropped and one OVERFLOW stands for all: a look at
+the whole tree costs less than a hundred thousand events."""
+
+_REMOTE: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "vboxsf", "virtiofs", "afs", "ceph", "fuse"})
+"""File systems that others write to behind this kernel's back: inotify accepts the watch and stays silent."""
+
+
+class Kind(Enum):
+    """What an event says about its path."""
+
+    WROTE = auto()
+    """A file is complete: closed after writing, renamed here, or its attributes changed."""
+    OPENED = auto()
+    """A file was modified and is open still."""
+    CREATED = auto()
+    """A file appeared. Whether it is complete takes a look at it."""
+    VANISHED = auto()
+    """A file or a folder was deleted or renamed away."""
+    FOLDER = auto()
+    """A folder appeared; look at all that is in it."""
+    ROOT = auto()
+    """The root itself was deleted or renamed."""
+    OVERFLOW = auto()
+    """Events were lost; look at everything."""
+    BLIND = auto()
+    """This watcher does not see everything, nor would another; `path` says why."""
+    EXHAUSTED = auto()
+    """The kernel gives no more watches, a poller would see everything; `path` says why."""
+
+
+class Event(NamedTuple):
+    """One change. `path` is relative to the root, without a leading slash."""
+
+    kind: Kind
+    path: str
+    at: int
+    """time.monotonic_ns() in the watcher's thread."""
+
+
+class Mailbox:
+    """Events on their way from the watcher's thread to the loop. `put` may be called from any thread."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """`wake` is called, from any thread, when there was nothing and now is something: once until `take`."""
+        self._wake = wake
+        self._events: deque[Event] = deque()
+        self._awake = False
+        self._lost = False
+
+    def put(self, kind: Kind, path: str = "") -> None:
+        """Add an event and wake the loop if it sleeps. Never blocks."""
+        if len(self._events) < MOST_WAITING:
+            self._events.append(Event(kind, path, time.monotonic_ns()))
+        else:
+            self._lost = True
+        if not self._awake:
+            self._awake = True
+            self._wake()
+
+    def take(self) -> list[Event]:
+        """On the loop: everything so far. Lost events appear as one OVERFLOW."""
+        # The flag first: an event that comes in between wakes the loop once too often, and never too seldom.
+        self._awake = False
+        events: list[Event] = []
+        while self._events:
+            events.append(self._events.popleft())
+        if self._lost:
+            self._lost = False
+            events.append(Event(Kind.OVERFLOW, "", time.monotonic_ns()))
+        return events
+
+
+class Watcher(Protocol):
+    """Something that fills a mailbox from a thread of its own until it is closed."""
+
+    name: str
+
+    def alive(self) -> bool:
+        """Whether its threads still run."""
+        ...
+
+    def close(self) -> None:
+        """End and join its threads, close its descriptors."""
+        ...
+
+
+def unserved(root: tree.Root) -> str:
+    """Return the root's kind of file system if inotify does not see every write there, else ""."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return ""
+    device = f"{os.major(root.device)}:{os.minor(root.device)}"
+    for line in mounts.splitlines():
+        mount, _, rest = line.partition(" - ")
+        fields, kind = mount.split(), rest.split(" ")[0]
+        if len(fields) > 2 and fields[2] == device:
+            return kind if kind.partition(".")[0] in _REMOTE else ""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What watchdog's poller needs of a directory entry: its name."""
+
+    name: str
+
+
+class Polling:
+    """watchdog's polling observer: compares inode, size and mtime of everything below the root every so often.
+
+    Used through `PollingObserverVFS`, because the plain one follows links (a link to / makes it walk the machine) and
+    has no bounds. It never knows whether a file is still open; a half-written one is seen again at the next poll.
+    Default interval 2 s: 1000 folders every second would cost 2.3 % of a CPU.
+    """
+
+    name = "polling"
+
+    def __init__(self, root: str, mailbox: Mailbox, interval: float) -> None:
+        """Take the first look, in this thread, and start. `root` is absolute; raises OSError when it cannot be read."""
+        from watchdog.observers.polling import PollingObserverVFS
+
+        self._root = root
+        self._mailbox = mailbox
+        self._folders = 0
+        listdir: Any = self._list  # its declared type is an iterator of os.DirEntry, of which it reads the name
+        self._observer = PollingObserverVFS(os.lstat, listdir, polling_interval=interval)
+        self._observer.schedule(_Handler(self._changed), root, recursive=True)
+        self._observer.start()
+
+    def alive(self) -> bool:
+        """Whether its threads still run."""
+        return self._observer.is_alive() and all(emitter.is_alive() for emitter in self._observer.emitters)
+
+    def close(self) -> None:
+        """End and join its threads."""
+        self._observer.stop()
+        self._observer.join()
+
+    def _list(self, path: str | None) -> Iterator[_Name]:
+        """In the poller's thread: the names in a folder that count, bounded as `tree.look` is."""
+        at = path or self._root
+        if at == self._root:
+            self._folders = 0
+        self._folders += 1
+        below = at[len(self._root) :]
+        if self._folders > tree.MOST_FOLDERS or below.count("/") > tree.DEEPEST:
+            return iter(())
+        with os.scandir(at) as entries:
+            return iter([_Name(e.name) for e in islice(entries, tree.MOST_ENTRIES) if not tree.ignored(e.name)])
+
+    def _changed(self, event: Any) -> None:
+        """In the observer's thread."""
+        kind = event.event_type
+        if kind == "modified" and event.is_directory:
+            return  # something in it changed, and has an event of its own
+        if kind in {"deleted", "moved"}:
+            self._put(Kind.VANISHED, event.src_path)
+        if kind != "deleted":
+            self._put(Kind.FOLDER if event.is_directory else Kind.WROTE, event.dest_path or event.src_path)
+
+    def _put(self, kind: Kind, path: str) -> None:
+        below = path[len(self._root) + 1 :]
+        self._mailbox.put(kind if below else Kind.ROOT, below)
+
+
+class _Handler:
+    """What watchdog asks of a handler: one method."""
+
+    def __init__(self, changed: Callable[[Any], None]) -> None:
+        self.dispatch = changed
