@@ -2,8 +2,8 @@
 
 A version that keeps failing is not worth restarting for ever: more than `burst` failures within `period` seconds and
 its digest is **out**. It stays out until the bytes change: a different digest starts with a clean sheet at once,
-because whoever saved it wants to see it run. Going back to the very same bytes does not bring them back in: they are the bytes
-that failed. `pardon` (an operator's retry) does.
+because whoever saved it wants to see it run. Going back to the very same bytes does not bring them back in: they are
+the bytes that failed. `pardon` (an operator's retry) does.
 
 A candidate that was refused is out by the same word, `condemn`, without counting.
 
@@ -57,7 +57,8 @@ class Breaker:
 
     def out(self, mod: str, digest: str) -> str:
         """Why these bytes may not run, or "" when they may."""
-        sheet = self._sheets.get(mod, {}).get(digest)
+        sheets = self._sheets.get(mod)
+        sheet = sheets.get(digest) if sheets else None
         return sheet.reason if sheet else ""
 
     def pardon(self, mod: str, digest: str) -> None:

@@ -1,8 +1,8 @@
 """The native watcher: watchdog's inotify reader, with a callback of our own instead of its emitter and observer.
 
 watchdog 7 has three layers, a thread each: `InotifyFD` reads the kernel's queue, an emitter pairs renames and
-translates, an observer dispatches. This watcher plugs into the first, by the protocol it offers (`WatchCallback`), and puts what it
-is told straight into the mailbox. What that avoids, each measured and each with a test:
+translates, an observer dispatches. This watcher plugs into the first, by the protocol it offers (`WatchCallback`), and
+puts what it is told straight into the mailbox. What that avoids, each measured and each with a test:
 
 - the emitter holds *everything* back for 0.5 s behind a rename that left the tree, waiting for its other half;
 - it pairs renames by searching its queue, so that a burst of them costs time quadratic in its length;
@@ -18,8 +18,8 @@ Renames need no pairing here: a mod that went away and a mod that came are two f
 gives up its watches and gets new ones, since inotify would go on under the old path.
 
 Rejected: the observer with `InotifyMoveEventGrouper.delay` turned down (a global of the class; at 0 it races with its
-own bookkeeping and at any other value it still holds the queue). Rejected: inotify by ctypes on the event loop, without a
-thread: 40 µs faster, and one more home-made copy of what watchdog keeps working.
+own bookkeeping and at any other value it still holds the queue). Rejected: inotify by ctypes on the event loop, without
+a thread: 40 µs faster, and one more home-made copy of what watchdog keeps working.
 """
 
 import errno

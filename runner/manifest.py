@@ -206,9 +206,10 @@ class _Reader:
         return limits
 
     def _limit(self, name: str, value: Any) -> None:
-        wanted: tuple[type, ...] = (int,) if isinstance(getattr(_LIMITS, name), int) else (int, float)
-        if isinstance(value, bool) or not isinstance(value, wanted) or abs(value) > _LARGEST:
-            kind = "a whole number" if wanted == (int,) else "a number"
+        whole = isinstance(getattr(_LIMITS, name), int)
+        numeric = isinstance(value, int) or (isinstance(value, float) and not whole)
+        if isinstance(value, bool) or not numeric or abs(value) > _LARGEST:
+            kind = "a whole number" if whole else "a number"
             raise self._wrong(f"{name} has to be {kind}, not {_shown(value)}", self._line(name))
         if math.isnan(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
             raise self._wrong(f"{name} has to be above 0, not {_shown(value)}", self._line(name))

@@ -38,7 +38,7 @@ from .watch import Event, Kind, Mailbox, Polling, Watcher, unserved
 __all__ = ["FolderSource", "Settled", "Sink", "Snapshot", "Statistics", "Timing"]
 
 SLICE: Final = 0.004
-"""Seconds of uninterrupted work on the loop. Smaller: a scan of 1000 mods takes longer; larger: hang checks come late."""
+"""Seconds of uninterrupted work on the loop. Smaller: a look at 1000 mods takes longer; larger: hang checks late."""
 ROOT_PERIOD: Final = 1.0
 """Seconds between two looks at the root's inode (one stat). Events tell of most replacements at once; this finds a
 replaced parent, a link that was pointed elsewhere, a root that came back."""
@@ -262,7 +262,8 @@ class FolderSource:
         findings = tree.Findings()
         if event.kind is not Kind.VANISHED or below != event.path:
             until = time.monotonic() + SLICE
-            for findings in tree.look(self._root, below):
+            for step in tree.look(self._root, below):
+                findings = step
                 if time.monotonic() > until:  # too much for one go: the keeper looks at everything, in slices
                     self._overdue = True
                     self._attention.set()
@@ -329,8 +330,8 @@ class FolderSource:
 
     async def _look(self, said: Publisher) -> tree.Findings:
         findings = tree.Findings()
-        async for findings in _sliced(tree.look(self._root)):
-            pass
+        async for step in _sliced(tree.look(self._root)):
+            findings = step
         self._complain(findings)
         said.folders = {key for key, folder in findings.mods.items() if folder}
         return findings

@@ -208,5 +208,3 @@ def subfolders(path: str) -> Iterator[str]:
                 ]
         except OSError:  # vanished, or may not be listed: the watch on it fails too, and that is reported
             continue
-
-

@@ -5,7 +5,8 @@
     kernel ──▶ watchdog's thread ──▶ Mailbox ──one wake-up──▶ event loop (source.py: which mod, when)
 
 A watcher says "look there" and nothing more; what is on disk is what counts. Both watchers put `Event`s into a
-`Mailbox`, from watchdog's thread, and decide nothing. What they cannot see they say: `OVERFLOW`, `ROOT`, `BLIND`, `EXHAUSTED`.
+`Mailbox`, from watchdog's thread, and decide nothing. What they cannot see they say: `OVERFLOW`, `ROOT`, `BLIND`,
+`EXHAUSTED`.
 """
 
 import os
@@ -17,6 +18,8 @@ from enum import Enum, auto
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
 from . import tree
 
@@ -172,23 +175,26 @@ class Polling:
         with os.scandir(at) as entries:
             return iter([_Name(e.name) for e in islice(entries, tree.MOST_ENTRIES) if not tree.ignored(e.name)])
 
-    def _changed(self, event: Any) -> None:
+    def _changed(self, event: FileSystemEvent) -> None:
         """In the observer's thread."""
         kind = event.event_type
         if kind == "modified" and event.is_directory:
             return  # something in it changed, and has an event of its own
         if kind in {"deleted", "moved"}:
-            self._put(Kind.VANISHED, event.src_path)
+            self._put(Kind.VANISHED, os.fsdecode(event.src_path))
         if kind != "deleted":
-            self._put(Kind.FOLDER if event.is_directory else Kind.WROTE, event.dest_path or event.src_path)
+            self._put(Kind.FOLDER if event.is_directory else Kind.WROTE, os.fsdecode(event.dest_path or event.src_path))
 
     def _put(self, kind: Kind, path: str) -> None:
         below = path[len(self._root) + 1 :]
         self._mailbox.put(kind if below else Kind.ROOT, below)
 
 
-class _Handler:
-    """What watchdog asks of a handler: one method."""
+class _Handler(FileSystemEventHandler):
+    """What watchdog calls in the observer's thread."""
 
-    def __init__(self, changed: Callable[[Any], None]) -> None:
-        self.dispatch = changed
+    def __init__(self, changed: Callable[[FileSystemEvent], None]) -> None:
+        self._changed = changed
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        self._changed(event)
