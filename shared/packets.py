@@ -15,20 +15,23 @@ def send(sock: socket.socket, data: bytes, fds: tuple[int, ...] = ()) -> None:
 
 
 def receive(sock: socket.socket, limit: int, *, wait: bool = False) -> tuple[bytes, list[int]]:
-    """Take one packet and its descriptors. An empty packet means that the peer closed.
+    """Take one packet and its descriptors (close-on-exec). An empty packet means that the peer closed.
 
-    Raises BlockingIOError when there is none and not `wait`; ValueError when it was longer than `limit` or carried more
-    descriptors than MOST_DESCRIPTORS (those that came are closed).
+    Blocks only with `wait`. Raises BlockingIOError when there is none and not `wait`; ValueError when it was longer
+    than `limit` or carried more than MOST_DESCRIPTORS descriptors (those that came are closed); OSError.
     """
-    flags = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
-    room = socket.CMSG_SPACE(MOST_DESCRIPTORS * 4)
-    data, ancillary, flags, _ = sock.recvmsg(limit, room, flags)
+    ask = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
+    room = socket.CMSG_SPACE(MOST_DESCRIPTORS * array.array("i").itemsize)
+    data, ancillary, flags, _ = sock.recvmsg(limit, room, ask)
     fds = array.array("i")
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    cut = flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
+    if cut or not data:  # an empty packet is the end for every caller: what it carries would be left open
         for fd in fds:
             os.close(fd)
+        fds = array.array("i")
+    if cut:
         raise ValueError(f"a packet was longer than {limit} bytes or carried too many descriptors")
     return data, list(fds)

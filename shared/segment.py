@@ -13,6 +13,8 @@ from ._ring import RING
 
 SIZE_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 ALL_SEALS: Final = SIZE_SEALS | fcntl.F_SEAL_WRITE
+_FALLOC_FL_KEEP_SIZE: Final = 1
+_FALLOC_FL_PUNCH_HOLE: Final = 2
 
 
 def ring_segment_size(ring_bytes: int) -> int:
@@ -41,22 +43,24 @@ def allocate(fd: int, size: int) -> None:
 
 
 def release(fd: int, size: int) -> None:
-    """Give the memory back and leave zeros (punches a hole; size seals allow that)."""
-    libc_fallocate(fd, size)
+    """Give the memory back and leave zeros (punches a hole; size seals allow that). Needs a writable description.
 
-
-def libc_fallocate(fd: int, size: int) -> None:
-    import ctypes  # imported here: only the supervisor punches holes, and the game need not pay for ctypes
+    For the supervisor, once nobody uses the segment any more. Raises OSError.
+    """
+    import ctypes  # here: only the supervisor punches holes, and a game need not pay for ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    keep_size, punch_hole = 1, 2
-    if libc.fallocate(fd, keep_size | punch_hole, ctypes.c_long(0), ctypes.c_long(size)):
+    libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]  # off_t is a long
+    if libc.fallocate(fd, _FALLOC_FL_KEEP_SIZE | _FALLOC_FL_PUNCH_HOLE, 0, size):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
 
 def frozen(name: str, data: bytes) -> int:
-    """Make a memfd that holds `data` and can never change: all seals. Returns a read-only description of it."""
+    """Make a memfd that holds `data` and can never change: all seals. Returns a read-only description of it.
+
+    Raises OSError (descriptors or memory are used up).
+    """
     fd = os.memfd_create(f"fumehood:{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         view = memoryview(data)
@@ -69,12 +73,18 @@ def frozen(name: str, data: bytes) -> int:
 
 
 def read_only(fd: int) -> int:
-    """Open the same memory again, for reading only: mmap(PROT_WRITE), mprotect and fallocate fail on what it gives."""
+    """Open the same memory again, for reading only: mmap(PROT_WRITE), mprotect and fallocate fail on what it gives.
+
+    Needs /proc, so it is for the trusted side. Raises OSError.
+    """
     return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def read_all(fd: int, size: int) -> bytes:
-    """Read exactly `size` bytes from the start, wherever the offset is. Raises OSError, ValueError when it is shorter."""
+    """Read exactly `size` bytes from the start, wherever the offset is.
+
+    Raises OSError, and ValueError when the file is shorter.
+    """
     parts = []
     position = 0
     while position < size:
