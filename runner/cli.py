@@ -6,9 +6,9 @@ Exit codes are `shared.exits.Exit`; usage errors are click's own, 2.
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -31,12 +31,7 @@ CODES: tuple[tuple[type[FumehoodError], Exit], ...] = (
 """The first class that fits names the exit code."""
 
 
-class Told(click.ClickException):
-    """One of our own errors, shown as one line instead of a traceback."""
-
-    def __init__(self, error: FumehoodError) -> None:
-        super().__init__(str(error))
-        self.exit_code = next(code for kind, code in CODES if isinstance(error, kind))
+F = TypeVar("F", bound=Callable[..., object])
 
 
 @contextlib.contextmanager
@@ -45,10 +40,11 @@ def telling() -> Iterator[None]:
     try:
         yield
     except FumehoodError as error:
-        raise Told(error) from error
+        click.echo(f"fumehood: {error}", err=True)
+        sys.exit(next(code for kind, code in CODES if isinstance(error, kind)))
 
 
-def json_option(what: str) -> Any:
+def json_option(what: str) -> Callable[[F], F]:
     """The same option everywhere: ``--json`` alone prints one document on stdout, ``--json FILE`` writes it."""
     return click.option(
         "--json",
@@ -204,7 +200,7 @@ def run(
             write_document(msgspec.to_builtins(msgspec.structs.replace(config, root=str(root))), STDOUT)
             return
         from . import logs
-        from .supervisor import serve  # the whole supervisor: not for --help
+        from .serve import serve  # the whole supervisor: not for --help
 
         logs.set_up(config.log_format, config.log_level)
         code = serve(root, config)

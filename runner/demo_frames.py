@@ -1,7 +1,7 @@
-"""When a frame is due, and how long frames took: absolute deadlines, so that a late frame is not hidden by the next one.
+"""When a frame is due, and how long frames took: absolute deadlines, so that no late frame hides behind the next one.
 
-A frame's time is counted from the moment it was *due* to the moment all its work was done, drawing included. So a wake-up
-that comes late counts too, which a stopwatch round the work alone would not show.
+A frame's time is counted from the moment it was *due* to the moment all its work was done, drawing included. So a
+wake-up that comes late counts too, which a stopwatch round the work alone would not show.
 """
 
 import time

@@ -94,17 +94,19 @@ class Result:
         live, frames = document["save_to_live_ms"], document["frames"]
         ended = [run for run in self.runs if run.ended]
         right = sum(not run.wrong for run in ended)
+        times = "   ".join(f"{name} {frames[f'{name}_ms']:.1f} ms" for name in ("p50", "p99", "max"))
+        drawn = "drawing included" if self.drawn else "nothing drawn"
         lines = [
-            f"{'interrupted' if self.interrupted else 'done'} after {self.seconds:.1f} s, "
-            f"{self.mods} mods, confinement {self.confinement}",
+            ("interrupted" if self.interrupted else "done")
+            + f" after {self.seconds:.1f} s, {self.mods} mods, confinement {self.confinement}",
             f"steps         {right} of {len(SCRIPT)} ended as expected",
-            f"reloads       {document['reloads']} live, {document['refused']} refused, "
-            f"{document['rollbacks']} rolled back, {document['unloaded']} unloaded",
+            f"reloads       {self.count(Verdict.LIVE)} live, {self.count(Verdict.REFUSED)} refused, "
+            f"{self.count(Verdict.ROLLED_BACK)} rolled back, {self.count(Verdict.UNLOADED)} unloaded",
             f"save to live  p50 {live['p50']:.1f} ms   p99 {live['p99']:.1f} ms   max {live['max']:.1f} ms",
-            f"frames        {frames['count']} of {frames['period_ms']:.1f} ms   p50 {frames['p50_ms']:.1f}   "
-            f"p99 {frames['p99_ms']:.1f}   max {frames['max_ms']:.1f} ms   "
-            f"{frames['late']} late, {frames['skipped']} skipped"
-            + ("   (drawing included)" if self.drawn else "   (nothing drawn)"),
+            "frame times   "
+            + "   ".join(f"{name} {frames[f'{name}_ms']:.1f} ms" for name in ("p50", "p99", "max"))
+            + f"   ({drawn}; one is due every {frames['period_ms']:.1f} ms)",
+            f"frames late   {frames['late']} of {frames['count']}, {frames['skipped']} skipped",
         ]
         lines += [f"NOT AS EXPECTED  {run.step.name}: {run.wrong}" for run in ended if run.wrong]
         if self.trouble:

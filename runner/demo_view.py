@@ -5,15 +5,17 @@ round most often. Only rich's own calls write to the terminal. Rejected: a threa
 lock from the game for up to 5 ms at a time) and a process for drawing (its work would be missing from the frame times).
 """
 
+import io
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +31,7 @@ SMALL: Final = (78, 22)
 PICTURE: Final = (132, 37)
 """Columns and lines of the picture for the README."""
 
-VERDICTS: Final = {
+VERDICTS: Final[dict[str, str]] = {
     Verdict.LIVE: "green",
     Verdict.REFUSED: "yellow",
     Verdict.ROLLED_BACK: "bright_magenta",
@@ -41,7 +43,7 @@ MARKS: Final = {
     "live": ("✔", "green"),
     "refused": ("✘", "yellow"),
     "rolled back": ("↩", "bright_magenta"),
-    "unloaded": ("−", "blue"),
+    "unloaded": ("-", "blue"),
     "denied": ("⊘", "yellow"),
     "ok": ("✔", "bold green"),
     "wrong": ("✘", "bold red"),
@@ -117,17 +119,16 @@ def village(scene: Scene) -> RenderableType:
 
 def mods(scene: Scene) -> RenderableType:
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1))
-    for name, justify in (("mod", "left"), ("epoch", "right"), ("role", "left"), ("last verdict", "left")):
-        table.add_column(name, justify=justify, no_wrap=True, header_style="bright_black")  # type: ignore[arg-type] - a tuple's text is no Literal
-    for name in ("ticks in state", "µs a call"):
-        table.add_column(name, justify="right", no_wrap=True, header_style="bright_black")
+    for name in ("mod", "epoch", "role", "last verdict", "ticks in state", "µs a call"):
+        numeric = name in ("epoch", "ticks in state", "µs a call")
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=True, header_style="bright_black")
     for name, row in sorted(scene.rows.items()):
-        micro = f"{quantile(list(row.calls), 0.5):.0f}" if row.calls else "–"
+        micro = f"{quantile(list(row.calls), 0.5):.0f}" if row.calls else "-"
         table.add_row(
             Text.assemble((name, "bold"), (f"@{row.version}", "cyan")),
             str(row.epoch),
             Text(row.role, "green" if row.role == "active" else "yellow"),
-            Text(row.verdict, VERDICTS.get(row.verdict, "default")),  # type: ignore[call-overload] - a verdict is a str
+            Text(row.verdict, VERDICTS.get(row.verdict, "default")),
             f"{row.ticks:,}",
             micro,
         )
@@ -144,7 +145,9 @@ def frames(scene: Scene) -> RenderableType:
         f"p50 {quantile(recent, 0.5) * 1e3:4.1f}  p99 {quantile(recent, 0.99) * 1e3:4.1f}  "
         f"max {max(recent, default=0) * 1e3:4.1f} ms  {scene.frames.late} late of {len(scene.frames.times)}"
     )
-    return Panel(Group(bars, Text(figures, no_wrap=True)), title=f"frame times, of {PERIOD * 1e3:.1f} ms", padding=(0, 1))
+    return Panel(
+        Group(bars, Text(figures, no_wrap=True)), title=f"frame times, of {PERIOD * 1e3:.1f} ms", padding=(0, 1)
+    )
 
 
 def diagnosis(scene: Scene) -> RenderableType:
@@ -196,11 +199,11 @@ class BottomOf:
     def __init__(self, inner: RenderableType) -> None:
         self.inner = inner
 
-    def __rich_console__(self, console, options):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204, PLW3201 - rich's protocol
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = console.render_lines(self.inner, options.update(height=None), pad=False)
         for line in lines[-(options.height or len(lines)) :]:
             yield from line
-            yield from console.render("", options.update(height=None))
+            yield Segment.line()
 
 
 class Face:
@@ -209,6 +212,7 @@ class Face:
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene = scene
         self.layout = Layout()
+        self.turns: tuple[str, ...]
         head = Layout(name="header", size=1)
         if width >= WIDE[0] and height >= WIDE[1]:
             top = Layout(size=HEIGHT + 2)
@@ -333,7 +337,7 @@ def take_picture(scene: Scene) -> Console:
     """Return a recording of the whole screen as it is now; `save_picture` turns it into a file."""
     width, height = PICTURE
     console = Console(
-        record=True, width=width, height=height, force_terminal=True, color_system="truecolor", file=_Nowhere()
+        record=True, width=width, height=height, force_terminal=True, color_system="truecolor", file=io.StringIO()
     )
     console.print(Face(scene, width, height).layout)
     return console
@@ -342,13 +346,3 @@ def take_picture(scene: Scene) -> Console:
 def save_picture(picture: Console, file: Path) -> None:
     """Write the recording as SVG. Raises OSError."""
     picture.save_svg(str(file), title="fumehood demo")
-
-
-class _Nowhere:
-    """A file that forgets: the recording is what counts."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing to do."""

@@ -4,7 +4,6 @@ The game's own part: no mod code, and nothing here trusts what a mod sends. A fi
 the map or one name too many is counted as nonsense and changes nothing.
 """
 
-import math
 import random
 from typing import Any, Final
 
@@ -100,10 +99,9 @@ class Village:
                 self.nonsense += 1
 
     def _move(self, kind: str, name: str, x: object, y: object) -> None:
-        sane = isinstance(x, (int, float)) and isinstance(y, (int, float)) and math.isfinite(x) and math.isfinite(y)
         known = (kind, name) in self.beings or len(self.beings) < MOST_BEINGS
-        if sane and known and 0 <= x < WIDTH and 0 <= y < HEIGHT:  # type: ignore[operator] - `sane` says that both are numbers
-            self.beings[kind, name] = (x, y)  # type: ignore[assignment] - as above
+        if known and isinstance(x, (int, float)) and isinstance(y, (int, float)) and 0 <= x < WIDTH and 0 <= y < HEIGHT:
+            self.beings[kind, name] = (x, y)
         else:
             self.nonsense += 1
 
@@ -121,9 +119,9 @@ class Village:
                 cells[top][x] = (CROP[stage], CROP_COLOURS[stage])
         for x, y in SHEEP:
             cells[y][x + (frame // 40 + y) % 2] = ("o", "bold bright_white")
-        for (kind, name), (x, y) in self.beings.items():
-            mark = ("w", "bold red") if kind == "wolf" else (name[:1].upper() or "?", "bold bright_cyan")
-            cells[int(y)][int(x)] = mark
+        for (kind, name), place in self.beings.items():
+            mark = ("w", "bold red") if kind == "wolf" else (escape(name[:1]).upper() or "?", "bold bright_cyan")
+            cells[int(place[1])][int(place[0])] = mark
         if self.sky == "rain":
             for _ in range(int(20 + 70 * self.strength)):
                 x, y = self._random.randrange(WIDTH), self._random.randrange(HEIGHT)

@@ -320,6 +320,8 @@ class Mods:
         for mod in self._table:
             if self._board_load(mod._at_word) != mod._word:
                 mod._look()
+            elif mod._leaving:
+                mod._collect()
 
     def _introduce(self) -> None:
         """Get to know the mods whose introduction has come."""

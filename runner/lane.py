@@ -83,6 +83,7 @@ class Lane:
         self._estates: list[Seat] = []
         self._queue: deque[Action] = deque()
         self._running = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
@@ -160,6 +161,8 @@ class Lane:
 
     def _do(self, actions: list[Action]) -> None:
         """Carry actions out in order; those that they cause come after them."""
+        if self._closed:
+            return
         self._queue.extend(actions)
         if self._running:
             return
@@ -200,8 +203,9 @@ class Lane:
     async def _build(self, seat: Seat) -> None:
         """A worker, a slot, the bytes, every stage up to Ready. Whatever fails is said to the lifecycle."""
         try:
+            slot = await self._free_slot(seat.attempt)
+            seat.slot = slot
             async with self.house.candidates:
-                slot = await self._free_slot()
                 worker = await self.house.nursery.take(seat.limits)
                 with contextlib.suppress(OSError):
                     seat.memory_base = monitor.own_memory(worker.pid)
@@ -224,12 +228,12 @@ class Lane:
         else:
             self._do(self.life.ready(seat.attempt, time.monotonic()))
 
-    async def _free_slot(self) -> Slot:
+    async def _free_slot(self, holder: int) -> Slot:
         """A slot that nobody uses. All four taken means that the game has yet to move: wait for it or for a reaping."""
         while (slot := self.slots.free(self.house.switchboard.left(self.index))) is None:
             self._room.clear()
             await self._room.wait()
-        slot.holder = -1
+        slot.holder = holder
         return slot
 
     async def _refresh_state(self) -> None:
@@ -390,6 +394,7 @@ class Lane:
         seat.mark("live", time.monotonic_ns())
         seat.stages |= _checked_stages({"restore": report.restore_us, "on_load": report.on_load_us})
         seat.slot.set_live(True)
+        self.house.switchboard.announce()
         self._do(self.life.live(seat.attempt, now))
 
     def _take_state(self, seat: Seat, report: messages.Drained | messages.Checkpointed, now: float) -> None:
@@ -587,6 +592,7 @@ class Lane:
 
     async def close(self) -> None:
         """End everything. The nursery kills the workers; here go the tasks, timers and memory."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for task in list(self._tasks):

@@ -64,6 +64,8 @@ class Mod:
         self._stray_replies = 0
         self._lost_posts = 0
         self._at_word = word_offset(index)
+        self._answered = 0, 0
+        """(epoch, version) that answered the last call that took more than one look."""
 
     # ── what the game asks ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,6 +114,7 @@ class Mod:
             position = -1
         deadline = started + patience
         reply = self._await(number, data, position, event, deadline)
+        self._answered = self.epoch, self.version
         mods._look_if_changed()
         if type(reply) is Value:
             return reply.value
@@ -122,12 +125,12 @@ class Mod:
         started = time.perf_counter()
         value: Any = None
         error: ModFailure | None = None
-        epoch, version = self.epoch, self.version
+        self._answered = self.epoch, self.version
         try:
             value = self.call(event, *args, timeout=timeout)
         except ModFailure as failure:
             error = failure
-            epoch, version = self.epoch, self.version
+        epoch, version = self._answered
         return Outcome(value, error, epoch, version, time.perf_counter() - started)
 
     def post(self, event: str, /, *args: Any) -> bool:

@@ -34,7 +34,7 @@ from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, Zy
 from ..shared.plan import Plan
 from ..shared.policy import Confinement, Limits
 from . import packages as packages_
-from .worker_process import WorkerProcess
+from .worker_process import STATUS_DEADLINE, WorkerProcess
 
 __all__ = ["Nursery", "WorkerProcess"]
 
@@ -121,7 +121,6 @@ class Nursery:
         self._process: subprocess.Popen[bytes] | None = None
         self._process_fd = -1
         self._control: socket.socket | None = None
-        self._zygote_fds: list[int] = []
         self._errors = -1
         self._scratch = ""
         self._stderr = ""
@@ -213,14 +212,17 @@ class Nursery:
             task.cancel()
         self._fail_waiting("the nursery is closing")
         workers = list(self._workers.values())
-        pidfds = [os.dup(worker.pidfd) for worker in workers if worker.pidfd >= 0]
         for worker in workers:
             worker.kill()
+        coming = [worker.confined for worker in workers if worker.pidfd < 0]
+        if coming and self._process is not None and self._process.poll() is None:
+            await asyncio.wait(coming, timeout=STATUS_DEADLINE)  # so that they too are seen to end
+        dying = [os.dup(worker.pidfd) for worker in workers if worker.pidfd >= 0]
         self._kill_zygote()
-        for fd in (*pidfds, *self._zygote_fds, self._process_fd):
+        for fd in (*dying, self._process_fd):
             if fd >= 0:
                 await _gone(fd)
-        for fd in pidfds:
+        for fd in dying:
             os.close(fd)
         for worker in workers:
             worker.close()
@@ -244,7 +246,7 @@ class Nursery:
 
     @property
     def zygote_pid(self) -> int:
-        """The pid of the process that was started (stage 0); 0 before start and after close."""
+        """The zygote's pid; 0 before start and after close."""
         return self._process.pid if self._process else 0
 
     # Spares
@@ -383,7 +385,6 @@ class Nursery:
     def _handle(self, report: ZygoteReport, fds: list[int]) -> None:
         worker = None if isinstance(report, ZygoteUp) else self._workers.get(report.serial)
         if isinstance(report, ZygoteUp):
-            self._zygote_fds = fds
             if self._up is not None and not self._up.done():
                 self._up.set_result(report)
         elif isinstance(report, Forked) and len(fds) == 1:
@@ -451,12 +452,9 @@ class Nursery:
                 waiter.set_exception(MachineError(reason))
 
     def _kill_zygote(self) -> None:
-        """Init first: its end takes the whole namespace along, and stage 0 can then report and clear away."""
-        targets = self._zygote_fds or [self._process_fd]
-        for fd in targets:
-            if fd >= 0:
-                with contextlib.suppress(ProcessLookupError, OSError):
-                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+        if self._process_fd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._process_fd, signal.SIGKILL)
 
     def _let_go(self) -> None:
         loop = asyncio.get_running_loop()
@@ -467,9 +465,6 @@ class Nursery:
             loop.remove_reader(self._process_fd)
             os.close(self._process_fd)
             self._process = None
-        for fd in self._zygote_fds:
-            os.close(fd)
-        self._zygote_fds = []
         if self._control is not None:
             loop.remove_reader(self._control)
             self._control.close()

@@ -3,6 +3,7 @@
 Against reload floods (one bucket per mod) and log floods. Pure: every call is told the time.
 """
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -11,15 +12,15 @@ class TokenBucket:
     """Holds up to `burst` tokens and gains `rate` of them a second. Starts full."""
 
     rate: float
-    """Tokens a second, > 0."""
+    """Tokens a second, at least 0."""
     burst: float
-    """Most tokens it holds, > 0: what may be spent at once after a calm."""
+    """Most tokens it holds, at least 0 (then nothing passes): what may be spent at once after a calm."""
     _tokens: float = field(init=False)
     _at: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if not (self.rate > 0 and self.burst > 0):
-            raise ValueError(f"a bucket needs a rate and a burst above 0, not {self.rate} and {self.burst}")
+        if not (self.rate >= 0 and self.burst >= 0):
+            raise ValueError(f"a bucket has no rate or burst below 0: {self.rate}, {self.burst}")
         self._tokens = self.burst
 
     def take(self, now: float, count: float = 1.0) -> bool:
@@ -31,11 +32,12 @@ class TokenBucket:
         return True
 
     def wait(self, now: float, count: float = 1.0) -> float:
-        """Seconds from `now` until `count` tokens are there; 0.0: they are. `inf` when `count` exceeds the burst."""
+        """Seconds from `now` until `count` tokens are there; 0.0: they are. `inf`: they never will be."""
         self._fill(now)
-        if count > self.burst:
-            return float("inf")
-        return max(0.0, (count - self._tokens) / self.rate)
+        missing = count - self._tokens
+        if missing <= 0:
+            return 0.0
+        return missing / self.rate if self.rate and count <= self.burst else math.inf
 
     def _fill(self, now: float) -> None:
         if self._at is None or now <= self._at:  # time given out of order gains nothing, and costs nothing

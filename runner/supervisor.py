@@ -64,6 +64,7 @@ class Supervisor:
         self._attachment: Attachment | None = None
         self._sessions = 0
         self._started = False
+        self._closed = False
         self._settling: set[asyncio.Future[None]] = set()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,7 +158,7 @@ class Supervisor:
             return
         self._attachment = None
         self.attached = False
-        for lane in self.lanes.values():
+        for lane in () if self._closed else self.lanes.values():
             lane.look()
             lane.adopt_for_absent_game()
         if self.on_detached is not None:
@@ -231,6 +232,7 @@ class Supervisor:
 
     async def close(self) -> None:
         """on_unload for every live mod, within GOODBYE; then leave nothing: no process, mapping or descriptor."""
+        self._closed = True
         await self.source.close()
         for task in self._tasks:
             task.cancel()

@@ -114,7 +114,7 @@ class Switchboard:
     def publish(self, index: int, epoch: int, slot: int) -> None:
         """Make the game find a new epoch. Everything it will read in that slot was stored before."""
         self.board.store64(word_offset(index), word_of(epoch, slot))
-        self._announce()
+        self.announce()
 
     def publish_nobody(self, index: int, epoch: int) -> None:
         """A new epoch that says that nobody serves."""
@@ -124,7 +124,7 @@ class Switchboard:
     def mark_dead(self, index: int, slot: int, epoch: int) -> None:
         """The worker that `epoch` put into `slot` is gone. The caller wakes whoever waits on its channel."""
         self.board.store64(dead_offset(index, slot), epoch)
-        self._announce()
+        self.announce()
 
     def adopted(self, index: int) -> int:
         """The word the game adopted last."""
@@ -139,7 +139,8 @@ class Switchboard:
         self.page.store64(adopted_offset(index), word)
         self.page.store64(left_offset(index), epoch_of(word))
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
+        """Make the game look at every mod again."""
         self.board.add32(GENERATION)
         self.board.wake(GENERATION)
 

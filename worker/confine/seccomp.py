@@ -74,7 +74,7 @@ PROT_EXEC: Final = 4
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
-FCNTL: Final = (0, 1, 2, 3, 5, 6, 1030)  # DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, DUPFD_CLOEXEC
+FCNTL: Final = (0, 1, 2, 3, 5, 6, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, DUPFD_CLOEXEC, GET_SEALS
 PRCTL: Final = (2, 3, 15, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
 
 _WORD: Final = 0xFFFFFFFF
@@ -108,7 +108,7 @@ def library() -> ModuleType:
 
 
 def compile_program(mode: Confinement) -> SeccompProgram:
-    """In the zygote's first stage: the allow-list as BPF. Raises LayerMissing."""
+    """In the zygote: the allow-list as BPF. Raises LayerMissing."""
     lib = library()
     rules = lib.SyscallFilter(lib.ERRNO(errno.EPERM))
     rules.set_attr(lib.Attr.ACT_BADARCH, lib.KILL_PROCESS)
