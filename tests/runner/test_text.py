@@ -1,0 +1,64 @@
+"""Whatever a mod writes, what is shown obeys nothing and is bounded."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fumehood.runner.text import LONGEST_MESSAGE, escape, escape_diagnostic
+from fumehood.shared.messages import Diagnostic, pack
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=300)
+
+
+@given(ANY, st.booleans())
+def test_nothing_unprintable_is_left(text, lines):
+    shown = escape(text, 10_000, lines=lines)
+    assert all(char.isprintable() or (lines and char in "\n\t") for char in shown)
+    shown.encode()
+
+
+@given(ANY, st.integers(1, 50))
+def test_it_is_bounded_and_says_what_was_cut(text, limit):
+    shown = escape(text, limit)
+    assert len(shown) <= limit * 10 + 40
+    assert ("more characters)" in shown) >= (len(text) > limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ünïcödé 天気 🌦", "plain ünïcödé 天気 🌦"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("\x9b2J", "\\x9b2J"),
+        ("gpj.\u202eexe", "gpj.\\u202eexe"),
+        ("a\u2066b\u2069", "a\\u2066b\\u2069"),
+        ("one\r\ntwo\tthree", "one\\x0d\\x0atwo\\x09three"),
+        ("\u2028\ufeff\u200b", "\\u2028\\ufeff\\u200b"),
+        ("\udc80", "\\udc80"),
+        ("\U000e0041", "\\U000e0041"),
+        ("C:\\mods\\x.py", "C:\\mods\\x.py"),
+    ],
+)
+def test_each_kind_of_trick(text, shown):
+    assert escape(text) == shown
+
+
+def test_lines_keep_newline_and_tab_but_not_carriage_return():
+    assert escape("a\tb\r\nc\x00", lines=True) == "a\tb\\x0d\nc\\x00"
+
+
+def test_piles_of_combining_marks_are_cut():
+    assert escape("e\u0301") == "e\u0301"
+    assert escape("z" + "\u0310" * 5) == "z\u0310\u0310\u0310\\u0310\\u0310"
+
+
+@given(ANY, st.integers())
+def test_a_diagnostic_is_safe_in_every_field(text, number):
+    safe = escape_diagnostic(
+        Diagnostic(text, text, text * 20, text, number, number, number, text, text * 100)
+    )
+    pack(safe)
+    for name in ("stage", "kind", "file", "source"):
+        assert getattr(safe, name).isprintable()
+    assert len(safe.message) <= LONGEST_MESSAGE * 10 + 40
+    assert 0 <= safe.line <= 10_000_000
