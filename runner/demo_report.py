@@ -95,17 +95,15 @@ class Result:
         ended = [run for run in self.runs if run.ended]
         right = sum(not run.wrong for run in ended)
         times = "   ".join(f"{name} {frames[f'{name}_ms']:.1f} ms" for name in ("p50", "p99", "max"))
+        refused, back, gone = map(self.count, (Verdict.REFUSED, Verdict.ROLLED_BACK, Verdict.UNLOADED))
         drawn = "drawing included" if self.drawn else "nothing drawn"
         lines = [
             ("interrupted" if self.interrupted else "done")
             + f" after {self.seconds:.1f} s, {self.mods} mods, confinement {self.confinement}",
             f"steps         {right} of {len(SCRIPT)} ended as expected",
-            f"reloads       {self.count(Verdict.LIVE)} live, {self.count(Verdict.REFUSED)} refused, "
-            f"{self.count(Verdict.ROLLED_BACK)} rolled back, {self.count(Verdict.UNLOADED)} unloaded",
+            f"reloads       {self.count(Verdict.LIVE)} live, {refused} refused, {back} rolled back, {gone} unloaded",
             f"save to live  p50 {live['p50']:.1f} ms   p99 {live['p99']:.1f} ms   max {live['max']:.1f} ms",
-            "frame times   "
-            + "   ".join(f"{name} {frames[f'{name}_ms']:.1f} ms" for name in ("p50", "p99", "max"))
-            + f"   ({drawn}; one is due every {frames['period_ms']:.1f} ms)",
+            f"frame times   {times}   ({drawn}; one is due every {frames['period_ms']:.1f} ms)",
             f"frames late   {frames['late']} of {frames['count']}, {frames['skipped']} skipped",
         ]
         lines += [f"NOT AS EXPECTED  {run.step.name}: {run.wrong}" for run in ended if run.wrong]
