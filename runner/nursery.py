@@ -53,7 +53,9 @@ _unpack = unpacker(ZygoteReport, "the zygote")
 
 def environment() -> dict[str, str]:
     """The zygote's whole environment: no secret of the game's can stand on its initial stack."""
-    one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+    one_thread = dict.fromkeys(
+        ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    )
     return {"LC_CTYPE": "C.UTF-8", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **one_thread}
 
 
@@ -71,7 +73,9 @@ def plan_file(plan: Plan) -> int:
     return fd
 
 
-def make_plan(confinement: Confinement, packages: Sequence[str], entry: str = "", extra: dict[str, str] | None = None) -> Plan:
+def make_plan(
+    confinement: Confinement, packages: Sequence[str], entry: str = "", extra: dict[str, str] | None = None
+) -> Plan:
     """Find everything the zygote must see. `extra`: further modules by name and place. Raises ConfigError."""
     found = packages_.locate(packages)
     more = extra or {}
@@ -329,7 +333,9 @@ class Nursery:
         assert self._control is not None  # noqa: S101 (_check_open saw to it)
         self._serial += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # non-blocking for the worker too: print() never hangs
+        reading, writing = os.pipe2(
+            os.O_CLOEXEC | os.O_NONBLOCK
+        )  # non-blocking for the worker too: print() never hangs
         worker = WorkerProcess(self._serial, ours, reading)
         worker.limits = limits
         self._workers[worker.serial] = worker

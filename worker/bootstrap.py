@@ -37,49 +37,50 @@ class Prepared(NamedTuple):
     readable: list[str]
     filter: syscalls.SeccompProgram
     zygote: int
-    """Pid of the zygote as its workers see it; 0 from a pid namespace below it."""
-
-
-class _Stopwatch:
-    """Microseconds per step, for the Confined message."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, float] = {}
-        self._last = time.perf_counter_ns()
-
-    def __call__(self, step: str) -> None:
-        now = time.perf_counter_ns()
-        self.steps[step] = (now - self._last) / 1000
-        self._last = now
+    """A pidfd of the zygote's."""
 
 
 def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str) -> dict[str, float]:
-    """In a fresh fork of the zygote: the confinement list. Returns microseconds per step."""
-    done = _Stopwatch()
+    """In a fresh fork of the zygote: run the list. Returns microseconds per step."""
     full = prepared.confinement is Confinement.FULL
+    steps: dict[str, float] = {}
+    last = time.perf_counter_ns()
     # fmt: off
-    os.setsid();                                                                              done("session")
-    namespaces.die_with_parent(prepared.zygote);                                              done("die with parent")
-    if full: root.mount_scratch(limits.scratch_bytes, limits.scratch_inodes)                  # noqa: E701 (the list is read as a table)
-    os.chdir(scratch);                                                                        done("scratch")
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0));                              done("batch")
-    ruleset = prepared.ruleset if full else landlock.build(prepared.readable, [scratch])
-    rlimits.apply(limits, prepared.base);                                                     done("rlimits")
-    capabilities.drop_all(lock=full);                                                         done("capabilities")
-    landlock.restrict(ruleset);                                                               done("landlock")
-    fds.arrange(prepared.null, errors, commands);                                             done("descriptors")
-    seeds.renew();                                                                            done("seeds")
-    faulthandler.enable(2)
-    faulthandler.register(signal.SIGUSR1, 2, all_threads=True);                               done("faulthandler")
-    prepared.filter.install();                                                                done("seccomp")
+    for name, step in (
+        ("session",         os.setsid),
+        ("die with parent", lambda: namespaces.die_with(prepared.zygote)),
+        ("scratch",         lambda: root.enter_scratch(scratch, limits.scratch_bytes, limits.scratch_inodes, mount=full)),
+        ("batch",           lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
+        ("rlimits",         lambda: rlimits.apply(limits, prepared.base)),
+        ("capabilities",    lambda: capabilities.drop_all(lock=full)),
+        ("landlock",        lambda: landlock.restrict(prepared.ruleset, prepared.readable, scratch)),
+        ("descriptors",     lambda: fds.arrange(prepared.null, errors, commands)),
+        ("seeds",           lambda: seeds.renew(scratch)),
+        ("faulthandler",    report_faults),
+        ("seccomp",         prepared.filter.install),
+    ):
+        step()
+        now = time.perf_counter_ns()
+        steps[name] = (now - last) / 1000
+        last = now
     # fmt: on
-    return done.steps
+    return steps
 
 
-def become_worker(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str) -> NoReturn:
-    """In a fresh fork of the zygote: confine, report, go on in the entry function. Never returns, whatever happens."""
+def report_faults() -> None:
+    """Tracebacks of fatal signals, and on SIGUSR1, to fd 2: how the supervisor asks a hanging worker where it is."""
+    faulthandler.enable(2)
+    faulthandler.register(signal.SIGUSR1, 2, all_threads=True)
+
+
+def become_worker(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str, began: int) -> NoReturn:
+    """In a fresh fork of the zygote: confine, report, go on in the entry function. Never returns, whatever happens.
+
+    `began`: when the zygote took the request, in perf_counter_ns.
+    """
     try:
-        steps = confine(prepared, limits, errors, commands, scratch)
+        steps = {"fork": (time.perf_counter_ns() - began) / 1000}
+        steps |= confine(prepared, limits, errors, commands, scratch)
         channel = _adopt(fds.COMMANDS)
         os.write(fds.COMMANDS, pack(Confined(steps)))
     except BaseException:  # noqa: BLE001 (a fork must not return into the zygote's loop, whatever it raises)

@@ -3,7 +3,9 @@
 import os
 import select
 import shutil
+import signal
 import socket
+import time
 from collections import deque
 from pathlib import Path
 from typing import Final
@@ -15,7 +17,7 @@ from ..shared.errors import ProtocolError
 from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, pack, unpacker
 from ..shared.policy import Confinement, Limits
 from .bootstrap import Prepared, become_worker
-from .confine import root, syscalls
+from .confine import LayerMissing, namespaces, root, syscalls
 
 _LIMIT: Final = 16 * 1024
 """Longest packet from the supervisor, bytes: a Fork with every limit is under 1 KiB."""
@@ -32,7 +34,7 @@ class Forks:
         self._prepared = prepared
         self._scratch = scratch
         self._full = prepared.confinement is Confinement.FULL
-        self._own_namespace = os.pidfd_open(os.getpid())
+        self._new = syscalls.CLONE_NEWPID if self._full else 0
         self._serials: dict[int, int] = {}  # pidfd → serial
         self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._poll = select.poll()
@@ -69,24 +71,37 @@ class Forks:
                 os.close(fd)
         return True
 
+    def rehearse(self) -> None:
+        """Fork once for nothing, so that a kernel that refuses it is named before the zygote says that it is up."""
+        try:
+            pid = syscalls.fork(self._new)
+        except OSError as error:
+            raise LayerMissing("pid namespace", error.strerror, namespaces.why_not(error)) from error
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+
     def _fork(self, request: Fork, commands: int, errors: int) -> None:
         """Fork one worker. In the child this never returns."""
+        began = time.perf_counter_ns()
         limits = msgspec.convert(request.limits, Limits)
         scratch = root.SCRATCH if self._full else self._own_folder(request.serial)
-        if self._full:
-            syscalls.unshare(syscalls.CLONE_NEWPID)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                self._control.detach()  # close_range closes it; a finalizer later would close whoever has its number
-                become_worker(self._prepared, limits, errors, commands, scratch)
-        finally:
-            if self._full:  # in the parent alone: the child never comes here
-                syscalls.setns(self._own_namespace, syscalls.CLONE_NEWPID)
+        pid = syscalls.fork(self._new)
+        if pid == 0:
+            self._control.detach()  # close_range closes it; a finalizer later would close whoever has its number then
+            become_worker(self._prepared, limits, errors, commands, scratch, began)
         pidfd = os.pidfd_open(pid)
         self._serials[pidfd] = request.serial
         self._poll.register(pidfd, select.POLLIN)
         self._send(Forked(request.serial), (os.dup(pidfd),))
+
+    def clear_away(self) -> None:
+        """The supervisor is gone: kill what is left, and remove the workers' folders."""
+        for pidfd in self._serials:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        if not self._full:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _own_folder(self, serial: int) -> str:
         path = Path(self._scratch, str(serial))

@@ -96,7 +96,7 @@ def _extension_name(file: str) -> str:
 
 
 def import_all(stdlib: list[str], packages: dict[str, str], named: list[str]) -> dict[str, str]:
-    """In the zygote's first stage: import everything. Returns the modules that would not, and why.
+    """In the zygote: import everything. Returns the modules that would not, and why.
 
     `stdlib`: the standard library's folders; `packages`: folder or file of each other top-level module that may be
     imported; `named`: those that shall be.
@@ -123,10 +123,6 @@ def _try(name: str, failed: dict[str, str]) -> None:
         failed[name] = f"{type(error).__name__}: {error}"
 
 
-def tasks(proc: int) -> int:
-    """How many threads this process has, through `proc`, a descriptor of a /proc folder."""
-    fd = os.open("self/task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=proc)
-    try:
-        return len(os.listdir(fd))
-    finally:
-        os.close(fd)
+def tasks() -> int:
+    """How many threads this process has."""
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208 (only the count matters)

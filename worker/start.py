@@ -25,7 +25,9 @@ class Gate:
         self._stdlib = stdlib
         self._packages = packages
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if path is not None or name in self._packages or name in sys.builtin_module_names:
             return None  # the finders behind this one
         spec = PathFinder.find_spec(name, self._stdlib)

@@ -2,25 +2,23 @@
 
 ::
 
-    supervisor ──exec──▶ stage 0          trusted, outside: imports, opens, compiles; then only waits
-                           └─fork─▶ init       pid 1 of the namespaces: reaps; all die with it
-                                      └─fork─▶ zygote      single-threaded, one poll loop
-                                                 └─fork─▶ worker    pid 1 of a pid namespace of its own
+    supervisor ──exec──▶ zygote                 python -I -S, scrubbed environment, single-threaded, one poll loop
+                           └─clone(NEWPID)─▶ worker   pid 1 of a pid namespace of its own
 
-In the reduced mode there are no namespaces, so no init: stage 0 forks the zygote itself, and clears the workers' folders
-away after it.
+Everything is imported before any namespace is entered: extension modules and the shared libraries they need can lie
+anywhere, and must be mapped executable; the private root then needs to hold no library and nothing executable.
 
-Why the zygote is not pid 1: its forks, each pid 1 of its own namespace, would share OpenSSL's random generator, which
-notices a fork by the pid. Why everything is imported in stage 0, before any namespace: extension modules and the shared
-libraries they need can be anywhere, and must be mapped executable; the private root then needs to hold neither. The pages
-are shared by all four, so that init and stage 0 cost almost nothing.
+Rejected: a pid namespace for the zygote with a reaper as its pid 1, and `unshare(NEWPID)`, fork, `setns` back for each
+worker. The two forks between the exec and the zygote make every page of the zygote's a copy shared three ways, and a
+fork of such a process took 1.2 to 2.6 ms where this takes 0.6; and `setns` back needs power over the namespace outside,
+so the reaper could not be left out. What it gave, that all die with the zygote, PR_SET_PDEATHSIG gives: no worker can
+take that back, and its kernel-sent SIGKILL cannot be blocked. (The zygote must not be pid 1 in any case: workers, pid 1
+each, would share OpenSSL's random generator, which tells a fork by its pid.)
 """
 
 import gc
 import importlib
 import os
-import shutil
-import signal
 import socket
 import sys
 from typing import Any, Final, NoReturn
@@ -35,7 +33,7 @@ from ..shared.plan import Plan
 from ..shared.policy import Confinement
 from . import preload
 from .bootstrap import Entry, Prepared
-from .confine import LayerMissing, capabilities, fds, identity, landlock, namespaces, rlimits, root, seccomp
+from .confine import LayerMissing, capabilities, identity, landlock, namespaces, rlimits, root, seccomp
 from .forks import Forks
 
 _HIDDEN: Final = ("site-packages", "dist-packages")
@@ -43,115 +41,56 @@ _HIDDEN: Final = ("site-packages", "dist-packages")
 
 
 def main(control: int, raw_plan: dict[str, Any]) -> NoReturn:
-    """Stage 0. Ends with the status of what it started, or UNAVAILABLE and one line on stderr that names a layer."""
+    """The zygote, from its exec to its end. UNAVAILABLE and one line on stderr that names a layer: it is missing."""
     try:
-        status = _stage0(msgspec.convert(raw_plan, Plan), control)
+        serve(msgspec.convert(raw_plan, Plan), control)
     except MachineError as error:
         sys.stderr.write(f"{error}\n")
         sys.stderr.flush()
-        status = Exit.UNAVAILABLE
-    os._exit(status)
+        os._exit(Exit.UNAVAILABLE)
+    os._exit(Exit.OK)
 
 
-def _stage0(plan: Plan, control: int) -> int:
-    """Stage 0: what is done once, for all workers, in order. Returns the exit status of init or the zygote."""
-    namespaces.die_with_parent(plan.parent)
+def serve(plan: Plan, control: int) -> None:
+    """What is done once, for all workers, in order; then forks, until the supervisor closes the control socket."""
     full = plan.confinement is Confinement.FULL
+    namespaces.die_with_parent(plan.parent)
     stdlib = [path for path in sys.path if path not in plan.search and os.path.exists(path)]  # noqa: PTH110 (strings)
-    supervisor = os.pidfd_open(plan.parent)
     entry = _entry(plan.entry)
     unimportable = preload.import_all(stdlib, plan.packages, plan.named)
     program = seccomp.compile_program(plan.confinement)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    prove_single_threaded(proc)
+    prove_single_threaded()
     rlimits.volunteer_for_oom()
-    gc.collect()
-    gc.freeze()
+    rlimits.raise_descriptors()
     visible = visible_paths(plan, stdlib)
-    if full:
-        enter_private_root(visible, [f"{path}/{name}" for path in stdlib for name in _HIDDEN])
-    else:
-        leave_privilege(visible)
-        os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
-    namespaces.die_with_parent(plan.parent)
-    prepared = Prepared(plan.confinement, entry, 0, null, -1, visible, program, 0)
-    lifeline, held = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(held)
-        os.close(supervisor)
-        namespaces.die_with_parent(None)
-        if namespaces.ended(lifeline):
-            os._exit(Exit.OK)
-        if full and (zygote := os.fork()):
-            _be_init(zygote)
-        os.close(lifeline)
-        _be_zygote(prepared, plan, control, proc, unimportable)
-    return _wait(child, supervisor, held, plan)
-
-
-def _wait(child: int, supervisor: int, lifeline: int, plan: Plan) -> int:
-    """Stage 0, to its end: nothing open but what it waits on, no capability. Returns the exit status for its own."""
-    fds.close_all_but(supervisor, lifeline)
-    capabilities.drop_all(lock=plan.confinement is Confinement.FULL)
-    if plan.confinement is Confinement.REDUCED:
-        # There is a folder to clear away, so the supervisor's death may not kill this process: it looks for it.
-        namespaces.outlive_parent()
-        namespaces.wait_for_any(os.pidfd_open(child), supervisor)
-        os.kill(child, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if plan.scratch:
-        shutil.rmtree(plan.scratch, ignore_errors=True)
-    return status if status >= 0 else Exit.INTERNAL
-
-
-def _be_init(zygote: int) -> NoReturn:
-    """Pid 1 of the namespaces: holds nothing, reaps whoever is left without a parent, ends when the zygote does.
-
-    Its end is the end of every process in these namespaces: the kernel sees to that.
-    """
-    fds.close_all_but()
-    capabilities.drop_all(lock=True)
-    while True:
-        pid, status = os.wait()
-        if pid == zygote:
-            code = os.waitstatus_to_exitcode(status)
-            os._exit(code if code >= 0 else Exit.INTERNAL)
-
-
-def _be_zygote(prepared: Prepared, plan: Plan, control: int, proc: int, unimportable: dict[str, str]) -> NoReturn:
-    """The zygote proper: the last of its own confinement, then ZygoteUp, then forks until the supervisor is gone."""
-    full = plan.confinement is Confinement.FULL
-    namespaces.die_with_parent(1 if full else None)
-    layers = {
-        kind: "on" if full else "off: reduced mode"
-        for kind in (*map("{} namespace".format, namespaces.KINDS), "private root")
-    }
+    base = rlimits.address_space()
     ruleset = -1
     if full:
+        enter_private_root(visible, [f"{path}/{name}" for path in stdlib for name in _HIDDEN])
         capabilities.forbid_new()
-        ruleset = landlock.build(prepared.readable, [root.OWN])
-    layers |= {"rlimits": "on", "capabilities": "on", "Landlock": landlock.describe(), "seccomp": "on"}
-    prove_single_threaded(proc)
-    base = rlimits.address_space(proc)
-    os.close(proc)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a TextIOWrapper, as at every start
-    prepared = prepared._replace(base=base, ruleset=ruleset, zygote=0 if full else os.getpid())
+        ruleset = landlock.build(visible, [root.OWN])
+        namespaces.die_with_parent(plan.parent)  # once more: changes of credentials have taken it back
+    else:
+        leave_privilege(visible)
+        namespaces.outlive_parent()  # there are folders to clear away: it ends at the end of the control socket
+        os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
+    _set_up_streams(root.SCRATCH if full else plan.scratch)
     channel = socket.socket(fileno=control)
+    prepared = Prepared(plan.confinement, entry, base, null, ruleset, visible, program, os.pidfd_open(os.getpid()))
     forks = Forks(channel, prepared, plan.scratch)
-    pidfds = [os.pidfd_open(pid) for pid in ((os.getpid(), 1) if full else (os.getpid(),))]
-    packets.send(channel, pack(ZygoteUp(layers, unimportable, base)), tuple(pidfds))
-    for pidfd in pidfds:
-        os.close(pidfd)
+    forks.rehearse()
     gc.collect()
     gc.freeze()
-    forks.serve()
-    os._exit(Exit.OK)
+    packets.send(channel, pack(ZygoteUp(_layers(full), unimportable, base)))
+    try:
+        forks.serve()
+    finally:
+        forks.clear_away()
 
 
 def enter_private_root(visible: list[str], hidden: list[str]) -> None:
-    """In stage 0: namespaces and root. Root takes the folders it will show before it gives up what lets it read them."""
+    """Namespaces and root. As root: first take the folders it will show, then give up what lets it read them."""
     taken: dict[str, int] | None = None
     if os.geteuid() == 0:
         try:
@@ -166,9 +105,9 @@ def enter_private_root(visible: list[str], hidden: list[str]) -> None:
 
 
 def leave_privilege(visible: list[str]) -> None:
-    """In stage 0, reduced mode: no capability, nothing to be gained, and root becomes nobody in particular."""
+    """Reduced mode: no capability, nothing to be gained, and root becomes nobody in particular."""
     as_root = os.geteuid() == 0
-    keep = as_root and bool(identity.as_unprivileged(lambda: root.unreadable(visible)))
+    keep = as_root and identity.as_unprivileged(lambda: root.unreadable(visible))
     capabilities.forbid_new(bounding=as_root)
     if as_root:
         identity.drop_root(keep_file_access=keep)
@@ -181,13 +120,25 @@ def visible_paths(plan: Plan, stdlib: list[str]) -> list[str]:
     return list(dict.fromkeys([*stdlib, *own, *plan.packages.values(), *plan.companions]))
 
 
-def prove_single_threaded(proc: int) -> None:
+def prove_single_threaded() -> None:
     """Raises MachineError when a preloaded package has started a thread: its locks would be copied as they stand."""
-    if (count := preload.tasks(proc)) > 1:
+    if (count := preload.tasks()) > 1:
         raise MachineError(
-            f"a preloaded package started {count - 1} thread(s), which forks do not survive. Name fewer packages, or one "
-            "that starts its threads when it is used."
+            f"a preloaded package started {count - 1} thread(s), which forks do not survive. "
+            "Name fewer packages, or one that starts its threads when it is used."
         )
+
+
+def _set_up_streams(scratch: str) -> None:
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a TextIOWrapper, as at every start
+    os.environ["HOME"] = os.environ["TMPDIR"] = scratch
+
+
+def _layers(full: bool) -> dict[str, str]:
+    """For ZygoteUp: layer name to "on", or why it is off. Whatever failed has raised before this."""
+    of_namespaces = (*(f"{kind} namespace" for kind in namespaces.KINDS), "private root")
+    layers = dict.fromkeys(of_namespaces, "on" if full else "off: reduced mode")
+    return layers | {"rlimits": "on", "capabilities": "on", "Landlock": landlock.describe(), "seccomp": "on"}
 
 
 def _entry(name: str) -> Entry:

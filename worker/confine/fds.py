@@ -1,4 +1,4 @@
-"""Descriptors. A worker's: 0 reads nothing, 1 and 2 are its stderr pipe, 3 its command socket. No other."""
+"""The descriptors of a worker: 0 reads nothing, 1 and 2 are its stderr pipe, 3 its command socket. No other."""
 
 import fcntl
 import os
@@ -15,12 +15,3 @@ def arrange(null: int, errors: int, commands: int) -> None:
     for target, source in enumerate(sources):
         os.dup2(source, target, inheritable=False)
     syscalls.close_range(COMMANDS + 1)
-
-
-def close_all_but(*kept: int) -> None:
-    """Close every descriptor, the standard ones too, except these."""
-    first = 0
-    for fd in (*sorted(kept), 0x7FFFFFFF):
-        if fd > first:
-            syscalls.close_range(first, fd - 1)
-        first = fd + 1

@@ -39,7 +39,7 @@ def as_unprivileged(ask: Callable[[], object]) -> bool:
 
 
 def drop_root(keep_file_access: bool = False) -> None:
-    """In the zygote's first stage, as root: become nobody in particular. Capabilities go with the uid.
+    """In the zygote, as root: become nobody in particular. Capabilities go with the uid.
 
     `keep_file_access`: files go on being judged as root's own (fsuid), without its power to override: in the reduced
     mode an interpreter under /root could not be read otherwise. Landlock says which files.
@@ -57,7 +57,9 @@ def drop_root(keep_file_access: bool = False) -> None:
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     except OSError as error:
         raise LayerMissing(
-            "unprivileged user", error, "Run fumehood as an ordinary user, or give the container CAP_SETUID, CAP_SETGID."
+            "unprivileged user",
+            error,
+            "Run fumehood as an ordinary user, or give the container CAP_SETUID, CAP_SETGID.",
         ) from error
 
 

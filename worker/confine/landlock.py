@@ -10,9 +10,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_DIR, _REMOVE_FILE = (1 << 
 _MAKE_DIR, _MAKE_REG, _MAKE_SYM, _REFER, _TRUNCATE, _IOCTL_DEV = (1 << bit for bit in (7, 8, 12, 13, 14, 15))
 
 READ: Final = _READ_FILE | _READ_DIR
-WRITE: Final = (
-    READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
-)
+WRITE: Final = READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
 _OF_A_FILE: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 """What may stand in a rule on a file that is no folder; the kernel refuses the rest with EINVAL."""
 
@@ -75,6 +73,9 @@ def _allow(ruleset: int, path: str, access: int) -> None:
         os.close(fd)
 
 
-def restrict(ruleset: int) -> None:
-    """In a worker: apply for good. Needs no_new_privs."""
-    syscalls.landlock_restrict_self(ruleset)
+def restrict(ruleset: int, readable: list[str], scratch: str) -> None:
+    """In a worker: apply for good. `ruleset` -1: build one first, since the scratch is this worker's alone.
+
+    Needs no_new_privs.
+    """
+    syscalls.landlock_restrict_self(build(readable, [scratch]) if ruleset < 0 else ruleset)

@@ -1,4 +1,7 @@
-"""Namespaces: what the zygote and its workers can name at all. Made once, in the zygote; a worker adds a pid and a mount one."""
+"""Namespaces: what the zygote and its workers can name at all.
+
+Made once, in the zygote; each worker is born into a pid namespace of its own and adds a mount namespace.
+"""
 
 import errno
 import os
@@ -24,13 +27,22 @@ KINDS: Final = {
 }
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """SIGKILL this process when its parent thread ends. `parent`: its pid; if it is gone already, end at once.
+def die_with_parent(parent: int) -> None:
+    """In the zygote: SIGKILL this process when its parent thread ends. `parent`: its pid; if it is gone, end at once.
 
-    A change of credentials clears the setting: call it again after each.
+    A change of credentials takes the setting back: call it again after each.
     """
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def die_with(zygote: int) -> None:
+    """In a worker: the same. `zygote`: its pidfd, since a parent outside the pid namespace has no number here."""
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(zygote, select.POLLIN)
+    if poll.poll(0):
         os._exit(0)
 
 
@@ -39,27 +51,12 @@ def outlive_parent() -> None:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 0)
 
 
-def wait_for_any(*pidfds: int) -> None:
-    """Sleep until one of these processes has ended."""
-    poll = select.poll()
-    for pidfd in pidfds:
-        poll.register(pidfd, select.POLLIN)
-    poll.poll()
-
-
-def ended(lifeline: int) -> bool:
-    """Whether the other end of a pipe is closed: how a pid namespace's pid 1, who sees no parent, asks for it."""
-    poll = select.poll()
-    poll.register(lifeline, 0)
-    return bool(poll.poll(0))
-
-
 def enter_all() -> None:
-    """In the zygote's first stage, unprivileged: new namespaces of every kind, ids mapped. The next fork is pid 1."""
+    """In the zygote, unprivileged: new namespaces of every kind but pid, ids mapped. Each worker gets a pid namespace."""
     uid, gid = os.geteuid(), os.getegid()
     enter_user(uid, gid)
     for kind, flag in KINDS.items():
-        if kind == "user":
+        if kind in ("user", "pid"):
             continue
         try:
             syscalls.unshare(flag)

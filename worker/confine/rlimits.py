@@ -38,17 +38,19 @@ def apply(limits: Limits, base: int) -> None:
         resource.setrlimit(which, (value, value))
 
 
-def address_space(proc: int) -> int:
-    """VmSize of this process in bytes, read through `proc`, a descriptor of a /proc folder."""
-    fd = os.open("self/statm", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-    try:
-        return int(os.read(fd, 128).split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    finally:
-        os.close(fd)
+def address_space() -> int:
+    """VmSize of this process in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def raise_descriptors() -> None:
+    """In the zygote: as many descriptors as it may have. It holds one for each worker; workers get fewer."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def volunteer_for_oom() -> None:
-    """In the zygote's first stage: when memory runs out, the kernel takes us before the game. Inherited by workers.
+    """In the zygote: when memory runs out, the kernel takes us before the game. Inherited by workers.
 
     Short of the 1000 that the supervisor gives each worker from outside, so that a worker goes before the zygote.
     """

@@ -23,10 +23,7 @@ mounted later on it."""
 SCRATCH: Final = f"{OWN}/scratch"
 
 _QUIET: Final = (
-    syscalls.MOUNT_ATTR_RDONLY
-    | syscalls.MOUNT_ATTR_NOSUID
-    | syscalls.MOUNT_ATTR_NODEV
-    | syscalls.MOUNT_ATTR_NOEXEC
+    syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
 )
 _TMPFS_FLAGS: Final = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
@@ -47,7 +44,7 @@ def take(paths: list[str]) -> dict[str, int]:
 
 
 def enter(taken: dict[str, int], hidden: list[str]) -> None:
-    """In the zygote's first stage, in its own mount namespace: put the root together, move in, let the old one go.
+    """In the zygote, in its own mount namespace: put the root together, move in, let the old one go.
 
     `hidden`: folders inside the binds to be covered by an empty one (the site-packages in a standard library).
     Descriptors of `taken` are closed.
@@ -103,8 +100,13 @@ def unreadable(paths: list[str]) -> list[str]:
     return [path for path in paths if not os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0))]  # noqa: PTH112 (Path.is_dir raises for what it may not see)
 
 
-def mount_scratch(size: int, inodes: int) -> None:
-    """In a worker: its own mount namespace, and in it a tmpfs that only it can see. Needs CAP_SYS_ADMIN still."""
-    syscalls.unshare(syscalls.CLONE_NEWNS)
-    options = f"mode=0700,size={size},nr_inodes={inodes + 1}"  # + 1: its root counts too
-    syscalls.mount("scratch", SCRATCH, "tmpfs", _TMPFS_FLAGS, options)
+def enter_scratch(path: str, size: int, inodes: int, *, mount: bool) -> None:
+    """In a worker: go to its own folder. `mount`: in a mount namespace of its own, as a tmpfs that only it can see.
+
+    Without one (reduced mode) `path` is a folder on the host's disk, and nothing bounds its size as a whole.
+    """
+    if mount:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        options = f"mode=0700,size={size},nr_inodes={inodes + 1}"  # + 1: its root counts too
+        syscalls.mount("scratch", path, "tmpfs", _TMPFS_FLAGS, options)
+    os.chdir(path)

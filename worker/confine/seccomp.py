@@ -37,9 +37,13 @@ WRITING: Final = (
 OWNING: Final = "chmod fchmod fchmodat utime utimes utimensat futimesat".split()
 """Landlock does not judge these. Allowed only inside the private root, where all that is not read-only is the worker's."""
 MEMORY: Final = "munmap mremap brk msync".split()
-TIME: Final = "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm".split()
+TIME: Final = (
+    "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm".split()
+)
 WAITING: Final = "poll ppoll select pselect6 pause restart_syscall sched_yield".split()
-SIGNALS: Final = "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack".split()
+SIGNALS: Final = (
+    "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack".split()
+)
 SELF: Final = (
     "exit exit_group getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp "
     "getsid getrusage getrlimit getpriority getcpu sched_getaffinity sched_getscheduler sched_getparam "
@@ -75,7 +79,16 @@ MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
 FCNTL: Final = (0, 1, 2, 3, 5, 6, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, DUPFD_CLOEXEC, GET_SEALS
-PRCTL: Final = (2, 3, 15, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
+PRCTL: Final = (
+    2,
+    3,
+    15,
+    16,
+    21,
+    23,
+    27,
+    39,
+)  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
 
 _WORD: Final = 0xFFFFFFFF
 REMEDY: Final = "apt-get install libseccomp2, or dnf install libseccomp, or pacman -S libseccomp"

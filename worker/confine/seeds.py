@@ -10,8 +10,12 @@ import sys
 import tempfile
 
 
-def renew() -> None:
-    """In a worker: fresh seeds for random, tempfile's names and numpy's legacy generator, if numpy is loaded."""
+def renew(scratch: str) -> None:
+    """In a worker: fresh seeds for random, tempfile's names and numpy's legacy generator, if numpy is loaded.
+
+    Temporary files go to the scratch: there is no /tmp.
+    """
+    tempfile.tempdir = scratch
     random.seed()
     tempfile._name_sequence = None  # type: ignore[attr-defined]  # it would hand every worker the same names
     numpy_random = sys.modules.get("numpy.random")
