@@ -180,8 +180,10 @@ class Game:
     def tell_failure(self, what: str, failure: ModFailure) -> None:
         """A crash is always told; a kind of other failure once a step."""
         kind = type(failure).__name__
-        if isinstance(failure, ModTimeout) and failure.handing_over:
-            return
+        if isinstance(failure, ModTimeout) and (
+            failure.handing_over or not self.runs[-1:] or failure.mod not in self.runs[-1].step.expect
+        ):
+            return  # a machine that is busy otherwise; the step's own mods are what is looked at
         key = f"{what.rsplit(maxsplit=1)[-1]} {kind}"
         if key in self.told:
             return
@@ -250,7 +252,11 @@ class Game:
         self.note("edit", step.title)
         self.saves, self.saving = run.saves(), True
         if step.delete:
+            self.scene.saved, self.scene.change = f"{step.delete} deleted", []
             self.copy.delete(step.delete)
+        else:
+            files = " ".join(dict.fromkeys(edit.file for edit in step.edits))
+            self.scene.saved, self.scene.change = f"saved {files}", self.copy.change(step.edits[-1])
         self.save_some()
 
     def save_some(self) -> None:

@@ -3,6 +3,7 @@
 A step is over when the receipts of its mods say so (or its patience ends). Pure but for `Copy`, which writes files.
 """
 
+import difflib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -133,6 +134,14 @@ class Copy:
             file.write(data)
         os.chmod(temporary, 0o644)  # noqa: PTH101 - beside os.replace, the two calls an editor makes
         os.replace(temporary, target)  # noqa: PTH105 - as above
+
+    def change(self, edit: Edit) -> list[str]:
+        """Return the lines that an edit takes away (``- ``) and brings (``+ ``), against what the copy holds now."""
+        source, now = self.original / edit.file, self.root / edit.file
+        after = edit.apply(source.read_text(encoding="utf-8") if source.exists() else "")
+        before = now.read_text(encoding="utf-8") if now.exists() else ""
+        lines = difflib.ndiff(before.splitlines(), after.splitlines())
+        return [line for line in lines if line[0] in "+-" and line[2:].strip()]
 
     def delete(self, file: str) -> None:
         """Raises OSError."""

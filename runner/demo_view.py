@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
 from rich.live import Live
@@ -24,7 +25,7 @@ from ..shared.states import Verdict
 from .demo_frames import PERIOD, Frames, quantile
 from .demo_world import HEIGHT, WIDTH, Village
 
-WIDE: Final = (118, 32)
+WIDE: Final = (124, 32)
 SMALL: Final = (78, 22)
 """Least columns and lines of a terminal for the screen with the map, and for the one without."""
 
@@ -38,6 +39,7 @@ VERDICTS: Final[dict[str, str]] = {
     Verdict.UNLOADED: "blue",
     Verdict.DOWN: "red",
 }
+COLUMNS: Final = {"mod": 12, "epoch": 5, "role": 8, "last verdict": 12, "ticks kept": 10, "µs/call": 7}
 MARKS: Final = {
     "edit": ("✎", "bold cyan"),
     "live": ("✔", "green"),
@@ -86,6 +88,10 @@ class Scene:
     diagnostic: Diagnostic | None = None
     about: str = ""
     """Whose diagnostic that is, and what came of it."""
+    saved: str = ""
+    """The file that the demo saved last."""
+    change: list[str] = field(default_factory=list)
+    """Its lines that went (``- ``) and came (``+ ``)."""
 
 
 def header(scene: Scene) -> RenderableType:
@@ -118,10 +124,12 @@ def village(scene: Scene) -> RenderableType:
 
 
 def mods(scene: Scene) -> RenderableType:
-    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1))
-    for name in ("mod", "epoch", "role", "last verdict", "ticks in state", "µs a call"):
-        numeric = name in ("epoch", "ticks in state", "µs a call")
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=True, header_style="bright_black")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name, width in COLUMNS.items():  # widths given: measuring every cell would double the time it takes
+        numeric = name in ("epoch", "ticks kept", "µs/call")
+        table.add_column(
+            name, justify="right" if numeric else "left", no_wrap=True, header_style="bright_black", width=width
+        )
     for name, row in sorted(scene.rows.items()):
         micro = f"{quantile(list(row.calls), 0.5):.0f}" if row.calls else "-"
         table.add_row(
@@ -134,6 +142,11 @@ def mods(scene: Scene) -> RenderableType:
         )
     prices = "  ".join(f"{item} {price:.2f}" for item, price in scene.prices.items())
     return Panel(table, title="mods, each in a confined process of its own", subtitle=prices or None, padding=(0, 1))
+
+
+def edit(scene: Scene) -> RenderableType:
+    lines = [Text(line, "green" if line.startswith("+") else "red", overflow="ellipsis") for line in scene.change]
+    return Panel(Text("\n", no_wrap=True, overflow="ellipsis").join(lines), title=scene.saved or "edit", padding=(0, 1))
 
 
 def frames(scene: Scene) -> RenderableType:
@@ -182,10 +195,10 @@ def explain(found: Diagnostic) -> list[tuple[str, str]]:
 
 
 def feed(scene: Scene, lines: int) -> RenderableType:
-    shown = Table.grid(padding=(0, 1))
-    shown.add_column(justify="right", no_wrap=True, style="bright_black")
-    shown.add_column(no_wrap=True)
-    shown.add_column(overflow="fold")
+    shown = Table.grid(padding=(0, 1), expand=True)
+    shown.add_column(justify="right", no_wrap=True, style="bright_black", width=5)
+    shown.add_column(no_wrap=True, width=1)
+    shown.add_column(overflow="fold", ratio=1)
     for at, kind, text in list(scene.feed)[-lines:]:
         mark, style = MARKS[kind]
         quiet = "bright_black" if kind == "say" else ""
@@ -216,13 +229,26 @@ class Face:
         head = Layout(name="header", size=1)
         if width >= WIDE[0] and height >= WIDE[1]:
             top = Layout(size=HEIGHT + 2)
-            top.split_row(Layout(name="village", size=WIDTH + 2), Layout(name="mods"))
+            right = Layout()
+            right.split_column(Layout(name="mods", size=12), Layout(name="edit"))
+            top.split_row(Layout(name="village", size=WIDTH + 2), right)
             left = Layout(size=WIDTH + 2)
             left.split_column(Layout(name="frames", size=4), Layout(name="diagnosis"))
             bottom = Layout()
             bottom.split_row(left, Layout(name="feed"))
             self.layout.split_column(head, top, bottom)
-            self.turns = ("village", "feed", "village", "mods", "village", "frames", "village", "diagnosis", "header")
+            self.turns = (
+                "village",
+                "feed",
+                "header",
+                "village",
+                "mods",
+                "frames",
+                "village",
+                "diagnosis",
+                "header",
+                "edit",
+            )  # fmt: skip - one round, one line
             self._feed_lines = height - HEIGHT - 5
         else:
             self.layout.split_column(
@@ -235,7 +261,14 @@ class Face:
 
     def fill(self, name: str) -> None:
         """Put a panel as it is now into the layout."""
-        draw = {"header": header, "village": village, "mods": mods, "frames": frames, "diagnosis": diagnosis}
+        draw = {
+            "header": header,
+            "village": village,
+            "mods": mods,
+            "edit": edit,
+            "frames": frames,
+            "diagnosis": diagnosis,
+        }
         self.layout[name].update(feed(self.scene, self._feed_lines) if name == "feed" else draw[name](self.scene))
 
 
@@ -345,4 +378,5 @@ def take_picture(scene: Scene) -> Console:
 
 def save_picture(picture: Console, file: Path) -> None:
     """Write the recording as SVG. Raises OSError."""
-    picture.save_svg(str(file), title="fumehood demo")
+    template = CONSOLE_SVG_FORMAT.replace("<svg ", '<svg xml:space="preserve" ', 1)  # some viewers drop indents else
+    picture.save_svg(str(file), title="fumehood demo", code_format=template)
