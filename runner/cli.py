@@ -224,3 +224,7 @@ def doctor(json_to: str | None) -> None:
         report = physician.collect()
         code = physician.show(report, json=json_to)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

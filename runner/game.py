@@ -237,7 +237,9 @@ class Mods:
             if left <= 0:
                 wanted = ", ".join(f"{k}={v}" for k, v in (("version", version), ("verdict", verdict)) if v is not None)
                 last = f"; the last was version {latest.version}, {latest.verdict}" if latest else "; there was none"
-                raise ModTimeout(f"no receipt of {name} with {wanted or 'anything'} within {timeout:g} s{last}", mod=name)
+                raise ModTimeout(
+                    f"no receipt of {name} with {wanted or 'anything'} within {timeout:g} s{last}", mod=name
+                )
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every mod is at rest: live, down or refused, nothing under way. False: not within `timeout` s."""
@@ -402,7 +404,9 @@ class Mods:
             raise UsageError("these mods are closed")
         if self._thread < 0:
             raise WrongThread("these mods belong to the process that made them; a fork has to connect for itself")
-        raise WrongThread("these mods belong to the thread that made them; hand work to it instead of calling from here")
+        raise WrongThread(
+            "these mods belong to the thread that made them; hand work to it instead of calling from here"
+        )
 
 
 def _after_fork() -> None:

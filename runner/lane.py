@@ -20,13 +20,15 @@ from ..shared.errors import MachineError
 from ..shared.messages import Diagnostic
 from ..shared.policy import Confinement, Intensity, Limits, Probation
 from ..shared.states import Role, Stage, Verdict
-from . import monitor, postmortem
+from . import monitor, postmortem, receipts
 from .checkpoints import Checkpoint, Checkpoints
+from .estates import Estates
 from .journal import Journal
 from .lifecycle import Lifecycle
+from .modlog import ModLog
 from .nursery import Nursery
-from .rate import TokenBucket
-from .records import ModStatus, Receipt
+from .patrol import Patrol
+from .records import ModStatus
 from .roles import Action, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
 from .seat import Seat
 from .slots import Slot, Slots
@@ -36,11 +38,9 @@ from .text import escape, escape_diagnostic
 from .worker_process import UNKNOWN_STATUS
 
 STACK_PATIENCE: Final = 0.2
-"""Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a loaded machine shows no stack."""
+"""Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a busy machine shows none."""
 FRESH_PATIENCE: Final = 0.1
 """Seconds a rehearsal waits for a fresh copy of the state; then it takes the newest checkpoint."""
-REAP_PATIENCE: Final = 2.0
-"""Seconds the successor waits for a killed predecessor to be reaped, before it takes the ring as it is."""
 
 log = logging.getLogger("fumehood.mods")
 
@@ -78,9 +78,8 @@ class Lane:
         self.snapshots: dict[str, Snapshot] = {}
         self.states = Checkpoints()
         self.diagnostic: Diagnostic | None = None
-        self.lost_posts = self.reloads = self.rollbacks = self.handler_errors = 0
-        self.resident = 0
-        self._estates: list[Seat] = []
+        self.reloads = self.rollbacks = self.handler_errors = 0
+        self._estates = Estates(self._vacate)
         self._queue: deque[Action] = deque()
         self._running = False
         self._closed = False
@@ -88,11 +87,8 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._adopted = 0
-        self._log_bucket = TokenBucket(house.limits.log_lines, house.limits.log_lines)
-        self._log_dropped = 0
-        self.sighting: monitor.Sighting | None = None
-        """The handler the monitor watches."""
-        self._patrolled = (-1, -1)
+        self._log = ModLog(name, house.limits.log_lines)
+        self._patrol = Patrol()
 
     # ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,11 +121,9 @@ class Lane:
         self._do(self.life.adopted(epoch_of(word), time.monotonic()))
         active = self.life.active
         if active is None and self.life.draining is None:
-            self._drop_estates()
-        elif active is not None and active.failed:
-            estate = next((e for e in self._estates if e.attempt == active.number), None)
-            if estate is not None:
-                self._mark_dead(estate)
+            self._estates.drop()
+        elif active is not None and active.failed and (estate := self._estates.of(active.number)) is not None:
+            self._mark_dead(estate)
 
     def accused(self, epoch: int, reason: str) -> None:
         """The game says that the worker of that epoch sent what no honest worker sends."""
@@ -219,7 +213,7 @@ class Lane:
                 await self._refresh_state()
                 seat.rehearse(self.states.newest())
                 ready: messages.Ready = await seat.expect(messages.Ready)
-                seat.stages |= _checked_stages(bound.stages) | _checked_stages({"rehearse": ready.rehearse_us})
+                seat.stages |= receipts.checked(bound.stages) | receipts.checked({"rehearse": ready.rehearse_us})
                 seat.mark("ready", time.monotonic_ns())
         except (OSError, MachineError) as error:
             self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}"))
@@ -259,35 +253,18 @@ class Lane:
     async def _begin(self, seat: Seat) -> None:
         """Everyone before it is drained or dead; gather what they never began, and start it."""
         seat.mark("drained", time.monotonic_ns())
-        gone = [e.worker.exited for e in self._estates if e.worker is not None and not e.worker.exited.done()]
-        if gone:
-            await asyncio.wait(gone, timeout=REAP_PATIENCE)
-        if seat.retired:
-            return
-        inheritance = [frame for estate in self._estates for frame in estate.remaining()]
-        self._bury()
-        self._start(seat, self.states.newest(), inheritance)
+        await self._estates.reaped()
+        if not seat.retired:
+            self._start(seat, self.states.newest(), self._estates.share_out())
 
     def _start(self, seat: Seat, state: Checkpoint | None, inheritance: list[bytes]) -> None:
-        active = self.life.active
-        assert active is not None and active.number == seat.attempt, "only the active worker is started"
+        attempt = self.life.attempts.get(seat.attempt)
+        if attempt is None:
+            return
         try:
-            seat.start(active.epoch, state, inheritance, time.monotonic())
+            seat.start(attempt.epoch, state, inheritance, time.monotonic())
         except OSError as error:
             self._condemn(seat, Diagnostic(Stage.RESTORE, type(error).__name__, f"it could not be started: {error}"))
-
-    def _bury(self) -> None:
-        """The estates are shared out: count what was in hand when they died, free their slots."""
-        for estate in self._estates:
-            self.lost_posts += _posts(_in_hand(estate))
-            self._vacate(estate)
-        self._estates.clear()
-
-    def _drop_estates(self) -> None:
-        """Nobody serves any more: what was never begun is lost, and counted."""
-        for estate in self._estates:
-            self.lost_posts += _posts(estate.remaining())
-        self._bury()
 
     def _vacate(self, seat: Seat) -> None:
         """Its slot is free once it is reaped; the game may still have to leave it (`freed_by`)."""
@@ -314,7 +291,7 @@ class Lane:
         seat.close()
         if bequeath and seat.slot is not None:
             self._mark_dead(seat)
-            self._estates.append(seat)
+            self._estates.add(seat)
         else:
             self._vacate(seat)
 
@@ -337,7 +314,9 @@ class Lane:
         """A limit was crossed: ask the worker where it is, kill it, and say why."""
         dump = await seat.worker.stack(STACK_PATIENCE) if seat.worker is not None else ""
         if not seat.retired:
-            self._condemn(seat, postmortem.of_limit(limit, stage, getattr(seat.limits, limit), what, escape(dump, lines=True)))
+            self._condemn(
+                seat, postmortem.of_limit(limit, stage, getattr(seat.limits, limit), what, escape(dump, lines=True))
+            )
 
     def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
         self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
@@ -368,7 +347,7 @@ class Lane:
                 self._take_state(seat, report, now)
                 seat.answer(report)
             case messages.LogLine():
-                self._log(seat, report)
+                self._log.said(seat.version, report)
             case messages.Fault():
                 self._fault(seat, report, now)
             case _:
@@ -392,7 +371,7 @@ class Lane:
         if active is None or active.number != seat.attempt or not active.started or active.live or seat.slot is None:
             return
         seat.mark("live", time.monotonic_ns())
-        seat.stages |= _checked_stages({"restore": report.restore_us, "on_load": report.on_load_us})
+        seat.stages |= receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
         seat.slot.set_live(True)
         self.house.switchboard.announce()
         self._do(self.life.live(seat.attempt, now))
@@ -408,25 +387,8 @@ class Lane:
         count = min(max(report.count, 1), 1_000_000)
         diagnostic = escape_diagnostic(report.diagnostic)
         self.handler_errors += count
-        if self._may_log():
-            log.warning("%s@%d: %s raised %s: %s (%s:%d)%s", self.name, seat.version, escape(report.event),
-                        diagnostic.kind, diagnostic.message, diagnostic.file, diagnostic.line,
-                        f", {count} times" if count > 1 else "")  # fmt: skip
+        self._log.raised(seat.version, report.event, diagnostic, count)
         self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
-
-    def _log(self, seat: Seat, line: messages.LogLine) -> None:
-        if self._may_log():
-            level = line.level if 0 <= line.level <= logging.CRITICAL else logging.INFO
-            dropped = min(max(line.dropped, 0), 10**9) + self._log_dropped
-            self._log_dropped = 0
-            text = escape(line.text)
-            log.log(level, "%s@%d: %s%s", self.name, seat.version, text, f" ({dropped} lines dropped)" if dropped else "")
-
-    def _may_log(self) -> bool:
-        if self._log_bucket.take(time.monotonic()):
-            return True
-        self._log_dropped += 1
-        return False
 
     def _exited(self, seat: Seat, status: int) -> None:
         """A worker ended. What it was to the mod decides what follows; a retired one has no say left."""
@@ -468,34 +430,18 @@ class Lane:
             self.rollbacks += 1
         if issue.diagnostic is not None:
             self.diagnostic = issue.diagnostic
-        seat = self.seats.get(issue.attempt)
-        snapshot = self.snapshots.get(issue.digest)
-        times = seat.times if seat else {}
-        to_live = None
-        if issue.verdict is Verdict.LIVE and issue.cause == "save" and snapshot is not None and "live" in times:
-            to_live = (times["live"] - snapshot.caused_ns) / 1e6
-        live = active if active is not None and not active.failed else None
-        receipt = Receipt(
-            number=self.house.journal.last + 1,
-            mod=self.name,
-            cause=issue.cause,
-            verdict=issue.verdict.value,
-            version=issue.version,
-            digest=issue.digest,
-            epoch=live.epoch if live else 0,
-            live_version=live.version if live else 0,
-            live_digest=live.digest if live else "",
-            stages=_stages(times, snapshot, seat),
-            save_to_live_ms=to_live,
-            state_age_ms=seat.resumed_age * 1e3
-            if seat and seat.resumed_age is not None and issue.verdict is Verdict.ROLLED_BACK
-            else None,
-            worst_frame_ms=self.house.worst_frame_ms(),
-            at=time.time(),
-            diagnostic=issue.diagnostic,
+        serving = active if active is not None and not active.failed else None
+        receipt = receipts.make(
+            self.house.journal.last + 1,
+            self.name,
+            issue,
+            serving,
+            self.seats.get(issue.attempt),
+            self.snapshots.get(issue.digest),
+            self.house.worst_frame_ms(),
         )
         self.house.journal.append(receipt)
-        _say(receipt)
+        receipts.say(receipt)
         self._forget_old_snapshots()
 
     def _forget_old_snapshots(self) -> None:
@@ -533,9 +479,9 @@ class Lane:
             reloads=self.reloads,
             rollbacks=self.rollbacks,
             handler_errors=self.handler_errors,
-            lost_posts=self.lost_posts,
+            lost_posts=self._estates.lost_posts,
             state_bytes=len(newest.data) if newest else 0,
-            resident=self.resident,
+            resident=self._patrol.resident if active else 0,
         )
 
     def active_seat(self) -> Seat | None:
@@ -544,35 +490,11 @@ class Lane:
         return self.seats.get(active.number) if active is not None and active.live and not active.failed else None
 
     async def patrol(self, now: float) -> None:
-        """Four times a second: is it hanging, is it too large? Looks only at workers that did something since."""
+        """Four times a second: is it hanging, is it too large?"""
         seat = self.active_seat()
-        if seat is None or seat.slot is None or seat.worker is None:
-            self.sighting = None
-            return
-        position = seat.slot.progress()
-        busy = position[0] != position[1]
-        if not busy and position == self._patrolled:
-            self.sighting = None
-            return
-        self._patrolled = position
-        try:
-            cpu, self.resident = monitor.cpu_seconds(seat.worker.pid), monitor.own_memory(seat.worker.pid)
-        except OSError:
-            return  # it is going: its exit is on the way
-        if seat.memory_base == 0:
-            seat.memory_base = self.resident
-        if self.resident - seat.memory_base > seat.limits.resident:
-            mib = (self.resident - seat.memory_base) >> 20
-            await self.execute(seat, "resident", Stage.RUN, f"it grew by {mib} MiB of memory")
-        elif not busy:
-            self.sighting = None
-        elif self.sighting is None or (self.sighting.attempt, self.sighting.position) != (seat.attempt, position):
-            self.sighting = monitor.Sighting(seat.attempt, position, now, cpu)
-        elif monitor.hangs(self.sighting, now, cpu, seat.limits.hang_after):
-            ran = now - self.sighting.since
-            self.sighting = None
-            event = next((_unpack_request(f).event for f in _in_hand(seat)), "an event")
-            await self.execute(seat, "hang_after", Stage.RUN, f"its handler of {event!r} was still running after {ran:.1f} s")
+        breach = self._patrol.look(seat, now)
+        if seat is not None and breach is not None:
+            await self.execute(seat, *breach)
 
     def checkpoint(self) -> None:
         """Once a second: ask for the state if anything happened."""
@@ -598,49 +520,7 @@ class Lane:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for seat in [*self.seats.values(), *self._estates]:
+        for seat in self.seats.values():
             seat.close()
+        self._estates.forget()
         self.slots.close()
-
-
-def _checked_stages(stages: dict[str, float]) -> dict[str, float]:
-    """Timings as a worker tells them: known names, plausible numbers."""
-    return {n: v for n, v in stages.items() if n in tuple(Stage) and 0.0 <= v < 1e9}
-
-
-def _stages(times: dict[str, int], snapshot: Snapshot | None, seat: Seat | None) -> dict[str, float]:
-    """Microseconds per stage of a reload, from the moments that were marked and what the worker told."""
-    moments = ("begun", "assigned", "ready", "offered", "adopted", "drained", "live")
-    known = [(m, times[m]) for m in moments if m in times]
-    if snapshot is not None and snapshot.caused_ns:
-        known.insert(0, ("caused", snapshot.caused_ns))
-    between = {b[0]: round((b[1] - a[1]) / 1e3, 1) for a, b in zip(known, known[1:], strict=False) if b[1] >= a[1]}
-    return between | {k: round(v, 1) for k, v in (seat.stages if seat else {}).items()}
-
-
-_unpack_request = messages.unpacker(messages.Request, "the game")
-
-
-def _in_hand(seat: Seat) -> list[bytes]:
-    """The message a worker had begun and not finished when it died, if any."""
-    if seat.slot is None:
-        return []
-    return seat.slot.in_hand(seat.inherited)
-
-
-def _posts(frames: list[bytes]) -> int:
-    """How many of the game's own frames are posts."""
-    return sum(isinstance(_unpack_request(frame), messages.Post) for frame in frames)
-
-
-def _say(receipt: Receipt) -> None:
-    """One log line per receipt."""
-    d = receipt.diagnostic
-    where = f" {d.file}:{d.line}:" if d and d.file else ""
-    why = f":{where} {d.kind}: {d.message}" if d else ""
-    took = f" in {receipt.save_to_live_ms:.1f} ms" if receipt.save_to_live_ms is not None else ""
-    now = f"; {receipt.live_version} serves" if receipt.live_version not in (0, receipt.version) else ""
-    bad = receipt.verdict not in (Verdict.LIVE, Verdict.UNLOADED, Verdict.SUPERSEDED)
-    log.log(logging.WARNING if bad else logging.INFO, "%s@%d %s (%s)%s%s%s", receipt.mod, receipt.version,
-            receipt.verdict, receipt.cause, took, why, now)  # fmt: skip
-

@@ -66,7 +66,11 @@ def launch(
         command = [sys.executable, "-I", "-m", "fumehood.runner.child", str(theirs.fileno())]
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module, no shell
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )
         except OSError as error:
             ours.close()
@@ -179,5 +183,3 @@ def _require_linux() -> None:
             f"fumehood confines mods with the Linux kernel, and this is {sys.platform}: "
             "run the game under WSL2 (Windows) or in a Linux container or virtual machine"
         )
-
-

@@ -140,7 +140,9 @@ class Link:
         try:
             packets.send(self._sock, pack(message))
         except OSError as error:
-            raise errors.SupervisorDied(f"the supervisor is gone ({error.strerror}); its mods are gone with it") from None
+            raise errors.SupervisorDied(
+                f"the supervisor is gone ({error.strerror}); its mods are gone with it"
+            ) from None
 
     def _wait(self, deadline: float) -> None:
         poll = select.poll()

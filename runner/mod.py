@@ -105,7 +105,9 @@ class Mod:
                             return reply.value
                         self._absorb(reply, number)
                 else:
-                    raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
+                    raise QueueFull(
+                        self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event
+                    )
             except ValueError:
                 raise self._too_large(event, data) from None
             except (CorruptRing, ProtocolError) as error:
@@ -178,7 +180,7 @@ class Mod:
 
     @property
     def role(self) -> str:
-        """"active", "starting" (taking its state over), or "down"."""
+        """ "active", "starting" (taking its state over), or "down"."""
         if self._port is None:
             return "down"
         return "active" if self._is_live() else "starting"
@@ -413,5 +415,3 @@ def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> 
     kind = escape(kind, 100)
     text = f"{mod}.{event} raised {kind}: {escape(message)}"
     return ModError(text, mod=mod, event=event, kind=kind, traceback=escape(traceback, 16_384, lines=True))
-
-

@@ -20,8 +20,8 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 class Sighting:
     """A worker seen with a message in hand for the first time."""
 
-    attempt: int
-    position: tuple[int, int]
+    position: tuple[int, int, int]
+    """Attempt, done, started."""
     since: float
     cpu: float
 

@@ -49,13 +49,17 @@ def of_exit(status: int | None, stderr: str, stage: str, limits: Limits) -> Diag
         except ValueError:
             name, meaning = f"signal {-status}", "signal"
         return Diagnostic(stage, name, f"the worker died: {meaning} ({name})", file, line, traceback=dump)
-    return Diagnostic(stage, "Exited", f"the mod ended its own process with status {status}", file, line, traceback=dump)
+    return Diagnostic(
+        stage, "Exited", f"the mod ended its own process with status {status}", file, line, traceback=dump
+    )
 
 
 def of_limit(limit: str, stage: str, value: object, what: str, dump: str) -> Diagnostic:
     """Say which limit a worker was killed for. `dump`: its stack, if it gave one."""
     file, line = locate(dump)
-    return Diagnostic(stage, "LimitExceeded", f"{what} (limit: {limit} = {value})", file, line, traceback=dump[:STACK_LIMIT])
+    return Diagnostic(
+        stage, "LimitExceeded", f"{what} (limit: {limit} = {value})", file, line, traceback=dump[:STACK_LIMIT]
+    )
 
 
 def of_misbehaviour(reason: str, stage: str) -> Diagnostic:

@@ -140,7 +140,9 @@ class Seat:
         if report.error:
             return report.error
         if not 0 <= report.size <= self.limits.state_bytes:
-            return f"it claims a state of {report.size} bytes; the limit is {self.limits.state_bytes} (limit: state_bytes)"
+            return (
+                f"it claims a state of {report.size} bytes; the limit is {self.limits.state_bytes} (limit: state_bytes)"
+            )
         if not 0 <= report.state_version < 2**31:
             return f"it claims state version {report.state_version}"
         data = segment.read_all(self.state_fd, report.size)
@@ -151,6 +153,10 @@ class Seat:
         assert self.slot is not None, "a seat with a ring has a slot"
         begun = min(self.slot.inherited_begun(), len(self.inherited))
         return self.inherited[begun:] + self.slot.unbegun()
+
+    def in_hand(self) -> list[bytes]:
+        """The message it had begun and not finished, if any."""
+        return self.slot.in_hand(self.inherited) if self.slot is not None else []
 
     def card(self, events: Sequence[str]) -> Card:
         """What the game must know about it."""

@@ -89,7 +89,9 @@ class Slot:
         down, _ = self.mapped()
         data = msgspec.msgpack.encode(card)
         if len(data) + 4 > CARD_BYTES:
-            raise ValueError(f"its event names take {len(data)} bytes; {CARD_BYTES - 4} fit: use fewer or shorter names")
+            raise ValueError(
+                f"its event names take {len(data)} bytes; {CARD_BYTES - 4} fit: use fewer or shorter names"
+            )
         down.write(CARD, len(data).to_bytes(4, "little") + data)
 
     def set_live(self, live: bool) -> None:
@@ -194,4 +196,3 @@ class Slots:
                 if fd >= 0:
                     os.close(fd)
         self.slots.clear()
-

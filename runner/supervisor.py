@@ -279,4 +279,3 @@ def end_on_signals(supervisor: Supervisor, signals: tuple[signal.Signals, ...]) 
 
     for number in signals:
         asyncio.get_running_loop().add_signal_handler(number, ring)
-

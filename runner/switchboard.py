@@ -101,7 +101,9 @@ class Switchboard:
     def add_mod(self) -> int:
         """Index of one more mod. Raises ValueError when the board is full."""
         if self._count == MOST_MODS:
-            raise ValueError(f"more than {MOST_MODS} mods were seen by one supervisor: restart it to forget deleted ones")
+            raise ValueError(
+                f"more than {MOST_MODS} mods were seen by one supervisor: restart it to forget deleted ones"
+            )
         self._count += 1
         self.board.store64(COUNT, self._count)
         return self._count - 1

@@ -1,0 +1,44 @@
+"""What one mod says, in the supervisor's log: escaped, one line each, at most so many a second."""
+
+import logging
+import time
+from typing import Final
+
+from ..shared import messages
+from ..shared.messages import Diagnostic
+from .rate import TokenBucket
+from .text import escape
+
+MOST_DROPPED: Final = 10**9
+"""A worker's own count of dropped lines is believed up to here."""
+
+log = logging.getLogger("fumehood.mods")
+
+
+class ModLog:
+    """The log of one mod. What is over its rate is dropped and counted; the count stands in the next line."""
+
+    def __init__(self, mod: str, lines_per_second: float) -> None:
+        self._mod = mod
+        self._bucket = TokenBucket(lines_per_second, lines_per_second)
+        self._dropped = 0
+
+    def said(self, version: int, line: messages.LogLine) -> None:
+        """`log.info(…)` or a printed line."""
+        level = line.level if 0 <= line.level <= logging.CRITICAL else logging.INFO
+        self._dropped += min(max(line.dropped, 0), MOST_DROPPED)
+        self._write(level, version, escape(line.text))
+
+    def raised(self, version: int, event: str, diagnostic: Diagnostic, count: int) -> None:
+        """A handler raised, `count` times; `diagnostic` is already clean."""
+        times = f", {count} times" if count > 1 else ""
+        where = f"({diagnostic.file}:{diagnostic.line})"
+        text = f"{escape(event)} raised {diagnostic.kind}: {diagnostic.message} {where}{times}"
+        self._write(logging.WARNING, version, text)
+
+    def _write(self, level: int, version: int, text: str) -> None:
+        if not self._bucket.take(time.monotonic()):
+            self._dropped += 1
+            return
+        dropped, self._dropped = self._dropped, 0
+        log.log(level, "%s@%d: %s%s", self._mod, version, text, f" ({dropped} lines dropped)" if dropped else "")
