@@ -68,7 +68,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Mod` and `Mods` need Linux and the ring; they are imported when asked for, so that this module imports anywhere."""
+    """`Mod` and `Mods` need Linux and the ring: imported when asked for, so that this module imports anywhere."""
     if name == "Mods":
         from .game import Mods
 

@@ -1,4 +1,4 @@
-"""Where the control socket of a folder's supervisor lives: ``$XDG_RUNTIME_DIR/fumehood-UID/<hash of the folder>/control``.
+"""Where a folder's supervisor listens: ``$XDG_RUNTIME_DIR/fumehood-UID/<hash of the folder>/control``.
 
 The folder is 0700 and ours; its descriptor carries the lock, so that nothing has to be cleaned up after a kill -9 but
 the socket file, which the next supervisor replaces while it holds the lock.

@@ -115,7 +115,7 @@ class Attachment:
 
     def _hello(self, request: control.Hello) -> None:
         if request.protocol != control.PROTOCOL:
-            text = f"this supervisor speaks control protocol {control.PROTOCOL}, the game {request.protocol}: use one release"
+            text = f"the supervisor speaks protocol {control.PROTOCOL}, the game {request.protocol}: use one release"
             self._send(control.Refusal("ConfigError", text))
             return
         self._greeted = True

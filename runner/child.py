@@ -1,4 +1,4 @@
-"""The supervisor process under `launch`: ``python -I -m fumehood.runner.child FD``. Ends when the game's socket closes."""
+"""The supervisor process under `launch`: ``python -I -m fumehood.runner.child FD``. Ends with the game's socket."""
 
 import asyncio
 import contextlib

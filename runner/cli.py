@@ -21,6 +21,9 @@ from . import config as settings
 
 STDOUT = "-"
 
+INTERRUPTED = 128 + 2
+"""What a shell shows for a program that Ctrl-C ended: a demo cut short has proved nothing, and must not pass for it."""
+
 CODES: tuple[tuple[type[FumehoodError], Exit], ...] = (
     (AlreadyAttached, Exit.BUSY),
     (ConfigError, Exit.CONFIG),
@@ -109,7 +112,7 @@ def demo(seconds: float, plain: bool, picture: Path | None, confinement: str, js
     expected, and the summary says so: reloads, rollbacks, save-to-live times, frame times.
 
     Exit code: 0 when every step ended as expected, 1 when one did not, 69 when this machine cannot confine mods.
-    Ctrl-C ends it with the summary so far.
+    Ctrl-C ends it with the summary so far, and 130.
     """
     from .demo import play  # rich and the whole game: only when asked for
 
@@ -124,7 +127,7 @@ def demo(seconds: float, plain: bool, picture: Path | None, confinement: str, js
         )
         if json_to is not None:
             write_document(result.document(), json_to)
-    sys.exit(Exit.OK if result.ok else Exit.FAILED)
+    sys.exit(Exit.FAILED if not result.ok else INTERRUPTED if result.interrupted else Exit.OK)
 
 
 @main.command(short_help="Supervise a folder of mods; a game attaches with fumehood.runner.connect.")

@@ -190,7 +190,7 @@ class Mods:
     # ── what the supervisor knows ─────────────────────────────────────────────────────────────────────────────────────
 
     def status(self) -> list[ModStatus]:
-        """Every mod, also those that are down, as the supervisor sees it; by name. Asks the supervisor (about 0.1 ms)."""
+        """Every mod, also those that are down, as the supervisor sees it; by name. Takes about 0.1 ms."""
         self._check_thread()
         self._look_if_changed()
         return sorted(self._link.status(), key=lambda status: status.name)

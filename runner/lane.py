@@ -72,7 +72,7 @@ class Lane:
         self.name = name
         self.index = index
         self.house = house
-        self.slots = Slots(name, house.limits.ring_bytes)
+        self.slots = Slots(house.limits.ring_bytes)
         self.life = Lifecycle(house.switchboard.next_epoch, name, house.limits, house.probation, house.intensity)
         self.seats: dict[int, Seat] = {}
         self.snapshots: dict[str, Snapshot] = {}
@@ -95,11 +95,11 @@ class Lane:
     def drafted(self, snapshot: Snapshot, cause: str) -> None:
         """New bytes: start on them."""
         self.snapshots[snapshot.digest] = snapshot
-        self._do(self.life.drafted(snapshot.digest, cause, time.monotonic()))
+        self._do(self.life.drafted(snapshot.digest, cause))
 
     def settled(self, digest: str | None, cause: str) -> None:
         """Nothing more is coming: these bytes may go live."""
-        self._do(self.life.settled(digest, cause, time.monotonic()))
+        self._do(self.life.settled(digest, cause))
 
     def unreadable(self, diagnostic: Diagnostic, cause: str) -> None:
         """What is on disk could not be taken."""
@@ -220,7 +220,7 @@ class Lane:
         except (TypeError, ValueError) as error:
             self._condemn(seat, Diagnostic(Stage.BIND, type(error).__name__, str(error)))
         else:
-            self._do(self.life.ready(seat.attempt, time.monotonic()))
+            self._do(self.life.ready(seat.attempt))
 
     async def _free_slot(self, holder: int) -> Slot:
         """A slot that nobody uses. All four taken means that the game has yet to move: wait for it or for a reaping."""
@@ -374,7 +374,7 @@ class Lane:
         seat.stages |= receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
         seat.slot.set_live(True)
         self.house.switchboard.announce()
-        self._do(self.life.live(seat.attempt, now))
+        self._do(self.life.live(seat.attempt))
 
     def _take_state(self, seat: Seat, report: messages.Drained | messages.Checkpointed, now: float) -> None:
         state = seat.take_state(report, now)

@@ -65,7 +65,7 @@ def launch(
     with theirs:
         command = [sys.executable, "-I", "-m", "fumehood.runner.child", str(theirs.fileno())]
         try:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module, no shell
+            process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -154,7 +154,8 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
         try:
             sock.connect(os.fspath(path))
         except OSError as error:
-            text = f"no supervisor serves {os.fspath(target)} ({path}: {error.strerror}); start one: fumehood run {os.fspath(target)}"
+            folder = os.fspath(target)
+            text = f"no supervisor serves {folder} ({path}: {error.strerror}); start one: fumehood run {folder}"
             raise ConfigError(text) from None
         link = Link(sock)
         mods = Mods(link, *link.greet(time.monotonic() + timeout))

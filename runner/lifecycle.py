@@ -1,10 +1,10 @@
 """Which worker is what to its mod: a pure state machine, one per mod. Times and events in, actions out.
 
-The problem: candidates, crashes, saves, adoptions and drains of one mod arrive in any order; at every moment it must be
-clear who serves, who is the way back, and who must go. The rules:
+The problem: candidates, crashes, saves, adoptions and drains of one mod arrive in any order; at every moment it must
+be clear who serves, who is the way back, and who must go. The rules:
 
-- **Roles follow adoption.** An offer is only an offer until the game stores its epoch. An offer superseded before that is
-  retired without having run, and nothing else changes.
+- **Roles follow adoption.** An offer is only an offer until the game stores its epoch. An offer superseded before that
+  is retired without having run, and nothing else changes.
 - **A failed candidate touches nobody.** Its digest is quarantined until the bytes change.
 - **The last good worker is the way back.** It becomes the standby when it has drained, and only then is the older standby
   retired; so two bad saves in a row can never roll back past the last good version.
@@ -12,8 +12,8 @@ clear who serves, who is the way back, and who must go. The rules:
 - **One start at a time.** The new worker starts when the old one has drained, died or run out of time: never both.
 
 Rejected: comparing version numbers to decide who is newer (a rollback to a lower number was never adopted in the system
-we learned from): epochs only ever grow, and a rollback takes a new one. Also rejected: two states "good" and "proven" of a
-standby; probation only shortens the way to a rollback, it does not change who the way back is.
+we learned from): epochs only ever grow, and a rollback takes a new one. Also rejected: two states "good" and "proven" of
+a standby; probation only shortens the way to a rollback, it does not change who the way back is.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ MOST_QUARANTINED: Final = 64
 
 @dataclass(slots=True)
 class Lifecycle:
-    """The roles of one mod's workers. Every method takes the time (seconds, monotonic) and returns what to do, in order."""
+    """The roles of one mod's workers. Methods take the time (seconds, monotonic) and return what to do, in order."""
 
     next_epoch: Callable[[], int]
     mod: str = ""
@@ -69,16 +69,16 @@ class Lifecycle:
 
     # ── what the source says ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def drafted(self, digest: str, cause: str, now: float) -> list[Action]:
+    def drafted(self, digest: str, cause: str) -> list[Action]:
         """New bytes, perhaps not the last: build on speculation, activate nothing."""
         if self.candidate and self.candidate.digest == digest:
             return []
         actions = self._drop_candidate()
         if digest not in self.quarantine and digest != self._current():
-            actions += self._build_candidate(digest, cause, now)
+            actions += self._build_candidate(digest, cause)
         return actions
 
-    def settled(self, digest: str | None, cause: str, now: float) -> list[Action]:
+    def settled(self, digest: str | None, cause: str) -> list[Action]:
         """These bytes are what is on disk now (None: the files are gone)."""
         self.target = digest
         if digest is None:
@@ -92,8 +92,8 @@ class Lifecycle:
         if digest == self._current():
             return actions
         if self.candidate is None:
-            return actions + self._build_candidate(digest, cause, now)
-        return actions + (self._offer(self.candidate, now) if self.candidate.ready else [])
+            return actions + self._build_candidate(digest, cause)
+        return actions + (self._offer(self.candidate) if self.candidate.ready else [])
 
     def unreadable(self, diagnostic: Diagnostic, cause: str) -> list[Action]:
         """The bytes on disk could not be taken: nothing changes but a receipt."""
@@ -107,7 +107,7 @@ class Lifecycle:
             attempt.stage, attempt.by, attempt.limit = stage, now + self.limits.load_timeout, "load_timeout"
         return []
 
-    def ready(self, number: int, now: float) -> list[Action]:
+    def ready(self, number: int) -> list[Action]:
         """An attempt passed every stage before activation."""
         attempt = self.attempts.get(number)
         if attempt is None or attempt.role is not Role.CANDIDATE:
@@ -115,7 +115,7 @@ class Lifecycle:
         attempt.ready, attempt.by = True, None
         if attempt is self.recovery:
             self.recovery = None
-            return self._offer(attempt, now)
+            return self._offer(attempt)
         if attempt is self.understudy:
             self.understudy = None
             if self.standby is None and self.active and self.active.digest == attempt.digest:
@@ -123,9 +123,9 @@ class Lifecycle:
                 self.standby = attempt
                 return []
             return self._retire(attempt, "superseded")
-        return self._offer(attempt, now) if attempt.digest == self.target else []
+        return self._offer(attempt) if attempt.digest == self.target else []
 
-    def live(self, number: int, now: float) -> list[Action]:
+    def live(self, number: int) -> list[Action]:
         """The active worker took its state in and reads its ring: the swap is complete."""
         attempt = self.attempts.get(number)
         if attempt is None or attempt is not self.active or not attempt.started or attempt.live:
@@ -140,7 +140,7 @@ class Lifecycle:
         if blame:
             blamed, why = blame
             issue = Issue(attempt.number, blamed.digest, blamed.version, blamed.cause, Verdict.ROLLED_BACK, why)
-            actions += [issue, *self._build_understudy(attempt, now)]
+            actions += [issue, *self._build_understudy(attempt)]
         if fresh or not blame:
             actions.append(self._issue(attempt, Verdict.LIVE, None))
         return actions
@@ -211,11 +211,11 @@ class Lifecycle:
                 self._out(attempt.digest, diagnostic)
             actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
             if self.active is None and not self.offers and self.recovery is None:
-                actions += self._recover(now, diagnostic)
+                actions += self._recover(diagnostic)
         elif attempt is self.recovery:
             self.recovery = None
             self._count_failure(attempt.digest, diagnostic, now)
-            actions += self._recover(now, diagnostic)
+            actions += self._recover(diagnostic)
         elif attempt is self.understudy:
             self.understudy = None
         elif attempt is self.standby:
@@ -294,20 +294,20 @@ class Lifecycle:
             return self.active.digest
         return self.recovery.digest if self.recovery else None
 
-    def _new_attempt(self, digest: str, cause: str, now: float) -> tuple[Attempt, list[Action]]:
+    def _new_attempt(self, digest: str, cause: str) -> tuple[Attempt, list[Action]]:
         self._numbers += 1
         attempt = Attempt(self._numbers, digest, self._version(digest), cause)
         self.attempts[attempt.number] = attempt
         return attempt, [Build(attempt.number, digest, attempt.version)]
 
-    def _build_candidate(self, digest: str, cause: str, now: float) -> list[Action]:
-        self.candidate, actions = self._new_attempt(digest, cause, now)
+    def _build_candidate(self, digest: str, cause: str) -> list[Action]:
+        self.candidate, actions = self._new_attempt(digest, cause)
         return actions
 
-    def _build_understudy(self, active: Attempt, now: float) -> list[Action]:
+    def _build_understudy(self, active: Attempt) -> list[Action]:
         if self.standby or self.understudy:
             return []
-        self.understudy, actions = self._new_attempt(active.digest, "standby", now)
+        self.understudy, actions = self._new_attempt(active.digest, "standby")
         return actions
 
     def _drop_candidate(self) -> list[Action]:
@@ -342,7 +342,7 @@ class Lifecycle:
             self.standby = None
         return [Retire(attempt.number, bequeath=adopted)]
 
-    def _offer(self, attempt: Attempt, now: float) -> list[Action]:
+    def _offer(self, attempt: Attempt) -> list[Action]:
         """Put it on the switchboard; an older offer not taken yet is asked about, then retired."""
         if attempt is self.candidate:
             self.candidate = None
@@ -383,8 +383,8 @@ class Lifecycle:
         self._out(attempt.digest, diagnostic)
         actions: list[Action] = [self._issue(attempt, Verdict.REFUSED, diagnostic)]
         if self.active and not self.active.failed:
-            return actions + self._offer(self.active, now)
-        return actions + self._recover(now, diagnostic)
+            return actions + self._offer(self.active)
+        return actions + self._recover(diagnostic)
 
     def _died_on_offer(self, attempt: Attempt) -> Diagnostic:
         fallback = Diagnostic(Stage.RUN, "Crashed", "the worker died while it was on offer")
@@ -393,7 +393,7 @@ class Lifecycle:
     def _fail_active(
         self, attempt: Attempt, diagnostic: Diagnostic, now: float, *, again: bool = False
     ) -> list[Action]:
-        """The one who serves failed: hand over to the drained-or-draining one, the standby, or the last good snapshot."""
+        """The one who serves failed: over to the one that drains, the standby, or the last good snapshot."""
         if attempt.failed and not again:
             return []
         attempt.failed = True
@@ -416,10 +416,10 @@ class Lifecycle:
                 actions += self._retire(way_back, "superseded")
             way_back = None
         if way_back is None:
-            return actions + self._recover(now, diagnostic)
+            return actions + self._recover(diagnostic)
         if way_back is self.standby:
             self.standby = None
-        return actions + self._offer(way_back, now)
+        return actions + self._offer(way_back)
 
     def _newer_offer(self) -> bool:
         return any(a is not None and not a.failed and a is not self.active for a in self.offers.values())
@@ -434,11 +434,11 @@ class Lifecycle:
         while len(self.quarantine) > MOST_QUARANTINED:
             del self.quarantine[next(iter(self.quarantine))]
 
-    def _recover(self, now: float, diagnostic: Diagnostic) -> list[Action]:
+    def _recover(self, diagnostic: Diagnostic) -> list[Action]:
         """Load the latest digest that was live and is not quarantined; none left: the mod is down."""
         for digest in reversed(self.history):
             if digest not in self.quarantine:
-                self.recovery, actions = self._new_attempt(digest, "recovery", now)
+                self.recovery, actions = self._new_attempt(digest, "recovery")
                 return actions
         self.down = diagnostic.message
         actions = self._withdraw() if self.active or self.offers else []

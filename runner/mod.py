@@ -13,7 +13,6 @@ from collections import deque
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-
 from ..shared import payload
 from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, CorruptRing, Port, Segment
 from ..shared.errors import (
@@ -210,9 +209,7 @@ class Mod:
             if port is None:
                 if mods._generation_moved(self._at_word, self._word):
                     self._look()
-                elif left <= 0:
-                    raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
-                elif epoch_of(self._word) == 0 or not self._restarting():
+                elif left <= 0 or epoch_of(self._word) == 0 or not self._restarting():
                     raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
                 else:
                     mods._wait_for_change(self._at_word, self._word, left)
@@ -297,7 +294,7 @@ class Mod:
     def _too_large(self, event: str, data: bytes) -> MessageTooLarge:
         limit = self._port.limit if self._port is not None else 0
         return MessageTooLarge(
-            f"{self.name}.{event}: the message takes {len(data)} bytes and {limit} fit (half the ring: limits.ring_bytes)"
+            f"{self.name}.{event}: the message takes {len(data)} bytes, {limit} fit (half the ring: limits.ring_bytes)"
         )
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,8 @@
 """Hangs and memory, seen from outside: four times a second the supervisor looks where each live worker stands.
 
 The decision is pure: positions, times and CPU seconds in, verdict out. A handler that has been at the same message for
-`hang_after` seconds of wall time hangs if it burnt half of that as CPU time; one that burnt less may be starved by a busy
-machine or sleeping, and gets STARVED_GRACE times as long.
+`hang_after` seconds of wall time hangs if it burnt half of that as CPU time; one that burnt less may be starved by a
+busy machine or sleeping, and gets STARVED_GRACE times as long.
 """
 
 import os

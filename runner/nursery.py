@@ -154,7 +154,7 @@ class Nursery:
         self._errors, errors = os.pipe()
         plan_fd = plan_file(plan)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and script)
+            self._process = subprocess.Popen(
                 command(self._python, "zygote", theirs.fileno(), plan_fd),
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -330,7 +330,7 @@ class Nursery:
     def _fork(self, limits: Limits) -> WorkerProcess:
         """Ask the zygote for one more worker."""
         self._check_open()
-        assert self._control is not None  # noqa: S101 (_check_open saw to it)
+        assert self._control is not None
         self._serial += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reading, writing = os.pipe2(
@@ -369,7 +369,7 @@ class Nursery:
     # The zygote's voice
 
     def _hear(self) -> None:
-        assert self._control is not None  # noqa: S101 (the reader is removed before it is)
+        assert self._control is not None
         for _ in range(64):
             try:
                 data, fds = packets.receive(self._control, _REPORT_LIMIT)
@@ -415,7 +415,7 @@ class Nursery:
 
     def _lost(self) -> None:
         """The started process ended: everything of the zygote's is dead or dying."""
-        assert self._process is not None  # noqa: S101 (the reader exists since it does)
+        assert self._process is not None
         asyncio.get_running_loop().remove_reader(self._process_fd)
         status = self._process.wait()
         with contextlib.suppress(OSError):

@@ -90,7 +90,7 @@ class Receipt(msgspec.Struct, frozen=True):
     live_version: int
     live_digest: str
     stages: dict[str, float]
-    """Microseconds per stage: spawn, compile, import, bind, selftest, rehearse, settle, adopt, drain, restore, on_load."""
+    """Microseconds per stage: begun, assigned, compile, import, … ready, offered, drained, restore, on_load, live."""
     save_to_live_ms: float | None
     """From the write to the new version reading its ring; None where no write caused it or it did not go live."""
     state_age_ms: float | None

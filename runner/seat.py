@@ -17,7 +17,7 @@ from .snapshot import Snapshot
 
 
 def module_name(key: str) -> str:
-    """The importable name of a mod, the same in every version: pickled classes refer to it. ``a/my-x`` → ``mods.a.my_2d_x``."""
+    """The importable name of a mod, the same in every version: pickles refer to it. ``a/my-x`` → ``mods.a.my_2d_x``."""
 
     def part(text: str) -> str:
         name = "".join(c if c == "_" or c.isidentifier() or c.isdecimal() else f"_{ord(c):x}_" for c in text)
@@ -56,7 +56,7 @@ class Seat:
         self._expected: asyncio.Future[Any] | None = None
 
     def assign(self, worker: WorkerProcess, slot: Slot, key: str) -> None:
-        """Hand the worker its slot, the mod's files and its state memory. Raises OSError: descriptors or memory are out."""
+        """Hand the worker its slot, the mod's files and its state memory. Raises OSError: out of descriptors, memory."""
         self.worker, self.slot = worker, slot
         slot.prepare(self.attempt)
         files = pack(self.snapshot.files)
@@ -83,7 +83,7 @@ class Seat:
                 os.close(fd)
 
     async def expect(self, kind: type[Any]) -> Any:
-        """Wait for the worker's next `kind`. No deadline here: the lifecycle's deadlines kill the worker, which cancels."""
+        """Wait for the worker's next `kind`. No deadline here: the lifecycle's kill the worker, and that cancels."""
         self._expected = asyncio.get_running_loop().create_future()
         answer = await self._expected
         if not isinstance(answer, kind):
@@ -112,7 +112,8 @@ class Seat:
 
     def _send_state(self, state: checkpoints.Checkpoint | None, message: Any, blobs: list[bytes]) -> None:
         worker, slot = self.worker, self.slot
-        assert worker is not None and slot is not None, "a seat that is spoken to has a worker"
+        assert worker is not None, "a seat that is spoken to has a worker"
+        assert slot is not None, "and a slot"
         data = state.data if state else b""
         fds = [segment.frozen("handover", blob) for blob in (data, *blobs) if blob]
         try:
@@ -124,7 +125,8 @@ class Seat:
 
     def ask_checkpoint(self) -> bool:
         """Ask for the state between two messages, if anything happened since the last time. False: nothing did."""
-        assert self.worker is not None and self.slot is not None, "only live workers are asked"
+        assert self.worker is not None, "only live workers are asked"
+        assert self.slot is not None, "and they have a slot"
         done, _ = self.slot.progress()
         begun = self.slot.inherited_begun()
         if done + begun == self.checked_done:

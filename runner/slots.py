@@ -81,7 +81,8 @@ class Slot:
 
     def mapped(self) -> tuple[Segment, Segment]:
         """Both segments of a slot in use."""
-        assert self.down is not None and self.up is not None, "a slot in use is mapped"
+        assert self.down is not None, "a slot in use is mapped"
+        assert self.up is not None, "both or none"
         return self.down, self.up
 
     def write_card(self, card: Card) -> None:
@@ -102,7 +103,7 @@ class Slot:
 
     def progress(self) -> tuple[int, int]:
         """(done, started) of the worker: positions in the request ring, clamped to what the game published."""
-        down, up = self.mapped()
+        _, up = self.mapped()
         end = self.end()
         done = min(up.load64(TAIL), end)
         return done, min(max(up.load64(STARTED), done), end)
@@ -165,7 +166,7 @@ class Slot:
 class Slots:
     """The slots of one mod. Made when the supervisor first hears of the mod; closed with it."""
 
-    def __init__(self, mod: str, ring_bytes: int) -> None:
+    def __init__(self, ring_bytes: int) -> None:
         size = segment.ring_segment_size(ring_bytes)
         self.size = size
         self.slots: list[Slot] = []

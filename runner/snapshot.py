@@ -209,6 +209,8 @@ def _list(fd: int, key: str, limits: Limits) -> tuple[list[str], frozenset[str]]
                 paths.append(path)
         if room < 0 or len(paths) > limits.snapshot_files:
             raise _too_many(key, limits)
+    if "__init__.py" not in paths:
+        raise _not_regular(f"{key}/__init__.py") if tree.exists(fd, "__init__.py") else _Changed
     return sorted(paths), frozenset(links)
 
 

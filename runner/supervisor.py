@@ -241,7 +241,7 @@ class Supervisor:
         for lane in self.lanes.values():
             seat = lane.active_seat()
             if seat is not None and seat.worker is not None and seat.slot is not None:
-                seat.worker.on_exit = lambda status: None
+                seat.worker.on_exit = None
                 seat.worker.send(Retire(), ())
                 seat.slot.announce_command()
                 leaving.append(seat.worker.exited)

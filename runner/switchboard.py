@@ -1,9 +1,9 @@
-"""The two shared pages every mod has a line in: the switchboard (supervisor → game) and the game's page (game → supervisor).
+"""The two shared pages in which every mod has a line: the switchboard, and the game's own page.
 
 ::
 
-    supervisor ── writes ──▶ switchboard: generation │ count │ per mod: word, dead[4]          ── read-only ──▶ game
-    game       ── writes ──▶ game page:   session │ frames │ worst │ lost │ per mod: adopted, left  ──▶ supervisor
+    supervisor ─ writes ─▶ switchboard: generation │ count │ per mod: word, dead[4]    ─ read-only ─▶ game
+    game       ─ writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left          ─▶ supervisor
 
 A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that slot
 is gone; a word published with its `dead` already set says that nobody serves.
@@ -11,9 +11,9 @@ is gone; a word published with its `dead` already set says that nobody serves.
 The generation is word 0: a frame in which nothing changed checks one u32 for all mods, and a caller who waits for a
 mod to come back waits on it.
 
-**The adoption race.** The supervisor may replace an offer while the game is taking it. Each side stores its own word, does
-a sequentially consistent read-modify-write (`add32`), and only then loads the other's: at least one of them sees the
-other's store. So either the supervisor learns that the old offer was adopted after all, or the game sees the newer word
+**The adoption race.** The supervisor may replace an offer while the game is taking it. Each side stores its own word,
+does a sequentially consistent read-modify-write (`add32`), and only then loads the other's: at least one of them sees
+the other's store. So either the supervisor learns that the old offer was adopted after all, or the game sees the newer word
 before it has pushed anything to the old one.
 """
 
@@ -36,7 +36,6 @@ _WORD, _DEAD = 0, 8
 SESSION: Final = 0
 FRAMES: Final = 8
 WORST_NS: Final = 16
-LOST_POSTS: Final = 24
 FENCE: Final = 32
 _LINE: Final = 16
 

@@ -5,7 +5,8 @@ Four conversations::
     game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent
     supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Retire
-    supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed, LogLine, Fault
+    supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
+                                         LogLine, Fault
     supervisor ──socket──▶ zygote        Fork
     supervisor ◀──socket── zygote        ZygoteUp, Forked, ForkFailed, Exited
 
@@ -13,7 +14,7 @@ The zygote is ours; whatever comes from a worker is hostile input. (The game's c
 `runner.control`: both its ends are trusted code.)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -29,14 +30,14 @@ class Call(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
 
     id: int
     event: str
-    args: list[Any]
+    args: Sequence[Any]
 
 
 class Post(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """Every handler of the event, no answer."""
 
     event: str
-    args: list[Any]
+    args: Sequence[Any]
 
 
 class Emit(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
@@ -44,7 +45,7 @@ class Emit(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
 
     id: int
     event: str
-    args: list[Any]
+    args: Sequence[Any]
 
 
 Request = Call | Post | Emit
@@ -197,7 +198,7 @@ class Live(msgspec.Struct, frozen=True, tag=True):
 
 
 class Drained(msgspec.Struct, frozen=True, tag=True):
-    """Reached the ring's end; the state memfd holds `size` bytes (0: no state). `error`: why it could not be written."""
+    """Reached the ring's end; the state memfd holds `size` bytes (0: no state). `error`: why it was not written."""
 
     size: int
     state_version: int
