@@ -37,7 +37,8 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
     Worker. A closure, because a bound method would look up six attributes a message. Raises MemoryError alone.
     """
     decode = msgspec.msgpack.Decoder(Request).decode
-    find = handlers.table.get
+    every = handlers.table.get
+    first = {event: run[0] for event, run in handlers.table.items()}.get
     failing = _Failing(faults, base, limit)
 
     def answer(frame: bytes) -> bytes | None:
@@ -45,13 +46,12 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             request = decode(frame)
         except DECODE_ERRORS as error:
             return _unreadable(frame, error)
-        kind = type(request)
-        if kind is Call:
-            called = find(request.event)
-            if called is None:
+        if type(request) is Call:
+            handler = first(request.event)
+            if handler is None:
                 return failing.no_handler(request)
             try:
-                value = called[0](*request.args)
+                value = handler(*request.args)
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # a mod's SystemExit must not end the worker either
@@ -60,22 +60,25 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
                 reply = pack(Value(request.id, value))
             except MemoryError:
                 raise
-            except Exception as error:  # noqa: BLE001  # packing reads attributes of the mod's objects, which may run code
-                return failing.call(request, failing.unpackable(value, called[0], error))
-            return reply if len(reply) <= limit else failing.call(request, failing.too_large(len(reply), called[0]))
-        if kind is Post:
-            for handler in find(request.event, ()):
-                try:
-                    handler(*request.args)
-                except MemoryError:
-                    raise
-                except BaseException as error:  # noqa: BLE001  # as above
-                    failing.post(request.event, error)
-            return None
+            except Exception as error:  # noqa: BLE001  # packing reads attributes of the mod's objects: code may run
+                return failing.call(request, failing.unpackable(value, handler, error))
+            return reply if len(reply) <= limit else failing.call(request, failing.too_large(len(reply), handler))
+        if type(request) is Emit:
+            return emit(request)
+        for handler in every(request.event, ()):
+            try:
+                handler(*request.args)
+            except MemoryError:
+                raise
+            except BaseException as error:  # noqa: BLE001  # as above
+                failing.post(request.event, error)
+        return None
+
+    def emit(request: Emit) -> bytes:
         values: list[Any] = []
         errors: list[tuple[str, str, str]] = []
         raised: list[Callable[..., Any]] = []
-        handled = find(request.event, ())
+        handled = every(request.event, ())
         for handler in handled:
             try:
                 values.append(handler(*request.args))
@@ -89,7 +92,8 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  # as above
-            values = failing.packable(request.event, values, [each for each in handled if each not in raised], errors)
+            answered = [each for each in handled if each not in raised]
+            values = failing.packable(request.event, values, answered, errors)
             reply = pack(Emitted(request.id, values, errors))
         return reply if len(reply) <= limit else failing.emit_too_large(request, handled, errors, len(reply))
 

@@ -25,9 +25,9 @@ class Mod(NamedTuple):
 
 
 def prepare(assign: Assign, snapshot: dict[str, bytes], scratch: str, enter: Callable[[Stage], None]) -> Mod:
-    """Worker, candidate: lay, compile, import, bind, test. `enter` is called as each stage begins.
+    """Worker, candidate: check, compile, lay and import, bind, test. `enter` is called as each stage begins.
 
-    Raises whatever the mod raises, any BaseException; Misfit, SyntaxError, OSError.
+    Raises whatever the mod raises, any BaseException; Misfit, SyntaxError.
     """
     stages: dict[str, float] = {}
     last = time.perf_counter_ns()
@@ -39,8 +39,7 @@ def prepare(assign: Assign, snapshot: dict[str, bytes], scratch: str, enter: Cal
         last = now
 
     layout = loader.Layout(assign.mod, assign.module, assign.folder, scratch)
-    layout.lay(snapshot)
-    done(Stage.SNAPSHOT)
+    layout.check(snapshot)
 
     enter(Stage.COMPILE)
     finder = loader.compile_all(layout, snapshot)
@@ -48,6 +47,7 @@ def prepare(assign: Assign, snapshot: dict[str, bytes], scratch: str, enter: Cal
 
     enter(Stage.IMPORT)
     api.close_state()
+    layout.lay(snapshot)
     registrations = handlers.record()
     module = loader.import_main(layout, finder)
     done(Stage.IMPORT)

@@ -140,7 +140,8 @@ def _columns(step: TracebackType) -> Place:
 def _source(error: BaseException, place: Place) -> str:
     if not place.line:
         return ""
-    text = linecache.getline(place.path, place.line)
+    text = error.source if isinstance(error, Misfit) else ""
+    text = text or linecache.getline(place.path, place.line)
     if not text and isinstance(error, SyntaxError) and isinstance(error.text, str):
         text = error.text
     return bounded(text.rstrip("\r\n"), LONGEST_LINE)

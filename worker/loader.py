@@ -3,9 +3,13 @@
 ::
 
     snapshot {"__init__.py": …, "sky.py": …, "data/t.json": …}
-       │ lay      into SCRATCH/mods/weather/…, so that __file__ and the data files beside it are real
+       │ check    that every name stays below the mod's folder
        │ compile  every file that could be imported, so that a broken one is found before the mod is live
+       │ lay      into SCRATCH/mods/weather/…, so that __file__ and the data files beside it are real
        ▼ import   mods.weather, the same name in every version; its parents are namespaces made up here
+
+Compiled before it is laid: for a SyntaxError CPython reads the line from the file, if there is one, and then counts
+columns wrongly in one that begins with a byte order mark.
 
 The snapshot's file names are checked although the supervisor made them: what they name came from a mods folder.
 Compiled code is used once, at import, and written nowhere: a snapshot is loaded by one process, once.
@@ -43,16 +47,25 @@ class Layout:
         self.main = f"{self.folder}/__init__.py" if folder else f"{self.base}{mod}.py"
         self.is_folder = folder
 
-    def lay(self, snapshot: dict[str, bytes]) -> None:
-        """Write the files. Raises Misfit, OSError (scratch is full)."""
-        for name, data in snapshot.items():
+    def check(self, snapshot: dict[str, bytes]) -> None:
+        """Raises Misfit for a name that leads elsewhere, and when the main file is missing."""
+        for name in snapshot:
             _check_name(name)
+        main = self.main.removeprefix(f"{self.folder}/")
+        if main not in snapshot:
+            raise Misfit(f"there is no {main} in it", path=self.main, kind="ImportError")
+
+    def lay(self, snapshot: dict[str, bytes]) -> None:
+        """Write the files. Raises Misfit: scratch is full, or a file stands where a folder should."""
+        for name, data in snapshot.items():
             path = Path(self.folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:  # x: two names for one file would be a surprise
-                file.write(data)
-        if not Path(self.main).is_file():
-            raise Misfit(f"there is no {Path(self.main).name} in it", path=self.main, kind="ImportError")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("xb") as file:  # x: two names for one file would be a surprise
+                    file.write(data)
+            except OSError as error:
+                text = f"the mod's files cannot be laid into its scratch folder: {error.strerror}"
+                raise Misfit(text, path=str(path), kind=type(error).__name__) from None
 
     def name_of(self, name: str) -> str | None:
         """The importable name of one of the snapshot's files; None when it has none."""
@@ -98,6 +111,7 @@ class Finder(MetaPathFinder):
         for end in range(1, len(parts)):
             self._namespaces[".".join(parts[:end])] = []
         self._module, self._folder = layout.module, layout.folder
+        self._sought: list[str] = []
 
     def add(self, name: str, path: str, code: CodeType) -> None:
         """Know a compiled file, and the folders above it, which need no `__init__.py`."""
@@ -110,7 +124,8 @@ class Finder(MetaPathFinder):
 
     def own_files(self) -> list[str]:
         """The files imported so far in the order in which their import began: the main one first."""
-        return [self._files[name][0] for name in list(sys.modules) if name in self._files]
+        # sys.modules is no help: it is in the order in which imports ended.
+        return [self._files[name][0] for name in dict.fromkeys(self._sought) if name in sys.modules]
 
     def find_spec(
         self,
@@ -121,6 +136,7 @@ class Finder(MetaPathFinder):
         """As importlib asks. A file wins over a folder of the same name, unless that folder is a package."""
         found = self._files.get(fullname)
         if found is not None:
+            self._sought.append(fullname)
             file, code = found
             return importlib.util.spec_from_file_location(
                 fullname,
@@ -151,31 +167,53 @@ def _compile(data: bytes, path: str) -> CodeType:
     """compile(), with the place of what it does not locate: bytes that are no text, and null bytes."""
     null = data.find(b"\0")
     if null >= 0:
-        line, column = _line_and_column(data, null)
-        text = f"null byte at byte {null}: source code holds none"
-        raise Misfit(text, kind="SyntaxError", path=path, line=line, column=column, end_column=column + 1)
+        raise _at_byte(f"null byte at byte {null}: source code holds none", "SyntaxError", path, data, null)
+    source: str | bytes = data
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    except SyntaxError:
-        encoding = ""  # an encoding nobody knows, or bytes in the first lines that are not UTF-8
-    try:
-        data.decode(encoding or "utf-8")
+        text = data.decode(encoding)
+        if encoding in ("utf-8", "utf-8-sig"):
+            source = text  # from bytes CPython counts columns in bytes
+    except (SyntaxError, LookupError):
+        pass  # bad bytes in the first two lines, or an encoding that nobody knows: looked at below
     except UnicodeDecodeError as error:
-        line, column = _line_and_column(data, error.start)
-        text = (
-            f"byte 0x{data[error.start]:02x} at byte {error.start} of the file is not {(encoding or 'utf-8').upper()}"
-        )
-        raise Misfit(
-            text, kind="UnicodeDecodeError", path=path, line=line, column=column, end_column=column + 1
-        ) from None
-    return compile(data, path, "exec", dont_inherit=True)
+        raise _not_text(error, path, data) from None
+    if source is data:
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            if not _declares_an_encoding(data):
+                raise _not_text(error, path, data) from None
+    try:
+        return compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        if error.text is None and isinstance(source, str) and error.lineno:
+            # The passes after the parser look for the line in the file, which is not there yet.
+            lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            error.text = lines[error.lineno - 1] if error.lineno <= len(lines) else None
+        raise
+    except (MemoryError, RecursionError) as error:
+        text = "the compiler gave up: nested too deeply, or larger than the memory the mod may use"
+        raise Misfit(text, kind=type(error).__name__, path=path) from None
 
 
-def _line_and_column(data: bytes, position: int) -> tuple[int, int]:
-    """Line (from 1) and column (characters, from 1) of a byte."""
-    before = data[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    last = before.rpartition(b"\n")[2]
-    return before.count(b"\n") + 1, len(last.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")) + 1
+def _declares_an_encoding(data: bytes) -> bool:
+    return any(b"coding" in line for line in data.splitlines()[:2])
+
+
+def _not_text(error: UnicodeDecodeError, path: str, data: bytes) -> Misfit:
+    text = f"byte 0x{data[error.start]:02x} at byte {error.start} of the file is not {error.encoding.upper()}"
+    return _at_byte(text, "UnicodeDecodeError", path, data, error.start)
+
+
+def _at_byte(text: str, kind: str, path: str, data: bytes, position: int) -> Misfit:
+    """A Misfit whose place is a byte: its line and column (characters), and the line as far as it is text."""
+    lines = data[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    before = lines[-1].removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
+    rest = data[position : position + 200].splitlines()[0] if data[position : position + 1] not in b"\r\n" else b""
+    column = len(before) + 1
+    source = before + rest.decode(errors="backslashreplace")
+    return Misfit(text, kind=kind, path=path, line=len(lines), column=column, end_column=column + 1, source=source)
 
 
 def _check_name(name: str) -> None:

@@ -7,7 +7,15 @@ class Misfit(FumehoodError):
     """Raised in a worker when a mod cannot be laid out, compiled, bound or given its state; becomes its diagnostic."""
 
     def __init__(
-        self, message: str, *, kind: str = "", path: str = "", line: int = 0, column: int = 0, end_column: int = 0
+        self,
+        message: str,
+        *,
+        kind: str = "",
+        path: str = "",
+        line: int = 0,
+        column: int = 0,
+        end_column: int = 0,
+        source: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind or "TypeError"
@@ -18,6 +26,8 @@ class Misfit(FumehoodError):
         self.column = column
         self.end_column = end_column
         """1-based, in characters; 0: unknown."""
+        self.source = source
+        """The line's text where it cannot be read from the file as text."""
 
 
 def a(value: object) -> str:

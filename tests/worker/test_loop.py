@@ -51,7 +51,7 @@ def test_a_life_from_assignment_to_retirement(bench):
     bound = bench.begin(COUNTER)
     assert bound.events == [("add", 0), ("total", 0)]
     assert (bound.state_version, bound.has_selftest) == (1, False)
-    assert list(bound.stages) == ["snapshot", "compile", "import", "bind"]
+    assert list(bound.stages) == ["compile", "import", "bind"]
     bench.offer()
     bench.start()
     assert bench.next(Live).restore_us > 0
