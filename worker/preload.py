@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 from typing import Final
 
@@ -121,6 +121,18 @@ def _try(name: str, failed: dict[str, str]) -> None:
         importlib.import_module(name)
     except BaseException as error:  # noqa: BLE001 (a package's import may raise anything at all; the report names it)
         failed[name] = f"{type(error).__name__}: {error}"
+
+
+def settle(stdlib: list[str]) -> None:
+    """In the zygote, once only what may be seen is: look for modules in the plain way, from now on, and note anew what
+    the standard library's folders hold, so that no worker has to list them.
+
+    What was noted of other folders before is forgotten: it tells of packages that nobody named.
+    """
+    # By its name, since start.py is __main__ here: its class has no other place to be imported from.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "Gate"]
+    sys.path_importer_cache.clear()
+    PathFinder.find_spec("no_module_of_this_name", stdlib)
 
 
 def tasks() -> int:

@@ -18,7 +18,7 @@ class Gate:
     """A finder in front of all others: no top-level module but the standard library's and the plan's.
 
     sys.path holds whole site-packages folders until the private root is entered; without this, a package that nobody
-    named would be imported because another one tries to.
+    named would be imported because another one tries to. Taken away again by `preload.settle`.
     """
 
     def __init__(self, stdlib: list[str], packages: frozenset[str]) -> None:

@@ -75,6 +75,7 @@ def serve(plan: Plan, control: int) -> None:
         leave_privilege(visible)
         namespaces.outlive_parent()  # there are folders to clear away: it ends at the end of the control socket
         os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
+    preload.settle(stdlib)
     _set_up_streams(root.SCRATCH if full else plan.scratch)
     channel = socket.socket(fileno=control)
     prepared = Prepared(plan.confinement, entry, base, null, ruleset, visible, program, os.pidfd_open(os.getpid()))
