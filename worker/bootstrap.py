@@ -2,7 +2,8 @@
 
 The order matters. Each step uses what the next one takes away: mounting needs a capability, dropping capabilities must
 come before no path is writable, Landlock and seccomp need no_new_privs, and seccomp is last because it forbids most of
-what stands above it. A step that fails ends the process with WORKER_CONFINE: no mod code has run.
+what stands above it. Limits come after the zygote's descriptors, one for each worker there is, have been let go: the
+limit on open files counts their numbers. A step that fails ends the process with WORKER_CONFINE: no mod code has run.
 """
 
 import faulthandler
@@ -51,10 +52,10 @@ def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scra
         ("die with parent", lambda: namespaces.die_with(prepared.zygote)),
         ("scratch",         lambda: root.enter_scratch(scratch, limits.scratch_bytes, limits.scratch_inodes, mount=full)),
         ("batch",           lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
-        ("rlimits",         lambda: rlimits.apply(limits, prepared.base)),
         ("capabilities",    lambda: capabilities.drop_all(lock=full)),
         ("landlock",        lambda: landlock.restrict(prepared.ruleset, prepared.readable, scratch)),
         ("descriptors",     lambda: fds.arrange(prepared.null, errors, commands)),
+        ("rlimits",         lambda: rlimits.apply(limits, prepared.base)),
         ("seeds",           lambda: seeds.renew(scratch)),
         ("faulthandler",    report_faults),
         ("seccomp",         prepared.filter.install),
