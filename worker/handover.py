@@ -56,6 +56,8 @@ _THIS_PROCESS: Final = (
     types.TracebackType,
 )
 _CODE: Final = (types.CodeType, types.CellType)
+_NAMELESS_TYPES: Final = {kind for kind in vars(types).values() if isinstance(kind, type)}
+"""Types like that of a bound method, which no module names: cloudpickle refers to them by their name in `types`."""
 _MEMORY_FILES: Final = (io.BytesIO, io.StringIO)
 
 
@@ -162,9 +164,15 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
 
     last: object = None
 
+    def dump(self, obj: Any) -> None:
+        """As pickle's own: cloudpickle's turns a RecursionError into something else."""
+        pickle.Pickler.dump(self, obj)
+
     def reducer_override(self, obj: Any) -> Any:  # the signature of pickle's hook
         """Called for every object that is not of a plain built-in type; NotImplemented: go on as usual."""
         self.last = obj
+        if isinstance(obj, type) and obj in _NAMELESS_TYPES:
+            return super().reducer_override(obj)
         if isinstance(obj, types.FunctionType | type):
             _check_reference(obj)
         elif isinstance(obj, _THIS_PROCESS):

@@ -34,4 +34,4 @@ def a(value: object) -> str:
     """The type of a value, with its article, as it stands in a message: `a socket.socket`, `an int`."""
     kind = type(value)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"
+    return f"an {name}" if name.lstrip("_")[:1].lower() in "aeiou" else f"a {name}"
