@@ -32,6 +32,9 @@ class Host(Protocol):
     def introduction(self, lane: Lane) -> tuple[int, ...]:
         """Descriptors of a mod's slots; the caller closes them."""
 
+    def offering(self) -> bool:
+        """Whether the game has something to adopt."""
+
     async def settle(self, patience: float) -> bool:
         """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
 
@@ -97,7 +100,8 @@ class Attachment:
                     self._send(control.StatusItem(request.id, lane.status()))
                 self._send(control.Done(request.id))
             case control.ReceiptsRequest():
-                patience = min(request.patience, LONGEST_PATIENCE)
+                # What was put on offer before this request came rang no bell for it: the game has to look first.
+                patience = 0.0 if self._host.offering() else min(request.patience, LONGEST_PATIENCE)
                 for receipt in await self._host.journal.beyond(request.since, patience):
                     self._send(control.ReceiptItem(request.id, receipt))
                 self._send(control.Done(request.id))

@@ -169,6 +169,10 @@ class Supervisor:
     on_detached: Callable[[], None] | None = None
     """What else to do when a game leaves: `launch` ends the supervisor."""
 
+    def offering(self) -> bool:
+        """See attachment.Host."""
+        return any(lane.life.offers for lane in self.lanes.values())
+
     async def settle(self, patience: float) -> bool:
         """See attachment.Host."""
         deadline = time.monotonic() + patience
