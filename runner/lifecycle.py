@@ -3,17 +3,17 @@
 The problem: candidates, crashes, saves, adoptions and drains of one mod arrive in any order; at every moment it must
 be clear who serves, who is the way back, and who must go. The rules:
 
-- **Roles follow adoption.** An offer is only an offer until the game stores its epoch. An offer superseded before that
-  is retired without having run, and nothing else changes.
+- **Roles follow adoption.** An offer is only an offer until the game stores its epoch. One superseded before that is
+  retired without having run, and nothing else changes.
 - **A failed candidate touches nobody.** Its digest is quarantined until the bytes change.
-- **The last good worker is the way back.** It becomes the standby when it has drained, and only then is the older standby
-  retired; so two bad saves in a row can never roll back past the last good version.
+- **The last good worker is the way back.** It becomes the standby when it has drained, and only then is the older
+  standby retired; so two bad saves in a row can never roll back past the last good version.
 - **Latest wins.** Each build is an `attempt`; what comes from an attempt that is no longer wanted is ignored.
 - **One start at a time.** The new worker starts when the old one has drained, died or run out of time: never both.
 
-Rejected: comparing version numbers to decide who is newer (a rollback to a lower number was never adopted in the system
-we learned from): epochs only ever grow, and a rollback takes a new one. Also rejected: two states "good" and "proven" of
-a standby; probation only shortens the way to a rollback, it does not change who the way back is.
+Rejected: comparing version numbers to decide who is newer (a rollback to a lower number was never adopted in the
+system we learned from): epochs only ever grow, and a rollback takes a new one. Also rejected: two states "good" and
+"proven" of a standby; probation only shortens the way to a rollback, it does not change who the way back is.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Lifecycle:
     intensity: Intensity = field(default_factory=Intensity)
 
     target: str | None = None
-    """Digest of what is settled on disk: what ought to be live. None: no files."""
+    """Digest of what is settled on disk: what ought to be live. None: no files; empty: unreadable ones."""
     attempts: dict[int, Attempt] = field(default_factory=dict)
     candidate: Attempt | None = None
     recovery: Attempt | None = None
@@ -96,7 +96,8 @@ class Lifecycle:
         return actions + (self._offer(self.candidate) if self.candidate.ready else [])
 
     def unreadable(self, diagnostic: Diagnostic, cause: str) -> list[Action]:
-        """The bytes on disk could not be taken: nothing changes but a receipt."""
+        """The bytes on disk could not be taken: what serves goes on serving."""
+        self.target = ""
         return [*self._drop_candidate(), Issue(0, "", 0, cause, Verdict.REFUSED, diagnostic)]
 
     # ── what a worker says ────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +204,7 @@ class Lifecycle:
             self.draining = None
             return self._retire(attempt, "failed") + self._begin(now)
         if attempt.epoch in self.offers:
-            return self._fail_offer(attempt, diagnostic, now)
+            return self._fail_offer(attempt, diagnostic)
         actions = self._retire(attempt, "failed")
         if attempt is self.candidate:
             self.candidate = None
@@ -378,7 +379,7 @@ class Lifecycle:
         self.draining = before
         return []
 
-    def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic, now: float) -> list[Action]:
+    def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic) -> list[Action]:
         """Died while on offer. The one before is offered again, since the game may already be moving."""
         self._out(attempt.digest, diagnostic)
         actions: list[Action] = [self._issue(attempt, Verdict.REFUSED, diagnostic)]

@@ -1,0 +1,353 @@
+"""The lifecycle as a model: any order of saves, verdicts, adoptions, drains, crashes and time keeps its promises."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from fumehood.runner.lifecycle import MOST_QUARANTINED, Lifecycle
+from fumehood.runner.roles import (
+    TRANSITIONS,
+    Action,
+    Begin,
+    Build,
+    Issue,
+    Kill,
+    Offer,
+    Retire,
+    Supersede,
+    Withdraw,
+)
+from fumehood.shared.messages import Diagnostic
+from fumehood.shared.states import Role, Stage, Verdict
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+DIGESTS = ("aa", "bb", "cc", "dd")
+WHY = Diagnostic(Stage.RUN, "Crashed", "it crashed")
+
+
+class World:
+    """What a lane, a game and workers do with the actions, as plain sets: the fake at the lifecycle's pure boundary."""
+
+    def __init__(self) -> None:
+        self.now = 1.0
+        counter = itertools.count(1)
+        self.life = Lifecycle(lambda: next(counter), "weather")
+        self.building: set[int] = set()
+        self.parked: set[int] = set()
+        """Ready, waiting."""
+        self.running: set[int] = set()
+        """Begun, and neither drained nor dead: these read a ring."""
+        self.live: set[int] = set()
+        self.retired: set[int] = set()
+        self.ended: set[int] = set()
+        """Workers whose ring the game has ended."""
+        self.word: int = 0
+        self.slot_of: dict[int, int | None] = {}
+        self.adopted: int = 0
+        self.issued: list[Issue] = []
+        self.offered: list[int] = []
+        self.unsettled: str | None = None
+
+    def do(self, actions: list[Action]) -> None:
+        queue = list(actions)
+        while queue:
+            action = queue.pop(0)
+            match action:
+                case Build():
+                    self.building.add(action.attempt)
+                case Offer():
+                    assert action.attempt not in self.retired
+                    self.offered.append(action.epoch)
+                    self.word, self.slot_of[action.epoch] = action.epoch, action.attempt
+                case Withdraw():
+                    self.offered.append(action.epoch)
+                    self.word, self.slot_of[action.epoch] = action.epoch, None
+                case Supersede():
+                    if self.adopted == action.epoch:
+                        queue += self.life.adopted(action.epoch, self.now)
+                    else:
+                        queue += self.life.superseded(action.epoch)
+                case Begin():
+                    assert action.attempt not in self.retired
+                    assert not self.running - {action.attempt}, "two workers would read at once"
+                    self.running.add(action.attempt)
+                    self.parked.discard(action.attempt)
+                case Retire():
+                    assert action.attempt not in self.retired, "retired twice"
+                    self.retired.add(action.attempt)
+                    for roles in (self.building, self.parked, self.running, self.live):
+                        roles.discard(action.attempt)
+                case Kill():
+                    queue += self.life.died(action.attempt, WHY, self.now)
+                case Issue():
+                    self.issued.append(action)
+
+    def game_looks(self) -> None:
+        """The game adopts what stands on the switchboard, ending the ring it leaves."""
+        if self.adopted == self.word:
+            return
+        before, after = self.slot_of.get(self.adopted), self.slot_of[self.word]
+        if before is not None and before != after:
+            self.ended.add(before)
+        if after is not None:
+            self.ended.discard(after)
+        self.adopted = self.word
+        self.do(self.life.adopted(self.word, self.now))
+
+    def drain(self, attempt: int) -> None:
+        self.running.discard(attempt)
+        self.live.discard(attempt)
+        self.parked.add(attempt)
+        self.do(self.life.drained(attempt, self.now))
+
+    def quiesce(self) -> None:
+        """Everybody behaves from now on: every build succeeds, the game looks, the old drain."""
+        for _ in range(200):
+            before = (set(self.building), set(self.running), set(self.live), self.adopted, self.word)
+            for attempt in sorted(self.building):
+                self.building.discard(attempt)
+                self.parked.add(attempt)
+                self.do(self.life.ready(attempt))
+            self.game_looks()
+            for attempt in sorted(self.running & self.ended):
+                self.drain(attempt)
+            for attempt in sorted(self.running - self.live - self.ended):
+                self.live.add(attempt)
+                self.do(self.life.live(attempt))
+            if before == (self.building, self.running, self.live, self.adopted, self.word):
+                return
+        pytest.fail("it does not come to rest")
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+
+    @initialize(digest=st.sampled_from(DIGESTS))
+    def first(self, digest: str) -> None:
+        self.world.do(self.world.life.settled(digest, "startup"))
+
+    @rule(digest=st.sampled_from(DIGESTS))
+    def draft(self, digest: str) -> None:
+        self.world.unsettled = digest  # a source never leaves a draft without a settled for the same mod
+        self.world.do(self.world.life.drafted(digest, "save"))
+
+    @rule(digest=st.sampled_from(DIGESTS))
+    def settle(self, digest: str) -> None:
+        self.world.unsettled = None
+        self.world.do(self.world.life.settled(digest, "save"))
+
+    @rule()
+    def delete(self) -> None:
+        self.world.unsettled = None
+        self.world.do(self.world.life.settled(None, "deleted"))
+
+    @rule()
+    def unreadable(self) -> None:
+        self.world.unsettled = None
+        active = self.world.life.active
+        self.world.do(self.world.life.unreadable(WHY, "save"))
+        assert self.world.life.active is active
+
+    @precondition(lambda self: self.world.building)
+    @rule(data=st.data())
+    def becomes_ready(self, data: st.DataObject) -> None:
+        attempt = data.draw(st.sampled_from(sorted(self.world.building)))
+        self.world.building.discard(attempt)
+        self.world.parked.add(attempt)
+        self.world.do(self.world.life.ready(attempt))
+
+    @precondition(lambda self: self.world.building)
+    @rule(data=st.data())
+    def candidate_fails(self, data: st.DataObject) -> None:
+        world = self.world
+        attempt = data.draw(st.sampled_from(sorted(world.building)))
+        active, serving = world.life.active, set(world.live)
+        world.do(world.life.unfit(attempt, WHY, world.now))
+        assert world.life.active is active, "a failed candidate touches nobody"
+        assert world.live == serving
+
+    @rule()
+    def look(self) -> None:
+        self.world.game_looks()
+
+    @precondition(lambda self: self.world.running - self.world.live)
+    @rule(data=st.data())
+    def goes_live(self, data: st.DataObject) -> None:
+        attempt = data.draw(st.sampled_from(sorted(self.world.running - self.world.live)))
+        self.world.live.add(attempt)
+        self.world.do(self.world.life.live(attempt))
+
+    @precondition(lambda self: self.world.running & self.world.ended)
+    @rule(data=st.data())
+    def drains(self, data: st.DataObject) -> None:
+        self.world.drain(data.draw(st.sampled_from(sorted(self.world.running & self.world.ended))))
+
+    @rule(data=st.data())
+    def dies(self, data: st.DataObject) -> None:
+        world = self.world
+        alive = sorted(world.building | world.parked | world.running)
+        if alive:
+            world.do(world.life.died(data.draw(st.sampled_from(alive)), WHY, world.now))
+
+    @rule(count=st.integers(1, 6), data=st.data())
+    def faults(self, count: int, data: st.DataObject) -> None:
+        world = self.world
+        if world.live:
+            attempt = data.draw(st.sampled_from(sorted(world.live)))
+            world.do(world.life.faulted(attempt, count, WHY, world.now))
+
+    @rule(seconds=st.sampled_from((0.01, 0.5, 2.0, 40.0)))
+    def time_passes(self, seconds: float) -> None:
+        self.world.now += seconds
+        self.world.do(self.world.life.tick(self.world.now))
+
+    @invariant()
+    def epochs_grow(self) -> None:
+        assert self.world.offered == sorted(set(self.world.offered))
+
+    @invariant()
+    def nobody_leaks(self) -> None:
+        world = self.world
+        known = world.building | world.parked | world.running
+        assert known == set(world.life.attempts), "every worker has a record, and every record a worker"
+
+    @invariant()
+    def slots_suffice(self) -> None:
+        assert len(self.world.parked | self.world.running) <= 4
+
+    @invariant()
+    def roles_agree(self) -> None:
+        life = self.world.life
+        for attempt in life.attempts.values():
+            assert attempt.role is not Role.RETIRED
+        if life.standby:
+            assert life.standby.role is Role.STANDBY
+            assert life.standby.number in self.world.parked
+
+    def teardown(self) -> None:
+        world = self.world
+        if world.unsettled:
+            world.do(world.life.settled(world.unsettled, "save"))
+        world.quiesce()
+        life = world.life
+        if life.target is None:
+            assert life.active is None
+            assert not life.attempts
+        elif life.target == "":
+            assert life.active is None or life.active.number in world.live
+        elif life.target not in life.quarantine:
+            assert life.active is not None
+            assert life.active.digest == life.target
+            assert life.active.number in world.live
+        elif life.active is not None:
+            assert life.active.digest not in life.quarantine
+            assert life.active.number in world.live
+        else:
+            assert life.down
+
+
+TestLifecycle = Machine.TestCase
+TestLifecycle.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+
+
+def serve(world: World, digest: str) -> int:
+    world.do(world.life.settled(digest, "save"))
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == digest
+    return world.life.active.number
+
+
+def test_two_failed_candidates_do_not_roll_back_past_the_last_good_one():
+    world = World()
+    for digest in ("aa", "bb"):
+        serve(world, digest)
+    third = serve(world, "cc")
+    for bad in ("dd", "ee"):
+        world.do(world.life.settled(bad, "save"))
+        world.do(world.life.unfit(max(world.building), WHY, world.now))
+    assert world.life.active is not None
+    assert world.life.active.number == third
+    assert [issue.verdict for issue in world.issued[-2:]] == [Verdict.REFUSED, Verdict.REFUSED]
+    serve(world, "ff")
+
+
+def test_a_crash_hands_over_to_the_standby_without_a_build():
+    world = World()
+    first = serve(world, "aa")
+    second = serve(world, "bb")
+    world.do(world.life.died(second, WHY, world.now))
+    assert not world.building
+    world.game_looks()
+    assert world.running == {first}
+    world.quiesce()
+    assert world.issued[-1].verdict is Verdict.ROLLED_BACK
+    assert world.issued[-1].version == 2
+    assert world.life.standby is not None, "a new standby is built from the same snapshot"
+    assert world.life.standby.digest == "aa"
+
+
+def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once():
+    world = World()
+    serve(world, "aa")
+    for _ in range(20):
+        if world.life.active is None or world.life.active.failed:
+            break
+        world.do(world.life.died(world.life.active.number, WHY, world.now))
+        world.quiesce()
+    assert world.life.active is None
+    assert "aa" in world.life.quarantine
+    assert world.issued[-1].verdict is Verdict.DOWN
+    serve(world, "bb")
+
+
+def test_an_error_burst_on_probation_rolls_back_but_only_then():
+    world = World()
+    serve(world, "aa")
+    second = serve(world, "bb")
+    world.now += 60
+    world.do(world.life.faulted(second, 100, WHY, world.now))
+    assert world.life.active is not None
+    assert world.life.active.number == second, "past probation it is the mod's business"
+    third = serve(world, "cc")
+    world.do(world.life.faulted(third, world.life.probation.errors, WHY, world.now))
+    assert world.life.active.number == third, "the version before raised more"
+    fourth = serve(world, "dd")
+    world.do(world.life.faulted(fourth, world.life.probation.errors, WHY, world.now))
+    assert world.life.active.number == fourth, "the version before raised as much"
+    world.do(world.life.faulted(fourth, 1, WHY, world.now))
+    world.quiesce()
+    assert world.life.active.digest == "cc"
+
+
+def test_a_slow_old_build_never_replaces_a_newer_one():
+    world = World()
+    serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    (slow,) = world.building
+    world.do(world.life.settled("cc", "save"))
+    assert slow in world.retired
+    assert world.life.ready(slow) == []
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "cc"
+
+
+def test_the_quarantine_is_bounded():
+    world = World()
+    serve(world, "aa")
+    for number in range(MOST_QUARANTINED + 10):
+        world.do(world.life.settled(f"bad{number}", "save"))
+        world.do(world.life.unfit(max(world.building), WHY, world.now))
+    assert len(world.life.quarantine) == MOST_QUARANTINED
+
+
+def test_the_table_of_roles_has_no_way_out_of_retired():
+    assert not [key for key in TRANSITIONS if key[0] is Role.RETIRED]
+    reachable = {Role.SPARE} | set(TRANSITIONS.values())
+    assert reachable == set(Role)
