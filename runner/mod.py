@@ -59,6 +59,8 @@ class Mod:
         self._leaving: dict[int, Port] = {}
         """Slots the game went on from and may still read answers in."""
         self._intents: deque[Intent] = deque()
+        self._most_intents = 0
+        """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
         self._dropped_intents = 0
         self._stray_replies = 0
         self._lost_posts = 0
@@ -309,7 +311,7 @@ class Mod:
 
     def _absorb(self, reply: Any, number: int = 0) -> None:
         if type(reply) is IntentMessage:
-            if len(self._intents) < self._card.intents_per_frame:
+            if len(self._intents) < self._most_intents:
                 self._intents.append(Intent(self.name, reply.name, reply.fields, self.epoch))
             else:
                 self._dropped_intents += 1
@@ -388,6 +390,7 @@ class Mod:
             port.reopen()
         port.watch(self._mods._board, dead_offset(self._index, slot), epoch_of(self._word))
         self._card = read_card(down)
+        self._most_intents = self._card.intents_per_frame
         self._events = frozenset(self._card.events)
         self._port = port
         if not self._leaving:
