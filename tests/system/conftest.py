@@ -1,0 +1,282 @@
+"""Real processes, started for these tests and always closed; files saved the way an editor saves them."""
+
+import contextlib
+import itertools
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from fumehood.runner import launch
+from fumehood.runner.game import Mods
+from fumehood.runner.records import ModStatus, Receipt
+from fumehood.shared.policy import Limits
+
+PATIENCE = 30.0
+"""Seconds until a wait gives up: never reached unless something hangs."""
+LIMITS = Limits(hang_after=0.4, load_timeout=1.0)
+"""Short enough that a test of a hang is quick, long enough for a loaded machine: a slow import here takes 0.1 s."""
+
+COUNTER = """
+from fumehood.worker import on, state
+V = {version}
+@on("count")
+def count():
+    state["n"] = state.get("n", 0) + 1
+    return [state["n"], V]
+"""
+
+_serial = itertools.count(1)
+
+
+class Folder:
+    """A mods folder, written as an editor writes: a temporary file beside the target, then a rename over it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def save(self, name: str, text: str | bytes) -> Path:
+        """`name` is relative to the root, with its ending."""
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.parent / f".{target.name}.{next(_serial)}.tmp"
+        temporary.write_bytes(text.encode() if isinstance(text, str) else text)
+        temporary.rename(target)
+        return target
+
+
+class Bench(Folder):
+    """A folder and the game that runs its mods. Each test uses mods of its own, so that many can share one bench."""
+
+    def __init__(self, root: Path, mods: Mods) -> None:
+        super().__init__(root)
+        self.mods = mods
+        self._marked = 0
+
+    @staticmethod
+    def counter(version: int, more: str = "") -> str:
+        """A mod that counts its calls in its state: `count()` returns [calls so far, version]."""
+        return COUNTER.format(version=version) + more
+
+    def mark(self) -> int:
+        """Number of the newest receipt: what a later `wait` counts from."""
+        for receipt in self.mods.receipts(self._marked):
+            self._marked = receipt.number
+        return self._marked
+
+    def load(self, name: str, text: str | bytes, verdict: str | None = "live", *, file: str = "") -> Receipt:
+        """Save mod `name` and wait for the verdict on just that."""
+        since = self.mark()
+        self.save(file or f"{name}.py", text)
+        return self.mods.wait(name, verdict=verdict, since=since, timeout=PATIENCE)
+
+    def next(self, name: str, since: int, verdict: str | None = "live") -> Receipt:
+        return self.mods.wait(name, verdict=verdict, since=since, timeout=PATIENCE)
+
+    def status(self, name: str) -> ModStatus:
+        return next(status for status in self.mods.status() if status.name == name)
+
+    def names(self) -> set[str]:
+        return {status.name for status in self.mods.status()}
+
+
+def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
+    """Look again every few ms, for what no descriptor tells; fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout:g} s: {what}")
+        pause.wait(0.005)
+
+
+@contextlib.contextmanager
+def launched(root: Path, **options: object) -> Iterator[Bench]:
+    """A game of its own over `root`, closed whatever happens."""
+    root.mkdir(parents=True, exist_ok=True)
+    options.setdefault("limits", LIMITS)
+    with launch(root, timeout=PATIENCE, **options) as mods:  # type: ignore[arg-type]  # passed through
+        yield Bench(root, mods)
+
+
+@pytest.fixture(name="launched", scope="session")
+def _launched() -> Callable[..., contextlib.AbstractContextManager[Bench]]:
+    return launched
+
+
+@pytest.fixture(name="until", scope="session")
+def _until() -> Callable[..., None]:
+    return until
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One launched supervisor for the tests of a file."""
+    with launched(tmp_path_factory.mktemp("bench") / "mods") as it:
+        yield it
+
+
+@pytest.fixture
+def mod(request: pytest.FixtureRequest) -> str:
+    """A mod name of the test's own."""
+    plain = "".join(c if c.isalnum() else "_" for c in request.node.name.removeprefix("test_"))
+    return f"{plain[:60]}_{next(_serial)}"
+
+
+# ── what must not be left ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def our_memfds(pid: int) -> set[int]:
+    """Inodes of the memfds of ours that a process maps or holds open. Empty when it is gone."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            fields = line.split(None, 5)
+            if len(fields) == 6 and fields[5].startswith("/memfd:fumehood"):
+                found.add(int(fields[4]))
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(entry.path).startswith("/memfd:fumehood"):
+                    found.add(os.stat(entry.path).st_ino)
+    return found
+
+
+def our_mounts() -> list[str]:
+    """Mounts of ours that this mount namespace sees: none, ever."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in lines if "fumehood" in line]
+
+
+@dataclass
+class Census:
+    """Everything that one supervisor has started and holds, so that later all of it can be looked for."""
+
+    pidfds: dict[int, int]
+    commands: dict[int, str]
+    memfds: set[int]
+
+    def await_end(self) -> None:
+        """Every process ends, and nobody is left who has one of the memfds."""
+        deadline = time.monotonic() + PATIENCE
+        for pid, fd in self.pidfds.items():
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1e3):
+                pytest.fail(f"process {pid} is left: {self.commands[pid]}")
+        until(lambda: not any(our_memfds(pid) & self.memfds for pid in psutil.pids()), "no memfd of ours is left")
+        assert our_mounts() == []
+
+    def close(self) -> None:
+        for fd in self.pidfds.values():
+            os.close(fd)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The process and everything below it."""
+    try:
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+@contextlib.contextmanager
+def census(pid: int) -> Iterator[Census]:
+    """Count the processes from `pid` down and their memfds, as of now."""
+    taken = Census({}, {}, set())
+    try:
+        for process in family(pid):
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                taken.pidfds[process.pid] = os.pidfd_open(process.pid)
+                taken.commands[process.pid] = f"{process.name()} {process.cmdline()}"
+                taken.memfds |= our_memfds(process.pid)
+        yield taken
+    finally:
+        taken.close()
+
+
+def supervisor_of(pid: int) -> psutil.Process:
+    """The supervisor that the process has launched."""
+    return next(p for p in psutil.Process(pid).children() if "fumehood.runner.child" in p.cmdline())
+
+
+def zygote_of(supervisor: psutil.Process) -> psutil.Process:
+    return next(p for p in supervisor.children() if any(arg.endswith("start.py") for arg in p.cmdline()))
+
+
+@pytest.fixture(name="census", scope="session")
+def _census() -> Callable[[int], contextlib.AbstractContextManager[Census]]:
+    return census
+
+
+@pytest.fixture(name="supervisor_of", scope="session")
+def _supervisor_of() -> Callable[[int], psutil.Process]:
+    return supervisor_of
+
+
+@pytest.fixture(name="zygote_of", scope="session")
+def _zygote_of() -> Callable[[psutil.Process], psutil.Process]:
+    return zygote_of
+
+
+class Script:
+    """A Python program of the test's own in another process, such as a game that is to be killed."""
+
+    def __init__(self, code: str, *args: object, env: dict[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, args)],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            text=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def line(self) -> str:
+        """The next line it prints; fails when it ends first."""
+        assert self.process.stdout is not None
+        poll = select.poll()
+        poll.register(self.process.stdout, select.POLLIN)
+        assert poll.poll(PATIENCE * 1e3), "the program says nothing"
+        line = self.process.stdout.readline()
+        assert line, f"the program ended with status {self.process.wait(PATIENCE)}"
+        return line.strip()
+
+    def tell(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+@pytest.fixture
+def script() -> Iterator[Callable[..., Script]]:
+    """Start programs; whatever is left of them is killed at the end."""
+    started: list[Script] = []
+
+    def start(code: str, *args: object, env: dict[str, str] | None = None) -> Script:
+        started.append(Script(code, *args, env=env))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

@@ -1,0 +1,183 @@
+"""What is saved goes live, what is broken does not, and what ends up live is what is on disk."""
+
+import time
+
+import pytest
+
+
+def test_two_broken_saves_in_a_row_leave_the_last_good_version_and_its_state(bench, mod):
+    for version in (1, 2, 3):
+        assert bench.load(mod, bench.counter(version)).version == version
+        assert bench.mods[mod].call("count") == [version, version]
+    epoch = bench.mods[mod].epoch
+    first = bench.load(mod, "def broken(:\n", "refused")
+    second = bench.load(mod, "import nothing_of_that_name\n", "refused")
+    assert first.diagnostic.kind == "SyntaxError"
+    assert second.diagnostic.kind == "ModuleNotFoundError"
+    assert bench.mods[mod].call("count") == [4, 3]
+    assert bench.mods[mod].epoch == epoch
+    fixed = bench.load(mod, bench.counter(6))
+    assert (fixed.version, fixed.live_version) == (6, 6)
+    assert bench.mods[mod].call("count") == [5, 6]
+
+
+def test_going_back_to_earlier_bytes_is_a_new_epoch_of_the_earlier_version(bench, mod):
+    bench.load(mod, bench.counter(1))
+    bench.load(mod, bench.counter(2))
+    epoch = bench.mods[mod].epoch
+    back = bench.load(mod, bench.counter(1))
+    assert back.version == 1
+    assert bench.mods[mod].epoch > epoch
+    assert bench.mods[mod].call("count") == [1, 1]
+
+
+def test_a_save_that_changes_no_byte_reloads_nothing(bench, mod):
+    bench.load(mod, bench.counter(1))
+    bench.mods[mod].call("count")
+    epoch, pid, since = bench.mods[mod].epoch, bench.status(mod).pid, bench.mark()
+    bench.save(f"{mod}.py", bench.counter(1))
+    (bench.root / f"{mod}.py").touch()
+    bench.load(f"{mod}_after", bench.counter(1))  # a later save that was noticed: so was the one before it
+    bench.load(mod, bench.counter(2))
+    assert [r.version for r in bench.mods.receipts(since) if r.mod == mod] == [2]
+    assert bench.mods[mod].epoch != epoch
+    assert bench.status(mod).pid != pid
+    assert bench.mods[mod].call("count") == [2, 2]
+
+
+def test_ten_saves_at_once_are_at_most_two_reloads_and_end_on_the_last_bytes(bench, mod):
+    bench.load(mod, bench.counter(0))
+    since = bench.mark()
+    for version in range(1, 11):
+        bench.save(f"{mod}.py", bench.counter(version))
+    seen = since
+    while bench.mods[mod].call("count")[1] != 10:
+        seen = bench.next(mod, seen).number
+    assert bench.mods.settle(30)
+    assert len([r for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"]) <= 2
+    assert bench.mods[mod].call("count")[1] == 10
+
+
+def test_constant_saving_does_not_starve_reloads(bench, mod):
+    bench.load(mod, bench.counter(0))
+    since, began, version = bench.mark(), time.monotonic(), 0
+    while time.monotonic() - began < 5.0:
+        version += 1
+        bench.save(f"{mod}.py", bench.counter(version))
+        until = began + version * 0.05
+        while (left := until - time.monotonic()) > 0:
+            bench.mods.settle(min(left, 0.05))
+            bench.mods.intents()
+    saved_at = {r.version: r.at for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"}
+    assert len(saved_at) >= 5
+    last = bench.load(mod, bench.counter(version + 1))
+    assert bench.mods[mod].call("count")[1] == version + 1
+    assert last.live_digest == bench.status(mod).target
+
+
+def test_a_deleted_mod_is_unloaded(bench, mod):
+    bench.load(mod, bench.counter(1, "\nfrom fumehood.worker import game\ndef on_unload():\n    game.gone(n=state['n'])\n"))
+    bench.mods[mod].call("count")
+    pid, since = bench.status(mod).pid, bench.mark()
+    (bench.root / f"{mod}.py").unlink()
+    bench.next(mod, since, "unloaded")
+    assert mod not in bench.mods
+    assert bench.mods[mod].role == "down"
+    assert [(i.name, i.fields) for i in bench.mods.intents() if i.mod == mod] == [("gone", {"n": 1})]
+    outcome = bench.mods[mod].call_outcome("count", timeout=1)
+    assert type(outcome.error).__name__ == "ModUnavailable"
+    assert bench.status(mod).pid == 0 != pid
+    assert bench.status(mod).down == "its files are gone"
+
+
+def test_a_deleted_mod_that_comes_back_is_live_again(bench, mod):
+    bench.load(mod, bench.counter(1))
+    since = bench.mark()
+    (bench.root / f"{mod}.py").unlink()
+    bench.next(mod, since, "unloaded")
+    bench.load(mod, bench.counter(2))
+    assert bench.mods[mod].call("count")[1] == 2
+
+
+def test_a_renamed_mod_moves(bench, mod):
+    bench.load(mod, bench.counter(1))
+    since = bench.mark()
+    (bench.root / f"{mod}.py").rename(bench.root / f"{mod}_new.py")
+    bench.next(f"{mod}_new", since)
+    bench.next(mod, since, "unloaded")
+    assert bench.mods[f"{mod}_new"].call("count") == [1, 1]
+    assert mod not in bench.mods
+    assert f"{mod}_new" in bench.mods
+
+
+def test_the_same_stem_in_two_folders_is_two_mods(bench, mod):
+    bench.load(f"{mod}/a/x", bench.counter(1))
+    bench.load(f"{mod}/b/x", bench.counter(2))
+    assert bench.mods[f"{mod}/a/x"].call("count") == [1, 1]
+    assert bench.mods[f"{mod}/b/x"].call("count") == [1, 2]
+    bench.load(f"{mod}/a/x", bench.counter(3))
+    assert bench.mods[f"{mod}/a/x"].call("count") == [2, 3]
+    assert bench.mods[f"{mod}/b/x"].call("count") == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["two words", "with-dashes", "wétter", "天気", "3d", "class", "a.b", "x'y", "100%"])
+def test_names_that_are_no_identifiers(bench, mod, name):
+    key = f"{mod[:20]} {name}"
+    point = "class Point:\n    x = 1\n@on('keep')\ndef keep():\n    state['p'] = Point()\n@on('kept')\ndef kept():\n    return state['p'].x\n"
+    bench.load(key, bench.counter(1, point))
+    bench.mods[key].call("keep")
+    bench.load(key, bench.counter(2, point.replace("x = 1", "x = 2")))
+    assert bench.mods[key].call("kept") == 2
+
+
+def test_a_folder_mod_reloads_with_each_of_its_files(bench, mod):
+    bench.save(f"{mod}/data/t.json", '{"t": 1}')
+    bench.save(f"{mod}/sub.py", "def double(x):\n    return 2 * x\n")
+    main = """
+import json
+from pathlib import Path
+from fumehood.worker import on
+from .sub import double
+T = json.loads((Path(__file__).parent / "data" / "t.json").read_text())["t"]
+@on("get")
+def get():
+    return double(T)
+"""
+    bench.load(mod, main, file=f"{mod}/__init__.py")
+    assert bench.mods[mod].call("get") == 2
+    bench.load(mod, '{"t": 5}', file=f"{mod}/data/t.json")
+    assert bench.mods[mod].call("get") == 10
+    bench.load(mod, "def double(x):\n    return 20 * x\n", file=f"{mod}/sub.py")
+    assert bench.mods[mod].call("get") == 100
+    broken = bench.load(mod, "def double(x):\n    return 1 +\n", "refused", file=f"{mod}/sub.py")
+    assert (broken.diagnostic.file, broken.diagnostic.line) == (f"{mod}/sub.py", 2)
+    assert bench.mods[mod].call("get") == 100
+
+
+def test_one_mods_failures_leave_every_other_epoch_alone(bench, mod):
+    others = [f"{mod}_other{i}" for i in range(3)]
+    for name in [mod, *others]:
+        bench.load(name, bench.counter(1))
+    before = {name: (bench.mods[name].epoch, bench.status(name).pid) for name in others}
+    bench.load(mod, "raise ValueError\n", "refused")
+    bench.load(mod, bench.counter(2, "@on('die')\ndef die():\n    import os\n    os._exit(1)\n"))
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("die").ok
+    bench.next(mod, since, "rolled back")
+    assert {name: (bench.mods[name].epoch, bench.status(name).pid) for name in others} == before
+    assert [bench.mods[name].call("count") for name in others] == [[1, 1]] * 3
+
+
+def test_a_slow_older_save_never_replaces_a_newer_one(bench, mod, until):
+    slow = "import time\nuntil = time.process_time() + 0.3\nwhile time.process_time() < until:\n    pass\n"
+    bench.load(mod, bench.counter(1))
+    since = bench.mark()
+    bench.save(f"{mod}.py", bench.counter(2, slow))
+    until(lambda: not bench.mods.settle(0), "the slow save is being built")
+    bench.save(f"{mod}.py", bench.counter(3))
+    receipt = bench.next(mod, since)
+    assert bench.mods.settle(30)
+    assert bench.mods[mod].call("count")[1] == 3
+    live = [r.version for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"]
+    assert live == [receipt.version] == [bench.mods[mod].version]
+
