@@ -39,7 +39,13 @@ def describe(stage: str, error: BaseException, base: str) -> Diagnostic:
 
     Raises MemoryError alone.
     """
-    place = _place(error, base)
+    try:
+        place = _place(error, base)
+        source = _source(error, place)
+    except MemoryError:
+        raise
+    except BaseException:  # noqa: BLE001  # attributes of the mod's exception were read, which may run its code
+        place, source = Place(), ""
     return Diagnostic(
         stage=stage,
         kind=kind(error),
@@ -48,26 +54,28 @@ def describe(stage: str, error: BaseException, base: str) -> Diagnostic:
         line=place.line,
         column=place.column,
         end_column=place.end_column,
-        source=_source(error, place),
+        source=source,
         traceback=format_traceback(error, base),
     )
 
 
 def kind(error: BaseException) -> str:
     """The name of the exception's type, as text."""
-    return bounded(error.kind if isinstance(error, Misfit) else type(error).__name__, LONGEST_NAME)
+    # By type() and not isinstance(), which asks the object's own __class__; by type's own __name__, not a metaclass's.
+    name = error.kind if type(error) is Misfit else _type_name(type(error))
+    return bounded(name, LONGEST_NAME)
 
 
 def message(error: BaseException) -> str:
     """What the exception says; if it cannot say anything, that. Raises MemoryError alone."""
-    if isinstance(error, SyntaxError) and isinstance(error.msg, str):
-        return bounded(error.msg, LONGEST_MESSAGE)
     try:
+        if isinstance(error, SyntaxError) and isinstance(error.msg, str):
+            return bounded(error.msg, LONGEST_MESSAGE)
         return bounded(str(error), LONGEST_MESSAGE)
     except MemoryError:
         raise
     except BaseException as second:  # noqa: BLE001  # the mod's own __str__ ran: whatever it raises is data
-        return f"<its text cannot be had: {type(second).__name__}>"
+        return f"<its text cannot be had: {_type_name(type(second))}>"
 
 
 def format_traceback(error: BaseException, base: str, limit: int = LONGEST_TRACEBACK) -> str:
@@ -75,21 +83,30 @@ def format_traceback(error: BaseException, base: str, limit: int = LONGEST_TRACE
 
     Paths stand as in the mods folder. Raises MemoryError alone.
     """
-    if isinstance(error, Misfit):
+    if type(error) is Misfit:
         return "" if error.__cause__ is None else format_traceback(error.__cause__, base, limit)
-    begin = error.__traceback__
+    begin = whole = _traceback_of(error)
     while begin is not None and not begin.tb_frame.f_code.co_filename.startswith(base):
         begin = begin.tb_next
     try:
-        told = traceback.TracebackException(
-            type(error), error, begin or error.__traceback__, limit=-MOST_FRAMES, compact=True
-        )
+        told = traceback.TracebackException(type(error), error, begin or whole, limit=-MOST_FRAMES, compact=True)
         text = "".join(told.format())
     except MemoryError:
         raise
-    except BaseException as second:  # noqa: BLE001  # as in message(): attributes of the mod's exception were read
-        text = f"{kind(error)}: <its traceback cannot be had: {type(second).__name__}>\n"
+    except BaseException as second:  # noqa: BLE001  # as in message()
+        text = f"{kind(error)}: <its traceback cannot be had: {_type_name(type(second))}>\n"
     return bounded(text.replace(f'File "{base}', 'File "'), limit)
+
+
+def _type_name(kind: type[BaseException]) -> str:
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name
+
+
+def _traceback_of(error: BaseException) -> TracebackType | None:
+    """Its traceback, whatever attributes of its own it has."""
+    found: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
+    return found
 
 
 def bounded(text: object, limit: int) -> str:
@@ -104,13 +121,13 @@ def bounded(text: object, limit: int) -> str:
 
 
 def _place(error: BaseException, base: str) -> Place:
-    if isinstance(error, Misfit):
+    if type(error) is Misfit:
         return Place(error.path, error.line, error.column, error.end_column)
     if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename.startswith(base):
         line, column, end = map(_count, (error.lineno, error.offset, error.end_offset))
         return Place(error.filename, line, column, end if _count(error.end_lineno) == line and end > column else 0)
     nearest: TracebackType | None = None
-    step = error.__traceback__
+    step = _traceback_of(error)
     while step is not None:
         if step.tb_frame.f_code.co_filename.startswith(base):
             nearest = step
@@ -140,7 +157,7 @@ def _columns(step: TracebackType) -> Place:
 def _source(error: BaseException, place: Place) -> str:
     if not place.line:
         return ""
-    text = error.source if isinstance(error, Misfit) else ""
+    text = error.source if type(error) is Misfit else ""
     text = text or linecache.getline(place.path, place.line)
     if not text and isinstance(error, SyntaxError) and isinstance(error.text, str):
         text = error.text
