@@ -4,6 +4,7 @@ A frame's time is counted from the moment it was *due* to the moment all its wor
 wake-up that comes late counts too, which a stopwatch round the work alone would not show.
 """
 
+import math
 import time
 from typing import Final
 
@@ -18,7 +19,7 @@ def quantile(values: list[float], share: float) -> float:
     if not values:
         return 0.0
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 class Frames:

@@ -104,7 +104,7 @@ def header(scene: Scene) -> RenderableType:
         (f"step {scene.step} of {scene.steps}  ", "bright_black"),
         (scene.title, "bold"),
     )
-    line.add_row(left, Text(f"{scene.confinement} confinement · Ctrl-C ends it ", "bright_black"))
+    line.add_row(left, Text("Ctrl-C ends it ", "bright_black"))
     return line
 
 
@@ -141,7 +141,9 @@ def mods(scene: Scene) -> RenderableType:
             micro,
         )
     prices = "  ".join(f"{item} {price:.2f}" for item, price in scene.prices.items())
-    return Panel(table, title="mods, each in a confined process of its own", subtitle=prices or None, padding=(0, 1))
+    return Panel(
+        table, title=f"mods, a process each, {scene.confinement} confinement", subtitle=prices or None, padding=(0, 1)
+    )
 
 
 def edit(scene: Scene) -> RenderableType:

@@ -1,6 +1,7 @@
 """`fumehood demo` from end to end, and that it would notice if a step ended otherwise than expected."""
 
 import contextlib
+import dataclasses
 import fcntl
 import importlib.resources
 import json
@@ -67,8 +68,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-            os.execv(argv[0], argv)
+            # The environment is given: readline, which pytest imports, puts COLUMNS and LINES into the process's own.
+            os.execve(argv[0], argv, {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
         self.output = ""
         self.status = None
 
@@ -202,7 +203,7 @@ def test_a_trick_that_succeeds_is_wrong():
 
 
 def result(runs, **changes):
-    given = dict(
+    made = demo_report.Result(
         seconds=10.0,
         confinement="full",
         mods=8,
@@ -212,7 +213,7 @@ def result(runs, **changes):
         drawn=False,
         interrupted=False,
     )  # fmt: skip - one record
-    return demo_report.Result(**(given | changes))
+    return dataclasses.replace(made, **changes)
 
 
 def test_the_result_is_good_only_if_every_step_of_the_script_was_right():
