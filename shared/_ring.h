@@ -113,8 +113,12 @@ enum ring_news {
    long. Larger RING_BRISK_NS: slower handlers profit too, and contention is noticed later. */
 #define RING_BRISK_NS UINT64_C(25000)
 #define RING_BRISK_NEEDED 8u
-#define RING_BRISK_NEEDED_MOST 8192u
+#define RING_BRISK_NEEDED_MOST 128u /* larger: a rare hiccup (0.3 % of waits) ends each series before it has begun */
+#define RING_BRISK_PROVEN 64u       /* yields in a row after which what went wrong before is forgotten */
 #define RING_YIELDS 4
+/* So long a series ends by itself: a wake-up is the kernel's occasion to move one of the two to an idle CPU, where a
+   round trip takes a quarter; who only yields stays. Smaller: more of the slow waits that begin a series. */
+#define RING_BRISK_SERIES 512u
 
 /* Looks between two readings of the clock and of the CPU number (25 ns and 3 ns against 10-40 ns a look). */
 #define RING_LOOKS_PER_CLOCK 8
@@ -517,9 +521,11 @@ static inline void learn_from_wait(ring_port *port, bool yielded, uint64_t start
 {
     port->last_wait = now_ns();
     if (port->last_wait - start <= RING_BRISK_NS) {
-        port->brisk += port->brisk < UINT32_MAX;
-        if (port->brisk > RING_BRISK_NEEDED * 8)
+        port->brisk++;
+        if (port->brisk > port->brisk_needed + RING_BRISK_PROVEN)
             port->brisk_needed = RING_BRISK_NEEDED;
+        if (port->brisk > RING_BRISK_SERIES)
+            port->brisk = 0;
         return;
     }
     port->brisk = 0;

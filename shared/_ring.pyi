@@ -130,9 +130,7 @@ class Port:
     interrupts the wait may use the port, and close it. After close() every call raises ValueError.
     """
 
-    def __init__(
-        self, mine: Segment, theirs: Segment, *, spin_ns: int = 100_000, orders: bool = True
-    ) -> None:
+    def __init__(self, mine: Segment, theirs: Segment, *, spin_ns: int = 100_000, orders: bool = True) -> None:
         """Check magic and capacity of both, take this party's cursors over from `mine` (HEAD, TAIL, STARTED).
 
         A message that the holder before us took and did not finish counts as taken: it is not read again.
