@@ -18,7 +18,7 @@ from rich.table import Table
 from ..shared.errors import ConfigError, MachineError
 from ..shared.exits import Exit
 from ..shared.policy import Confinement
-from . import nursery
+from . import nursery, packages
 
 SYSCTLS: Final = (
     "kernel/apparmor_restrict_unprivileged_userns",
@@ -84,7 +84,7 @@ def collect(python: str = sys.executable) -> Report:
 
 def _probe(python: str) -> dict[str, Any]:
     """Run worker/probe.py the way the zygote is run."""
-    plan = nursery.plan_file(nursery.make_plan(Confinement.FULL, []))
+    plan = nursery.plan_file(nursery.make_plan(Confinement.FULL, packages.locate([])))
     try:
         done = subprocess.run(
             nursery.command(python, "probe", -1, plan),

@@ -13,7 +13,8 @@ import contextlib
 import logging
 import time
 from collections import deque
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
 
 from ..shared import messages
 from ..shared.errors import MachineError
@@ -39,6 +40,8 @@ from .worker_process import UNKNOWN_STATUS
 
 STACK_PATIENCE: Final = 0.2
 """Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a busy machine shows none."""
+MOVE_PATIENCE: Final = 2.0
+"""Seconds a renamed mod waits for the state of its old name; then it starts with the newest checkpoint of it."""
 FRESH_PATIENCE: Final = 0.1
 """Seconds a rehearsal waits for a fresh copy of the state; then it takes the newest checkpoint."""
 
@@ -89,6 +92,9 @@ class Lane:
         self._adopted = 0
         self._log = ModLog(name, house.limits.log_lines)
         self._patrol = Patrol()
+        self.moved_from: Lane | None = None
+        """The lane of the name this mod had until it was renamed just now."""
+        self.unloaded = asyncio.Event()
 
     # ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,11 +105,19 @@ class Lane:
 
     def settled(self, digest: str | None, cause: str) -> None:
         """Nothing more is coming: these bytes may go live."""
+        self.unloaded.clear()
         self._do(self.life.settled(digest, cause))
 
     def unreadable(self, diagnostic: Diagnostic, cause: str) -> None:
         """What is on disk could not be taken."""
         self._do(self.life.unreadable(diagnostic, cause))
+
+    def is_renamed(self, old: "Lane", digest: str) -> bool:
+        """Whether these bytes under this name are those that served under the old one until now."""
+        mine, theirs = self.snapshots.get(digest), old.snapshots.get(old.life.target or "")
+        if mine is None or theirs is None or mine.folder != theirs.folder:
+            return False
+        return mine.digest == theirs.digest or (not mine.folder and [*mine.files.values()] == [*theirs.files.values()])
 
     # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -254,8 +268,19 @@ class Lane:
         """Everyone before it is drained or dead; gather what they never began, and start it."""
         seat.mark("drained", time.monotonic_ns())
         await self._estates.reaped()
+        if self.moved_from is not None:
+            await self._move_in(self.moved_from)
         if not seat.retired:
             self._start(seat, self.states.newest(), self._estates.share_out())
+
+    async def _move_in(self, old: "Lane") -> None:
+        """A renamed mod takes its state along, once the one of the old name has handed it over."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(old.unloaded.wait(), MOVE_PATIENCE)
+        self.moved_from = None
+        state = old.states.newest()
+        if state is not None and self.states.newest() is None:
+            self.states.add(state)
 
     def _start(self, seat: Seat, state: Checkpoint | None, inheritance: list[bytes]) -> None:
         attempt = self.life.attempts.get(seat.attempt)
@@ -336,7 +361,7 @@ class Lane:
             case messages.Unfit():
                 self._unfit(seat, escape_diagnostic(report.diagnostic), now)
             case messages.Live():
-                self._live(seat, report, now)
+                self._live(seat, report)
             case messages.Drained():
                 if self.life.awaits_drain(seat.attempt):
                     self._take_state(seat, report, now)
@@ -358,7 +383,8 @@ class Lane:
         attempt = self.life.attempts.get(seat.attempt)
         if attempt and attempt.started and not attempt.live and diagnostic.stage == Stage.RESTORE:
             way_back = attempt.was_live or attempt.cause in ("recovery", "standby")
-            if way_back and seat.resumed_from is not None and seat.resumed_from.data:
+            moved = seat.resumed_from is not None and seat.resumed_from.digest not in self.life.versions
+            if (way_back or moved) and seat.resumed_from is not None and seat.resumed_from.data:
                 older = self.states.after(seat.resumed_from)
                 log.warning("%s@%d: a state did not load (%s); trying %s", self.name, seat.version, diagnostic.message,
                             "an older one" if older else "without state")  # fmt: skip
@@ -366,7 +392,7 @@ class Lane:
                 return
         self._do(self.life.unfit(seat.attempt, diagnostic, now))
 
-    def _live(self, seat: Seat, report: messages.Live, now: float) -> None:
+    def _live(self, seat: Seat, report: messages.Live) -> None:
         active = self.life.active
         if active is None or active.number != seat.attempt or not active.started or active.live or seat.slot is None:
             return
@@ -428,6 +454,8 @@ class Lane:
                 self.diagnostic = None
         elif issue.verdict is Verdict.ROLLED_BACK:
             self.rollbacks += 1
+        elif issue.verdict is Verdict.UNLOADED:
+            self.unloaded.set()
         if issue.diagnostic is not None:
             self.diagnostic = issue.diagnostic
         serving = active if active is not None and not active.failed else None
@@ -501,8 +529,8 @@ class Lane:
         if (seat := self.active_seat()) is not None:
             seat.ask_checkpoint()
 
-    def _spawn(self, coroutine: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]  # typeshed's private alias
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._reaped)
         return task

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -170,9 +171,9 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
     return mods
 
 
-def _named(kind: "type[settings.StrEnum]", value: str, what: str) -> str:
+def _named(kind: type[StrEnum], value: str, what: str) -> str:
     try:
-        return kind(value).value
+        return str(kind(value))
     except ValueError:
         names = ", ".join(repr(str(name)) for name in kind)
         raise ConfigError(f"{what}={value!r}: has to be one of {names}") from None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ..shared import errors, packets
 from ..shared.messages import pack
 from . import control
+from .records import ModStatus, Receipt
 
 PATIENCE: Final = 10.0
 """Seconds the supervisor gets for an ordinary answer. It answers in microseconds; a loaded machine takes longer."""
@@ -72,12 +73,12 @@ class Link:
             if self._pending:
                 self._wait(deadline)
 
-    def status(self) -> list[Any]:
+    def status(self) -> list[ModStatus]:
         """The status of every mod (records.ModStatus)."""
         request = control.StatusRequest(self._next())
         return [answer.status for answer, _ in self._ask(request, time.monotonic() + PATIENCE)]
 
-    def receipts(self, since: int, patience: float) -> list[Any]:
+    def receipts(self, since: int, patience: float) -> list[Receipt]:
         """The receipts above `since`; waits up to `patience` seconds for one, or until there is something to adopt."""
         request = control.ReceiptsRequest(self._next(), since, patience)
         return [answer.receipt for answer, _ in self._ask(request, time.monotonic() + patience + PATIENCE)]

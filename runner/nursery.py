@@ -74,10 +74,9 @@ def plan_file(plan: Plan) -> int:
 
 
 def make_plan(
-    confinement: Confinement, packages: Sequence[str], entry: str = "", extra: dict[str, str] | None = None
+    confinement: Confinement, found: packages_.Visible, entry: str = "", extra: dict[str, str] | None = None
 ) -> Plan:
-    """Find everything the zygote must see. `extra`: further modules by name and place. Raises ConfigError."""
-    found = packages_.locate(packages)
+    """Put down what the zygote must see. `extra`: further modules by name and place."""
     more = extra or {}
     scratch = ""
     if confinement is Confinement.REDUCED:
@@ -87,7 +86,6 @@ def make_plan(
         parent=os.getpid(),
         fumehood=packages_.fumehood_folder(),
         packages={**found.packages, **more},
-        named=found.named,
         search=[*found.search, *sorted({str(Path(place).parent) for place in more.values()} - set(found.search))],
         companions=found.companions,
         scratch=scratch,
@@ -148,7 +146,8 @@ class Nursery:
         """Start the zygote and wait until it can fork. Raises MachineError with the layer that is missing and its
         remedy, or when it takes longer than `timeout` seconds; ConfigError for a package that is not there."""
         loop = asyncio.get_running_loop()
-        plan = make_plan(self._confinement, self._packages, self._entry, self._extra)
+        found = packages_.locate(self._packages)
+        plan = make_plan(self._confinement, found, self._entry, self._extra)
         self._scratch = plan.scratch
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors, errors = os.pipe()
@@ -185,7 +184,7 @@ class Nursery:
         except MachineError:
             await self.close()
             raise
-        broken = [name for name in self._packages if name in up.unimportable]
+        broken = [name for name in found.named if name in up.unimportable]
         if broken:
             await self.close()
             raise MachineError(f"package {broken[0]!r} does not import in the sandbox: {up.unimportable[broken[0]]}")

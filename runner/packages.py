@@ -7,7 +7,8 @@ Never a whole site-packages: of each package its own folder or file, what its di
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,6 +23,7 @@ class Visible(NamedTuple):
 
     packages: dict[str, str]
     named: list[str]
+    """The top-level modules that were asked for, of `packages`; the others are required by them or by fumehood."""
     search: list[str]
     companions: list[str]
 
@@ -42,8 +44,7 @@ def locate(names: Sequence[str]) -> Visible:
     named: list[str] = []
     for name in names:
         named += found.add(name)
-    needed = [name for name in found.packages if name not in ALWAYS and name not in named]
-    return Visible(found.packages, [*needed, *named], sorted(found.search), sorted(found.companions))
+    return Visible(found.packages, named, sorted(found.search), sorted(found.companions))
 
 
 class _Finder:
@@ -53,19 +54,21 @@ class _Finder:
         self.packages: dict[str, str] = {}
         self.search: set[str] = set()
         self.companions: set[str] = set()
-        self._distributions = importlib.metadata.packages_distributions()
         self._visited: set[str] = set()
+
+    @cached_property
+    def _owners(self) -> Mapping[str, list[str]]:
+        """Distributions by top-level module. Reads every installed distribution's file list: 0.2 s, so only if asked."""
+        return importlib.metadata.packages_distributions()
 
     def add(self, name: str) -> list[str]:
         """Add a package and what it requires; returns the top-level import names that `name` stands for."""
-        if name.isidentifier() and name in self._distributions:
-            for distribution in self._distributions[name]:
-                self._add_distribution(distribution)
-            self._add_module(name)
-            return [name]
         if name.isidentifier() and self._add_module(name):
+            same = _installed(name)
+            for distribution in [same] if same else self._owners.get(name, []):
+                self._add_distribution(distribution)
             return [name]
-        modules = [module for module, owners in self._distributions.items() if _same(name, owners)]
+        modules = [module for module, owners in self._owners.items() if _normal(name) in map(_normal, owners)]
         if not modules:
             raise ConfigError(
                 f"package {name!r} is not installed for this Python: pip install {name}, or take it off the list"
@@ -120,5 +123,10 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _same(name: str, owners: Sequence[str]) -> bool:
-    return any(_normal(owner) == _normal(name) for owner in owners)
+def _installed(name: str) -> str:
+    """The distribution of the same name as a module, if that module is in it: so it is for most."""
+    try:
+        files = importlib.metadata.distribution(name).files or ()
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    return name if any(file.parts[0].partition(".")[0] == name for file in files) else ""

@@ -54,7 +54,7 @@ def make(
 
 def stages(times: dict[str, int], snapshot: Snapshot | None, seat: Seat | None) -> dict[str, float]:
     """Microseconds per stage, from the moments that were marked and from what the worker told."""
-    known = [(moment, times[moment]) for moment in MOMENTS if moment in times]
+    known: list[tuple[str, int]] = [(moment, times[moment]) for moment in MOMENTS if moment in times]
     if snapshot is not None and snapshot.caused_ns:
         known.insert(0, ("caused", snapshot.caused_ns))
     between = {b[0]: round((b[1] - a[1]) / 1e3, 1) for a, b in pairwise(known) if b[1] >= a[1]}

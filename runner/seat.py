@@ -56,7 +56,7 @@ class Seat:
         self._expected: asyncio.Future[Any] | None = None
 
     def assign(self, worker: WorkerProcess, slot: Slot, key: str) -> None:
-        """Hand the worker its slot, the mod's files and its state memory. Raises OSError: out of descriptors, memory."""
+        """Hand the worker its slot, the mod's files and its state memory. Raises OSError."""
         self.worker, self.slot = worker, slot
         slot.prepare(self.attempt)
         files = pack(self.snapshot.files)

@@ -120,7 +120,7 @@ class Slot:
         return up.load64(INHERITED_START)
 
     def in_hand(self, inherited: list[bytes]) -> list[bytes]:
-        """The message that was begun and not finished, in the ring or among `inherited`: none or one if it is honest."""
+        """The message that was begun and not finished, in the ring or among `inherited`: none or one."""
         down, up = self.mapped()
         begun, done = up.load64(INHERITED_START), up.load64(INHERITED_DONE)
         if done < begun <= len(inherited):

@@ -93,7 +93,11 @@ class Supervisor:
             lane.drafted(snapshot, self._cause())
 
     def settled(self, batch: tuple[Settled, ...]) -> None:
-        """See source.Sink: each mod of a batch is activated once, in order."""
+        """See source.Sink: each mod of a batch is activated once, in order. A renamed one takes its state along."""
+        gone = [self.lanes[item.key] for item in batch if item.digest is None and item.key in self.lanes]
+        for item in batch:
+            if item.digest and gone and (lane := self._lane(item.key)) is not None and not lane.life.history:
+                lane.moved_from = next((old for old in gone if lane.is_renamed(old, item.digest)), None)
         for item in batch:
             if item.digest is None and item.key not in self.lanes:
                 continue

@@ -5,16 +5,16 @@
     supervisor ─ writes ─▶ switchboard: generation │ count │ per mod: word, dead[4]    ─ read-only ─▶ game
     game       ─ writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left          ─▶ supervisor
 
-A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that slot
-is gone; a word published with its `dead` already set says that nobody serves.
+A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that
+slot is gone; a word published with its `dead` already set says that nobody serves.
 
 The generation is word 0: a frame in which nothing changed checks one u32 for all mods, and a caller who waits for a
 mod to come back waits on it.
 
 **The adoption race.** The supervisor may replace an offer while the game is taking it. Each side stores its own word,
 does a sequentially consistent read-modify-write (`add32`), and only then loads the other's: at least one of them sees
-the other's store. So either the supervisor learns that the old offer was adopted after all, or the game sees the newer word
-before it has pushed anything to the old one.
+the other's store. So either the supervisor learns that the old offer was adopted after all, or the game sees the newer
+word before it has pushed anything to the old one.
 """
 
 import os
