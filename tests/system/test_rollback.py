@@ -1,0 +1,243 @@
+"""Every way a version can fail: at load it is refused and nobody notices, live it is rolled back and the game moves on."""
+
+import os
+import signal
+from typing import NamedTuple
+
+import pytest
+
+AT_LOAD = {
+    "syntax error": ("V = 2\ndef broken(:\n", "compile", "SyntaxError", 2),
+    "not UTF-8": (b"V = 2\n# caf\xe9\n", "compile", "UnicodeDecodeError", 2),
+    "null byte": (b"V = 2\nx = '\0'\n", "compile", "SyntaxError", 2),
+    "import error": ("V = 2\nimport nothing_of_that_name\n", "import", "ModuleNotFoundError", 2),
+    "exception at import": ("V = 2\n\n1 / 0\n", "import", "ZeroDivisionError", 3),
+    "SystemExit at import": ("V = 2\nraise SystemExit(0)\n", "import", "SystemExit", 2),
+    "infinite loop at import": ("V = 2\nwhile True:\n    pass\n", "import", "LimitExceeded", (2, 3)),
+    "sleeping at import": ("import time\ntime.sleep(1000)\n", "import", "LimitExceeded", 2),
+    "failing selftest": ("def selftest():\n    assert 1 == 2, 'sums'\n", "selftest", "AssertionError", 2),
+    "hanging selftest": ("def selftest():\n    while True:\n        pass\n", "selftest", "LimitExceeded", (2, 3)),
+    "wrong state in migrate": (
+        "STATE_VERSION = 2\ndef migrate(old, version):\n    return {'n': old['no such key']}\n", "rehearse", "KeyError", 3,
+    ),
+    "no migrate": ("STATE_VERSION = 2\n", "rehearse", "StateError", 0),
+    "segfault at import": ("import ctypes\nctypes.string_at(0)\n", "import", "SIGSEGV", 2),
+    "os._exit at import": ("import os\nos._exit(0)\n", "import", "Exited", 0),
+    "memory at import": ("x = []\nwhile True:\n    x.append(bytearray(1 << 20))\n", "import", "MemoryError", 3),
+    "an async handler": ("from fumehood.worker import on\n@on('x')\nasync def x(): pass\n", "bind", "TypeError", (2, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", AT_LOAD)
+def test_a_version_that_fails_at_load_is_refused(bench, mod, how):
+    text, stage, kind, line = AT_LOAD[how]
+    bench.load(mod, bench.counter(1))
+    bench.mods[mod].call("count")
+    epoch, pid = bench.mods[mod].epoch, bench.status(mod).pid
+    receipt = bench.load(mod, text, "refused")
+    found = receipt.diagnostic
+    assert (found.stage, found.kind) == (stage, kind), found
+    if line:
+        assert found.file == f"{mod}.py"
+        assert found.line in (line if isinstance(line, tuple) else (line,)), found
+    assert (receipt.version, receipt.live_version) == (2, 1)
+    assert (bench.mods[mod].epoch, bench.status(mod).pid) == (epoch, pid)
+    assert bench.mods[mod].call("count") == [2, 1]
+    assert bench.status(mod).diagnostic == found
+    assert bench.load(mod, bench.counter(3)).live_version == 3
+    assert bench.status(mod).diagnostic is None
+    assert bench.mods[mod].call("count") == [3, 3]
+
+
+class Death(NamedTuple):
+    """A way to fail while live: the code, what the call in progress ends in, what the diagnostic says."""
+
+    code: str
+    error: str
+    kind: str
+    located: bool = True
+
+
+DEATHS = {
+    "segfault": Death("import ctypes; ctypes.string_at(0)", "ModCrashed", "SIGSEGV"),
+    "os._exit": Death("import os; os._exit(0)", "ModCrashed", "Exited", located=False),
+    "endless loop": Death("\n        while True: pass", "ModCrashed", "LimitExceeded"),
+    "endless sleep": Death("import time; time.sleep(1000)", "ModCrashed", "LimitExceeded"),
+    "address space": Death("\n        x = [bytearray(1 << 26) for _ in range(1000)]", "ModCrashed", "MemoryLimit", located=False),
+    "resident memory": Death("\n        x = b'x' * (160 << 20)\n        while True: pass", "ModCrashed", "LimitExceeded"),
+    "endless __str__": Death(
+        "\n        class Odd(Exception):\n            def __str__(self):\n                while True: pass\n        raise Odd",
+        "ModCrashed", "LimitExceeded",
+    ),
+    "stack overflow in C": Death(
+        "\n        import sys\n        sys.setrecursionlimit(10**9)\n        def f(x): return sorted([x], key=f)\n        f(1)", "ModCrashed", "SIGSEGV",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", DEATHS)
+def test_a_version_that_fails_at_its_hundredth_call_is_rolled_back(bench, mod, how):
+    death = DEATHS[how]
+    bench.load(mod, bench.counter(1))
+    for n in range(1, 6):
+        assert bench.mods[mod].call("count") == [n, 1]
+    dying = bench.counter(2).replace("    return", f"    if state['n'] == 105: {death.code}\n    return")
+    bench.load(mod, dying)
+    for n in range(6, 105):
+        assert bench.mods[mod].call("count") == [n, 2]
+    epoch, since = bench.mods[mod].epoch, bench.mark()
+    outcome = bench.mods[mod].call_outcome("count", timeout=20)
+    assert type(outcome.error).__name__ == death.error
+    assert (outcome.epoch, outcome.version) in {(epoch, 2), (bench.mods[mod].epoch, 1)}
+    after = bench.mods[mod].call_outcome("count", timeout=20)
+    assert after.error is None
+    assert after.value[1] == 1
+    assert 6 <= after.value[0] <= 105, "resumed from what was handed over, or from a later checkpoint"
+    receipt = bench.next(mod, since, "rolled back")
+    assert (receipt.version, receipt.live_version, receipt.diagnostic.kind) == (2, 1, death.kind), receipt.diagnostic
+    assert receipt.state_age_ms >= 0
+    if death.located:
+        assert receipt.diagnostic.file == f"{mod}.py"
+        assert receipt.diagnostic.line > 5
+    assert bench.mods[mod].version == 1
+    assert epoch < bench.mods[mod].epoch == receipt.epoch == bench.status(mod).epoch
+    assert bench.status(mod).rollbacks == 1
+    # The bytes that failed are out until they change, however often they are saved.
+    again = bench.load(mod, dying + "\n")
+    assert again.version == 3
+
+
+def test_bytes_that_were_rolled_back_are_refused_until_they_change(bench, mod):
+    dying = bench.counter(2, "@on('die')\ndef die():\n    import os\n    os._exit(3)\n")
+    bench.load(mod, bench.counter(1))
+    bench.load(mod, dying)
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("die").ok
+    bench.next(mod, since, "rolled back")
+    assert bench.load(mod, dying + " ", "live").version == 3
+    refused = bench.load(mod, dying, "refused")
+    assert (refused.version, refused.live_version) == (2, 3)
+    assert (bench.mods[mod].version, refused.diagnostic.kind) == (3, "Exited")
+
+
+def test_after_a_rollback_there_is_a_way_back_again(bench, mod, until):
+    """A new standby is built from the good snapshot: the next crash of it costs no state and no version."""
+    die = "@on('die')\ndef die():\n    import os\n    os._exit(3)\n"
+    bench.load(mod, bench.counter(1, die))
+    bench.load(mod, bench.counter(2, die))
+    since = bench.mark()
+    assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+    since = bench.next(mod, since, "rolled back").number
+    until(lambda: bench.status(mod).standby == 1, "a new standby of version 1")
+    bench.mods[mod].call("count")
+    assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+    assert bench.mods[mod].call("count", timeout=20)[1] == 1
+    assert bench.next(mod, since, "rolled back").live_version == 1
+
+
+def test_a_standby_that_dies_is_no_loss_until_it_is_needed(bench, mod, until):
+    bench.load(mod, bench.counter(1))
+    old = bench.status(mod).pid
+    bench.load(mod, bench.counter(2, "@on('die')\ndef die():\n    import os\n    os._exit(3)\n"))
+    until(lambda: bench.status(mod).standby == 1, "version 1 stands by")
+    epoch = bench.mods[mod].epoch
+    os.kill(old, signal.SIGKILL)
+    until(lambda: bench.status(mod).standby != 1, "its death is noticed")
+    assert bench.mods[mod].call("count") == [1, 2]
+    assert bench.mods[mod].epoch == epoch
+    since = bench.mark()
+    assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+    assert bench.mods[mod].call("count", timeout=20)[1] in (1, 2)  # loaded anew: the last that was good
+    bench.next(mod, since, None)
+
+
+def test_the_only_version_comes_back_after_a_crash_and_is_out_after_a_burst(bench, mod):
+    dying = bench.counter(1, "@on('die')\ndef die():\n    import os\n    os._exit(3)\n")
+    bench.load(mod, dying)
+    crashes = 0
+    while crashes < 10:
+        bench.mods[mod].call("count", timeout=20)
+        since = bench.mark()
+        assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+        crashes += 1
+        receipt = bench.next(mod, since, None)
+        if receipt.verdict == "down":
+            break
+        assert (receipt.verdict, receipt.version, receipt.live_version) == ("rolled back", 1, 1)
+    assert 2 <= crashes <= 5, "the breaker's burst is three in thirty seconds"
+    outcome = bench.mods[mod].call_outcome("count", timeout=5)
+    assert type(outcome.error).__name__ == "ModUnavailable"
+    assert bench.status(mod).role == "down"
+    assert "status 3" in bench.status(mod).down
+    assert mod not in bench.mods
+    assert bench.load(mod, bench.counter(2)).live_version == 2
+    assert bench.mods[mod].call("count")[1] == 2
+
+
+def test_a_burst_of_errors_in_probation_rolls_back(bench, mod):
+    bench.load(mod, bench.counter(1))
+    bench.mods[mod].call("count")
+    bench.load(mod, bench.counter(2).replace("    return", "    raise ValueError('no')\n    return"))
+    since, errors = bench.mark(), []
+    while bench.mods[mod].version == 2 and len(errors) < 10_000:
+        errors.append(bench.mods[mod].call_outcome("count", timeout=20))
+    receipt = bench.next(mod, since, "rolled back")
+    assert (receipt.version, receipt.live_version) == (2, 1)
+    assert (receipt.diagnostic.kind, receipt.diagnostic.file) == ("ValueError", f"{mod}.py")
+    assert len(errors) >= 5
+    assert bench.mods[mod].call("count")[1] == 1
+
+
+def test_a_few_errors_do_not_roll_back(bench, mod):
+    bench.load(mod, bench.counter(1))
+    bench.load(mod, bench.counter(2, "@on('bad')\ndef bad():\n    raise ValueError('no')\n"))
+    since = bench.mark()
+    for _ in range(3):
+        assert type(bench.mods[mod].call_outcome("bad").error).__name__ == "ModError"
+    bench.load(f"{mod}_other", bench.counter(1))  # the supervisor has been round
+    assert bench.mods[mod].version == 2
+    assert [r for r in bench.mods.receipts(since) if r.mod == mod] == []
+
+
+def test_on_load_that_raises_rolls_back_with_its_place(bench, mod):
+    bench.load(mod, bench.counter(1))
+    bench.mods[mod].call("count")
+    receipt = bench.load(mod, bench.counter(2, "def on_load():\n    raise ValueError('no')\n"), "rolled back")
+    assert (receipt.diagnostic.stage, receipt.diagnostic.kind, receipt.diagnostic.file) == ("on_load", "ValueError", f"{mod}.py")
+    assert bench.mods[mod].call("count", timeout=20) == [2, 1]
+
+
+def test_on_load_that_hangs_rolls_back_and_calls_meanwhile_are_answered_in_time(bench, mod):
+    bench.load(mod, bench.counter(1))
+    bench.mods[mod].call("count")
+    since = bench.mark()
+    bench.save(f"{mod}.py", bench.counter(2, "def on_load():\n    while True:\n        pass\n"))
+    handing_over = 0
+    while not [r for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "rolled back"]:
+        outcome = bench.mods[mod].call_outcome("count", timeout=0.02)
+        handing_over += outcome.error is not None and getattr(outcome.error, "handing_over", False)
+    assert handing_over >= 1
+    assert bench.mods[mod].call("count", timeout=20)[1] == 1
+
+
+def test_on_unload_that_hangs_does_not_hold_the_next_version(bench, mod):
+    bench.load(mod, bench.counter(1, "def on_unload():\n    while True:\n        pass\n"))
+    bench.mods[mod].call("count")
+    bench.load(mod, bench.counter(2))
+    value = bench.mods[mod].call("count", timeout=20)
+    assert value[1] == 2
+    assert value[0] in (1, 2), "with the newest checkpoint, since nothing was handed over"
+
+
+def test_two_bad_versions_in_a_row_go_back_to_the_last_good_one(bench, mod):
+    """Both went live and died in their first call."""
+    die = "def on_count():\n    import os\n    os._exit({})\n"
+    bench.load(mod, bench.counter(1))
+    assert bench.mods[mod].call("count") == [1, 1]
+    for version in (2, 3):
+        since = bench.load(mod, die.format(version)).number
+        assert type(bench.mods[mod].call_outcome("count", timeout=20).error).__name__ == "ModCrashed"
+        assert bench.next(mod, since, "rolled back").live_version == 1
+        assert bench.mods[mod].call("count", timeout=20) == [version, 1]
+    assert bench.load(mod, bench.counter(4)).live_version == 4
+    assert bench.mods[mod].call("count", timeout=20)[1] == 4
