@@ -47,13 +47,16 @@ class Handlers(NamedTuple):
 
 
 _recording: list[Registration] | None = None
+"""What `on` notes while a worker imports its mod; None anywhere else."""
+_bound = False
+"""Whether this process has made its table: what `on` decorates from then on would never be called."""
 
 
 def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
     """Return a decorator that makes a function a handler of `event`; handlers of higher `priority` run first.
 
-    Anywhere but in a worker that is importing a mod it only marks the function. Raises TypeError or ValueError for a
-    name or a priority that cannot be one.
+    Outside a worker it only marks the function. Raises TypeError or ValueError for a name or a priority that cannot be
+    one; RuntimeError in a mod that is already bound, where the function would never be called.
     """
     name: object = event
     if not isinstance(name, str):
@@ -70,6 +73,8 @@ def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
         given: object = handler
         if not callable(given) or isinstance(given, type):
             raise TypeError(f"@on({event!r}) stands above a function; got {handler!r}")
+        if _bound:
+            raise RuntimeError(f"@on({event!r}) comes too late: handlers are bound once, right after the mod's import")
         with suppress(AttributeError, TypeError):  # callables without attributes need no mark: it is for on_* functions
             setattr(handler, _MARK, True)
         if _recording is not None:
@@ -87,7 +92,9 @@ def record() -> list[Registration]:
 
 
 def bind(module: ModuleType, own_files: list[str], registrations: list[Registration]) -> Handlers:
-    """Worker: make the table. `own_files`: the mod's imported files, the main one first. Raises Misfit."""
+    """Worker: make the table, once. `own_files`: the mod's imported files, the main one first. Raises Misfit."""
+    global _recording, _bound
+    _recording, _bound = None, True
     found = [*registrations, *_plain(module)]
     rank = {path: index for index, path in enumerate(own_files)}
     found.sort(key=lambda each: (-each.priority, rank.get(each.path, len(rank)), each.line))

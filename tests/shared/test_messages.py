@@ -27,7 +27,7 @@ from fumehood.shared.messages import (
     pack,
     unpacker,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CONVERSATIONS = {"request": Request, "reply": Reply, "command": Command, "report": Report, "zygote": ZygoteReport}
@@ -108,6 +108,7 @@ def total(conversation: str, data: bytes) -> None:
     assert isinstance(message, msgspec.Struct)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(CONVERSATIONS)), st.binary(max_size=300))
 def test_any_bytes_are_a_message_or_a_protocol_error(conversation, data):
     total(conversation, data)
@@ -125,11 +126,13 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(CONVERSATIONS)), st.integers(0, 6), st.lists(anything, max_size=5))
 def test_any_fields_behind_a_right_tag_are_a_message_or_a_protocol_error(conversation, tag, fields):
     total(conversation, pack([tag, *fields]))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(CONVERSATIONS)),
     st.sampled_from([each for kind in CONVERSATIONS.values() for each in described(kind)]),
@@ -141,6 +144,7 @@ def test_any_named_fields_behind_a_right_tag_are_a_message_or_a_protocol_error(c
     total(conversation, pack({"type": tag, **fields}))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(EXAMPLES) - 1), st.data())
 def test_a_message_with_bytes_changed_is_a_message_or_a_protocol_error(index, data):
     conversation, message = EXAMPLES[index]

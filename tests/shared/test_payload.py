@@ -11,7 +11,7 @@ import pytest
 from fumehood.shared.errors import PayloadError
 from fumehood.shared.messages import pack
 from fumehood.shared.payload import explain, refused
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -100,6 +100,7 @@ packable = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(packable)
 def test_what_can_travel_is_never_blamed(value):
     pack(value)
@@ -109,6 +110,7 @@ def test_what_can_travel_is_never_blamed(value):
 odd = st.sampled_from([object(), 2**64, "\udfff", 1j, print, range(2)])
 
 
+@settings(deadline=None)
 @given(
     st.recursive(st.integers() | odd, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 )

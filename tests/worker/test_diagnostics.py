@@ -8,7 +8,7 @@ import pytest
 from fumehood.shared.messages import Diagnostic, pack, unpacker
 from fumehood.worker.diagnostics import bounded, describe, format_traceback, kind
 from fumehood.worker.misfit import Misfit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 BASE = "/nowhere/mods/"
@@ -134,6 +134,7 @@ def test_our_own_frames_are_left_out(raised):
     assert "ZeroDivisionError" in text
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=300), st.integers(0, 300))
 def test_bounded_text_is_encodable_and_short(text, limit):
     short = bounded(text, limit)

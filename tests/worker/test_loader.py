@@ -268,3 +268,15 @@ def test_a_scratch_that_is_full_is_a_refusal(make_bench):
     found = bench.refused("x = 1\n" * 10)
     assert (found.stage, found.kind) == ("import", "OSError")
     assert os.strerror(27) in found.message
+
+
+def test_a_handler_that_is_decorated_too_late_is_an_error_and_not_silence(bench):
+    bench.live(
+        {
+            "__init__.py": "def on_late():\n    from . import late\n",
+            "late.py": "from fumehood.worker import on\n@on('e')\ndef e(): pass\n",
+        }
+    )
+    failed = bench.failing("late")
+    assert (failed.kind, failed.message[:18]) == ("RuntimeError", "@on('e') comes too")
+    assert 'File "weather/late.py", line 2' in failed.traceback
