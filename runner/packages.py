@@ -7,6 +7,7 @@ Never a whole site-packages: of each package its own folder or file, what its di
 import importlib.metadata
 import importlib.util
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,8 +37,10 @@ def fumehood_folder() -> str:
 def locate(names: Sequence[str]) -> Visible:
     """Find the packages `names` (import or distribution names) with all they require, and those of `ALWAYS`.
 
-    Raises ConfigError for a name that is not installed, or that is part of the standard library's namespace.
+    Raises ConfigError for a name that is not installed, or one that is always there.
     """
+    if own := [name for name in names if name in sys.stdlib_module_names or name == "fumehood"]:
+        raise ConfigError(f"package {own[0]!r} is always there for mods: take it off the list")
     found = _Finder()
     for name in ALWAYS:
         found.add(name)

@@ -15,9 +15,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fumehood: str
     """Folder of the fumehood package."""
     packages: dict[str, str] = {}
-    """Top-level modules outside the standard library that may be imported, and the folder or file of each."""
-    named: list[str] = []
-    """Those of `packages` to import, with all their extension modules, before the root closes."""
+    """Top-level modules outside the standard library, and the folder or file of each. All are imported, with all their
+    extension modules, before the root closes."""
     search: list[str] = []
     """Folders for sys.path: where `packages` lie."""
     companions: list[str] = []

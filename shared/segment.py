@@ -30,6 +30,7 @@ def create(name: str, size: int) -> int:
     fd = os.memfd_create(f"fumehood:{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(fd, size)
+        os.fchmod(fd, 0o400)  # else whoever holds a read-only description opens /proc/self/fd/N for writing
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, SIZE_SEALS)
     except BaseException:
         os.close(fd)

@@ -95,11 +95,10 @@ def _extension_name(file: str) -> str:
     return ""
 
 
-def import_all(stdlib: list[str], packages: dict[str, str], named: list[str]) -> dict[str, str]:
+def import_all(stdlib: list[str], packages: dict[str, str]) -> dict[str, str]:
     """In the zygote: import everything. Returns the modules that would not, and why.
 
-    `stdlib`: the standard library's folders; `packages`: folder or file of each other top-level module that may be
-    imported; `named`: those that shall be.
+    `stdlib`: the standard library's folders; `packages`: folder or file of each other top-level module.
     """
     failed: dict[str, str] = {}
     with warnings.catch_warnings():
@@ -107,9 +106,8 @@ def import_all(stdlib: list[str], packages: dict[str, str], named: list[str]) ->
         for name in (*sys.builtin_module_names, *extensions_of_python(stdlib), *WARM):
             if name not in NOT_IMPORTABLE:
                 _try(name, failed)
-        for name in named:
+        for name, place in ((name, Path(path)) for name, path in packages.items()):
             _try(name, failed)
-            place = Path(packages[name])
             if name not in failed and place.is_dir():
                 for extension in extensions_of_package(name, place):
                     _try(extension, failed)
@@ -131,7 +129,7 @@ def settle(stdlib: list[str]) -> None:
     """
     # By its name, since start.py is __main__ here: its class has no other place to be imported from.
     sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "Gate"]
-    sys.path_importer_cache.clear()
+    importlib.invalidate_caches()
     PathFinder.find_spec("no_module_of_this_name", stdlib)
 
 

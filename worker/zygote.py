@@ -57,7 +57,7 @@ def serve(plan: Plan, control: int) -> None:
     namespaces.die_with_parent(plan.parent)
     stdlib = [path for path in sys.path if path not in plan.search and os.path.exists(path)]  # noqa: PTH110 (strings)
     entry = _entry(plan.entry)
-    unimportable = preload.import_all(stdlib, plan.packages, plan.named)
+    unimportable = preload.import_all(stdlib, plan.packages)
     program = seccomp.compile_program(plan.confinement)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     prove_single_threaded()
@@ -69,7 +69,7 @@ def serve(plan: Plan, control: int) -> None:
     if full:
         enter_private_root(visible, [f"{path}/{name}" for path in stdlib for name in _HIDDEN])
         capabilities.forbid_new()
-        ruleset = landlock.build(visible, [root.OWN])
+        ruleset = landlock.build(visible, [root.OWN], listable=plan.search)
         namespaces.die_with_parent(plan.parent)  # once more: changes of credentials have taken it back
     else:
         leave_privilege(visible)

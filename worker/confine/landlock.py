@@ -2,6 +2,7 @@
 it holds where the private root is missing (reduced mode), and where the root were left by a bug of the kernel's."""
 
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from . import LayerMissing, syscalls
@@ -53,12 +54,15 @@ def describe() -> str:
     return f"on, without {', '.join(missing)}" if missing else "on"
 
 
-def build(readable: list[str], writable: list[str]) -> int:
-    """Make the ruleset: everything handled, these paths excepted. Returns its descriptor; `restrict` applies it."""
+def build(readable: list[str], writable: list[str], listable: Sequence[str] = ()) -> int:
+    """Make the ruleset: everything handled, these paths excepted. Returns its descriptor; `restrict` applies it.
+
+    `listable`: folders whose names alone may be read, with those of all below: inside the private root only.
+    """
     version = abi()
     fs = _handled(_FS_OF_ABI, version)
     ruleset = syscalls.landlock_create_ruleset(fs, _handled(_NET_OF_ABI, version), _handled(_SCOPES_OF_ABI, version))
-    for paths, access in ((readable, READ), (writable, WRITE)):
+    for paths, access in ((readable, READ), (writable, WRITE), (listable, _READ_DIR)):
         for path in paths:
             _allow(ruleset, path, access & fs)
     return ruleset

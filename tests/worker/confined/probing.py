@@ -10,7 +10,8 @@ from fumehood.shared.messages import LogLine, pack
 
 def run(channel: socket.socket, scratch: str) -> NoReturn:
     scope: dict[str, Any] = {"channel": channel, "scratch": scratch}
-    while code := channel.recvmsg(1 << 16)[0]:
+    while (packet := socket.recv_fds(channel, 1 << 16, 8))[0]:
+        code, scope["fds"] = packet[:2]
         scope["result"] = None
         try:
             exec(code.decode(), scope)  # noqa: S102 (this is what it is for)
