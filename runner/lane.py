@@ -411,7 +411,7 @@ class Lane:
 
     def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
         count = min(max(report.count, 1), 1_000_000)
-        diagnostic = escape_diagnostic(report.diagnostic)
+        seat.last_words = diagnostic = escape_diagnostic(report.diagnostic)
         self.handler_errors += count
         self._log.raised(seat.version, report.event, diagnostic, count)
         self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
@@ -428,7 +428,7 @@ class Lane:
         else:
             dump = escape(worker.stderr, lines=True)
             known = None if status == UNKNOWN_STATUS else status
-            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits))
+            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words))
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,6 +4,8 @@ import re
 import signal
 from typing import Final
 
+import msgspec
+
 from ..shared.exits import Exit
 from ..shared.messages import Diagnostic
 from ..shared.policy import MIB, Limits
@@ -30,15 +32,20 @@ def locate(dump: str) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else ("", 0)
 
 
-def of_exit(status: int | None, stderr: str, stage: str, limits: Limits) -> Diagnostic:
+def of_exit(
+    status: int | None, stderr: str, stage: str, limits: Limits, last_words: Diagnostic | None = None
+) -> Diagnostic:
     """Say why a worker that was not told to end is gone.
 
-    `status`: as os.waitstatus_to_exitcode; None: it could not be learned. `stderr`: what it wrote there, raw.
+    `status`: as os.waitstatus_to_exitcode; None: it could not be learned. `stderr`: what it wrote there, and
+    `last_words`: the last error it told of, both clean. Only a worker out of memory says in them where that was.
     """
     file, line = locate(stderr)
     dump = stderr[-STACK_LIMIT:]
     if status == Exit.WORKER_MEMORY:
         message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed (limit: memory)"
+        if last_words is not None and last_words.kind == "MemoryError":
+            return msgspec.structs.replace(last_words, stage=stage, kind="MemoryLimit", message=message)
         return Diagnostic(stage, "MemoryLimit", message, file, line, traceback=dump)
     if status is None:
         return Diagnostic(stage, "Crashed", "the worker is gone; how it ended could not be learned", file, line)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..shared import segment
-from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Drained, Ready, Rehearse, Start, pack
+from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Diagnostic, Drained, Ready, Rehearse, Start, pack
 from ..shared.policy import Limits
 from . import checkpoints
 from .nursery import WorkerProcess
@@ -52,6 +52,8 @@ class Seat:
         """Monotonic nanoseconds of the moments that receipts speak of."""
         self.memory_base = 0
         """Its own memory when the monitor saw it first, bytes: what it shares with the zygote is not its doing."""
+        self.last_words: Diagnostic | None = None
+        """Its latest error that escaped a handler: one that runs out of memory says in it where that was."""
         self.retired = False
         self._expected: asyncio.Future[Any] | None = None
 

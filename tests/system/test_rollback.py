@@ -63,7 +63,7 @@ DEATHS = {
     "os._exit": Death("import os; os._exit(0)", "ModCrashed", "Exited", located=False),
     "endless loop": Death("\n        while True: pass", "ModCrashed", "LimitExceeded"),
     "endless sleep": Death("import time; time.sleep(1000)", "ModCrashed", "LimitExceeded"),
-    "address space": Death("\n        x = [bytearray(1 << 26) for _ in range(1000)]", "ModCrashed", "MemoryLimit", located=False),
+    "address space": Death("\n        x = [bytearray(1 << 26) for _ in range(1000)]", "ModCrashed", "MemoryLimit"),
     "resident memory": Death("\n        x = b'x' * (160 << 20)\n        while True: pass", "ModCrashed", "LimitExceeded"),
     "endless __str__": Death(
         "\n        class Odd(Exception):\n            def __str__(self):\n                while True: pass\n        raise Odd",
