@@ -15,7 +15,8 @@ Two questions per mod, answered apart, because building takes time and waiting t
     together; the same for a file that vanished, since many editors save by renaming the old file away first. A file
     that is written over and over joins once, so it cannot hold others up;
   - at the latest `max_wait` after the first complete write: constant saving does not starve a reload;
-  - never within `min_interval` of the mod's last reload;
+  - never within `min_interval` of the mod's last reload; what moves in a bulk change waits for what vanished in it, so
+    that a renamed mod does not run under both names;
   - not while a file of it is modified but still open, for up to `open_wait` after it was first modified; and never
     longer than `open_wait` after the first complete write.
 
@@ -105,6 +106,7 @@ class Debouncer:
         self._joined: set[tuple[str, str]] = set()
         self._joined_first = -math.inf
         self._joined_last = -math.inf
+        self._joined_floor = -math.inf
 
     def wrote(self, key: str, file: str, now: float) -> None:
         """A complete write: closed after writing, renamed into place, found in a new folder. Closes `file`."""
@@ -161,10 +163,12 @@ class Debouncer:
         alone = self._join(key, file, now)
         if pending.first is None:
             pending.first = now
-            pending.calm = now >= self._reloaded.get(key, -math.inf) + self._timing.min_interval
+            pending.calm = now >= self._floor(key)
         pending.urgent = pending.calm and alone and not vanished
         pending.last = now
         pending.vanished = vanished
+        if vanished:
+            self._joined_floor = max(self._joined_floor, self._floor(key))
         pending.drafted = False
         self._queue(key, pending, now)
 
@@ -173,6 +177,7 @@ class Debouncer:
         if now > self._joined_last + self._timing.bulk_settle:
             self._joined.clear()
             self._joined_first = now
+            self._joined_floor = -math.inf
         if (key, file) not in self._joined:
             self._joined_last = now
             if len(self._joined) < MOST_JOINED:
@@ -202,14 +207,15 @@ class Debouncer:
             return math.inf
         quiet = pending.last + (timing.bulk_settle if pending.vanished else timing.settle)
         if len(self._joined) > 1 and pending.last >= self._joined_first:
-            quiet = max(quiet, self._joined_last + timing.bulk_settle)
-        at = max(
-            min(quiet, pending.first + timing.max_wait),
-            self._reloaded.get(key, -math.inf) + timing.min_interval,
-        )
+            quiet = max(quiet, self._joined_last + timing.bulk_settle, self._joined_floor)
+        at = max(min(quiet, pending.first + timing.max_wait), self._floor(key))
         if pending.open:
             at = max(at, min(max(pending.open.values()), pending.first) + timing.open_wait)
         return at
+
+    def _floor(self, key: str) -> float:
+        """The earliest moment of the mod's next reload."""
+        return self._reloaded.get(key, -math.inf) + self._timing.min_interval
 
     def _draft_at(self, key: str, pending: _Pending) -> float:
         if pending.first is None or pending.drafted or pending.open:

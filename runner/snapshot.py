@@ -146,8 +146,6 @@ class _Mod:
 @contextmanager
 def _opened(root: tree.Root, key: str, limits: Limits) -> Iterator[_Mod]:
     """Find what the key is and hold it open. Raises Gone, Refused; inside, an OSError becomes a Refused."""
-    if why := tree.unusable(key):
-        raise refusal("BadName", why, key)
     parts = key.split("/")
     if any(tree.exists(root.fd, "/".join(parts[:depth]) + "/__init__.py") for depth in range(1, len(parts))):
         raise Gone(key)
@@ -157,6 +155,8 @@ def _opened(root: tree.Root, key: str, limits: Limits) -> Iterator[_Mod]:
         raise refusal("Ambiguous", f"{key}.py and {key}/__init__.py are both there: remove one", key + ".py")
     if not single and not folder:
         raise Gone(key)
+    if why := tree.unusable(key):
+        raise refusal("BadName", why, key)
     at = key if folder else "/".join(parts[:-1])
     fd = -1
     try:

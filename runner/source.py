@@ -231,8 +231,8 @@ class FolderSource:
         folder, _, name = path.rpartition("/")
         if owner := _owner(said.folders, path):
             self._note(owner, event)
-            if kind is Kind.VANISHED and path == owner + "/__init__.py":
-                self._nominate(said, owner, event)  # what is left in the folder may be mods of their own now
+            if path == owner + "/__init__.py" and (kind is Kind.VANISHED or len(said.below(owner)) > 1):
+                self._nominate(said, owner, event)  # what is in the folder is mods of their own now, or no longer
         elif folder and name == "__init__.py":
             self._note(folder, event)
             if kind is Kind.WROTE:
@@ -269,15 +269,15 @@ class FolderSource:
                     self._attention.set()
                     break
             self._complain(findings)
-        self._disturb(said, said.below(below), findings, event.at)
+        self._disturb(said, said.below(below), findings, event.at, event.path)
 
-    def _disturb(self, said: Publisher, keys: set[str], findings: tree.Findings, at: int) -> None:
-        """Tell the debouncer of keys that were there, and of those that were found."""
+    def _disturb(self, said: Publisher, keys: set[str], findings: tree.Findings, at: int, file: str = "") -> None:
+        """Tell the debouncer of keys that were there, and of those that were found, because of `file` if known."""
         now = self._loop.time()
         said.folders.update(key for key, folder in findings.mods.items() if folder)
         for key in keys | findings.mods.keys():
             said.expect(key, at)
-            (self._debouncer.wrote if key in findings.mods else self._debouncer.vanished)(key, key, now)
+            (self._debouncer.wrote if key in findings.mods else self._debouncer.vanished)(key, file or key, now)
 
     def _is_empty(self, path: str) -> bool:
         """Whether a file that just appeared is about to be written: not if it has content, or is a second name."""

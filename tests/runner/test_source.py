@@ -1,0 +1,689 @@
+"""The folder source, end to end: real files, the real watchers, a real loop. What settles is what is on disk."""
+
+import asyncio
+import functools
+import mmap
+import os
+import random
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from fumehood.runner import tree
+from fumehood.runner.manifest import Refused
+from fumehood.runner.snapshot import Gone, digest, take
+from fumehood.runner.source import FolderSource, Settled, Timing
+from fumehood.shared.errors import ConfigError
+from fumehood.shared.policy import Limits
+
+DEADLINE = 20.0
+
+
+class Recorder:
+    """A sink that keeps what it is told, and holds the source to its promises while it is told."""
+
+    def __init__(self):
+        self.told = asyncio.Event()
+        self.drafts = {}
+        self.batches: list[dict[str, str | None]] = []
+        self.live: dict[str, str] = {}
+        self.refused = {}
+        self.refusals = 0
+        self.troubles: list[str] = []
+        self.order: list[tuple[str, str]] = []
+        self.closed = False
+
+    def drafted(self, key, snapshot):
+        assert not self.closed
+        assert snapshot.key == key
+        assert snapshot.digest == digest(snapshot.files)
+        assert 0 < snapshot.caused_ns <= snapshot.taken_at or snapshot.caused_ns == snapshot.taken_at
+        self.drafts[key] = snapshot
+        self.order.append(("drafted", key))
+        self.told.set()
+
+    def settled(self, batch):
+        assert not self.closed
+        assert [type(one) for one in batch] == [Settled] * len(batch)
+        assert [one.key for one in batch] == sorted({one.key for one in batch})
+        for key, what in ((one.key, one.digest) for one in batch):
+            self.refused.pop(key, None)
+            if what is None:
+                self.live.pop(key, None)
+            else:
+                assert self.drafts[key].digest == what, "settled without its draft"
+                self.live[key] = what
+            self.order.append(("settled", key))
+        self.batches.append({one.key: one.digest for one in batch})
+        self.told.set()
+
+    def unreadable(self, key, diagnostic):
+        assert not self.closed
+        assert self.refused.get(key) != diagnostic, "the same said twice"
+        self.refused[key] = diagnostic
+        self.refusals += 1
+        self.told.set()
+
+    def troubled(self, message):
+        self.troubles.append(message)
+        self.told.set()
+
+    async def until(self, what):
+        async with asyncio.timeout(DEADLINE):
+            while not what():
+                self.told.clear()
+                await self.told.wait()
+
+    def holds(self, key, text):
+        """Whether these bytes are live under a single-file key."""
+        return self.live.get(key) == digest({key.rpartition("/")[2] + ".py": text.encode()})
+
+    def settles(self, key):
+        return sum(key in batch for batch in self.batches)
+
+
+class Bench:
+    """A folder, a recorder and a source on it."""
+
+    def __init__(self, folder, **options):
+        self.folder = folder
+        self.sink = Recorder()
+        self.source = FolderSource(folder, self.sink, **options)
+
+    async def __aenter__(self):
+        await self.source.start()
+        return self
+
+    async def __aexit__(self, *_):
+        await self.source.close()
+        self.sink.closed = True
+
+    def put(self, path, text):
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    async def save(self, path, text):
+        """Write and wait until it is live."""
+        self.put(path, text)
+        await self.sink.until(lambda: self.sink.holds(path.removesuffix(".py"), text))
+
+    async def passed(self):
+        """Wait until everything done so far has been dealt with: a change made now has settled."""
+        self.serial = getattr(self, "serial", 0) + 1
+        await self.save("zz marker.py", f"n = {self.serial}")
+
+    def on_disk(self):
+        """What is there, read anew: key to digest, and the refused keys."""
+        root = tree.Root.open(self.folder)
+        *_, findings = tree.look(root)
+        live, refused = {}, set()
+        for key in findings.mods:
+            try:
+                live[key] = take(root, key, Limits()).digest
+            except Refused:
+                refused.add(key)
+            except Gone:
+                continue
+        root.close()
+        return live, refused
+
+
+def on_a_loop(test):
+    """Run an async test in a loop of its own; nothing may be left of it afterwards."""
+
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        asyncio.run(test(*args, **kwargs), debug=False)
+        assert (len(list(Path("/proc/self/fd").iterdir())), threading.active_count()) == before
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "mods"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(params=["native", "polling"])
+def watcher(request):
+    return {"watcher": request.param, "poll_interval": 0.05}
+
+
+# -- the first look --------------------------------------------------------------------------------------------------
+
+
+@on_a_loop
+async def test_an_empty_folder_is_one_empty_batch(folder):
+    async with Bench(folder) as bench:
+        assert bench.sink.batches == [{}]
+
+
+@on_a_loop
+async def test_what_is_there_is_one_batch(folder):
+    for path in ("b.py", "a/x.py", "weather/data.json", "weather/__init__.py", "notes.txt"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(path)
+    (folder / "broken.py").symlink_to("b.py")
+    async with Bench(folder) as bench:
+        assert [list(batch) for batch in bench.sink.batches] == [["a/x", "b", "weather"]]
+        assert bench.sink.refused["broken"].kind == "Link"
+        assert bench.sink.drafts["weather"].files == {"__init__.py": b"weather/__init__.py", "data.json": b"weather/data.json"}
+        assert bench.source.statistics().mods == 4
+    assert not bench.sink.troubles
+
+
+@on_a_loop
+async def test_a_root_that_is_none(tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("absent", "file"):
+        with pytest.raises(ConfigError, match=name):
+            await FolderSource(tmp_path / name, Recorder()).start()
+
+
+@on_a_loop
+async def test_closing_before_and_after_all_is_fine(folder):
+    source = FolderSource(folder, Recorder())
+    await source.close()
+    await source.start()
+    await source.close()
+    await source.close()
+    assert source.statistics().watcher == ""
+
+
+# -- saving ----------------------------------------------------------------------------------------------------------
+
+
+@on_a_loop
+async def test_a_save_is_drafted_then_settled(folder, watcher):
+    async with Bench(folder, **watcher) as bench:
+        await bench.save("x.py", "one")
+        first = bench.sink.drafts["x"]
+        await bench.save("x.py", "second")
+        assert bench.sink.order[-2:] == [("drafted", "x"), ("settled", "x")]
+        assert bench.sink.drafts["x"].caused_ns > first.taken_at
+        assert bench.sink.drafts["x"].written_at == (folder / "x.py").stat().st_mtime_ns
+        assert bench.source.statistics().watcher == watcher["watcher"]
+
+
+@on_a_loop
+async def test_a_save_that_changes_no_byte_says_nothing(folder):
+    async with Bench(folder) as bench:
+        await bench.save("x.py", "one")
+        for _ in range(3):
+            bench.put("x.py", "one")
+            (folder / "x.py").touch()
+            (folder / "x.py").chmod(0o600)
+        await bench.passed()
+        assert bench.sink.settles("x") == 1
+        assert bench.sink.order.count(("drafted", "x")) == 1
+
+
+def in_place(file, text):
+    file.write_text(text)
+
+
+def vim(file, text):
+    """backupcopy=no: the old file is renamed away, a new one written under the name."""
+    (file.parent / f".{file.name}.swp").write_text("swap")
+    (file.parent / "4913").touch()
+    (file.parent / "4913").unlink()
+    backup = file.with_name(file.name + "~")
+    file.rename(backup)
+    with file.open("w") as new:
+        new.write(text)
+        new.flush()
+        os.fsync(new.fileno())
+    file.chmod(0o644)
+    backup.unlink()
+
+
+def emacs(file, text):
+    lock = file.parent / f".#{file.name}"
+    lock.symlink_to("me@here.1:2")
+    (file.parent / f"#{file.name}#").write_text(text)
+    file.rename(file.with_name(file.name + "~"))
+    file.write_text(text)
+    (file.parent / f"#{file.name}#").unlink()
+    lock.unlink()
+
+
+def jetbrains(file, text):
+    new, old = file.with_name(file.name + "___jb_tmp___"), file.with_name(file.name + "___jb_old___")
+    new.write_text(text)
+    file.rename(old)
+    new.rename(file)
+    old.unlink()
+
+
+def gedit(file, text):
+    new = file.with_name(".goutputstream-K3X2Y1")
+    new.write_text(text)
+    new.rename(file)
+
+
+def sed(file, text):
+    new = file.with_name("sedAbCdEf")
+    new.write_text(text)
+    new.rename(file)
+
+
+def linked(file, text):
+    new = file.with_name("spare.txt")
+    new.write_text(text)
+    file.unlink()
+    file.hardlink_to(new)
+    new.unlink()
+
+
+@pytest.mark.parametrize("editor", [in_place, vim, emacs, jetbrains, gedit, sed, linked])
+@pytest.mark.parametrize("path", ["x.py", "weather/__init__.py"])
+@on_a_loop
+async def test_how_editors_save(folder, editor, path):
+    async with Bench(folder) as bench:
+        key = path.removesuffix(".py").removesuffix("/__init__")
+        bench.put(path, "v0")
+        await bench.sink.until(lambda: key in bench.sink.live)
+        for number in range(1, 4):
+            text = f"v{number}"
+            editor(folder / path, text)
+            wanted = digest({Path(path).name: text.encode()})
+            await bench.sink.until(lambda wanted=wanted: bench.sink.live.get(key) == wanted)
+        assert None not in [batch.get(key, "") for batch in bench.sink.batches], "never unloaded on the way"
+        await bench.passed()
+        assert set(bench.sink.live) == {key, "zz marker"}
+        assert not bench.sink.refused
+
+
+@on_a_loop
+async def test_an_open_file_is_waited_for(folder):
+    async with Bench(folder) as bench:
+        with (folder / "x.py").open("w") as file:
+            file.write("half")
+            file.flush()
+            await bench.passed()
+            assert "x" not in bench.sink.drafts
+            file.write(" whole")
+        await bench.sink.until(lambda: bench.sink.holds("x", "half whole"))
+        assert bench.sink.settles("x") == 1
+
+
+@on_a_loop
+async def test_a_file_that_is_never_closed_is_taken_in_the_end(folder):
+    async with Bench(folder, timing=Timing(open_wait=0.3)) as bench:
+        with (folder / "x.py").open("w") as file:
+            file.write("never closed")
+            file.flush()
+            await bench.sink.until(lambda: bench.sink.holds("x", "never closed"))
+
+
+@on_a_loop
+async def test_ten_fast_saves_are_few_reloads_and_end_on_the_last(folder):
+    async with Bench(folder) as bench:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for number in range(10):
+            bench.put("x.py", f"n = {number}")
+            await asyncio.sleep(0.01)  # the pace of the saves, not a wait for their effect
+        took = loop.time() - start
+        await bench.sink.until(lambda: bench.sink.holds("x", "n = 9"))
+        await bench.passed()
+        assert bench.sink.settles("x") <= 2 + int(took / 0.25)
+
+
+@on_a_loop
+async def test_constant_saving_does_not_starve(folder):
+    async with Bench(folder) as bench:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        number = 0
+        while bench.sink.settles("x") < 5:
+            bench.put("x.py", f"n = {number}")
+            number += 1
+            await asyncio.sleep(0.02)  # the pace of the saves
+            assert loop.time() < start + DEADLINE
+        await bench.sink.until(lambda: bench.sink.holds("x", f"n = {number - 1}"))
+
+
+@on_a_loop
+async def test_a_draft_is_taken_back_when_the_bytes_go_back(folder):
+    async with Bench(folder, timing=Timing(settle=0.2)) as bench:
+        await bench.save("x.py", "good")
+        await bench.passed()
+        bench.put("x.py", "other")
+        await bench.sink.until(lambda: bench.sink.drafts["x"].files["x.py"] == b"other")
+        bench.put("x.py", "good")
+        settled = bench.sink.settles("x")
+        await bench.sink.until(lambda: bench.sink.settles("x") > settled)
+        assert bench.sink.holds("x", "good")
+        assert bench.sink.drafts["x"].files["x.py"] == b"good"
+
+
+# -- coming, going, moving -------------------------------------------------------------------------------------------
+
+
+@on_a_loop
+async def test_deleted_and_renamed(folder, watcher):
+    async with Bench(folder, **watcher) as bench:
+        await bench.save("x.py", "x")
+        await bench.save("old.py", "moves")
+        (folder / "old.py").rename(folder / "new.py")
+        await bench.sink.until(lambda: bench.sink.holds("new", "moves") and "old" not in bench.sink.live)
+        if watcher["watcher"] == "native":
+            assert set(bench.sink.batches[-1]) == {"new", "old"}, "a move is one batch"
+        (folder / "x.py").unlink()
+        await bench.sink.until(lambda: "x" not in bench.sink.live)
+        assert bench.sink.live == bench.on_disk()[0]
+
+
+@on_a_loop
+async def test_folders_that_come_move_and_go(folder, watcher, tmp_path):
+    for path in ("in/__init__.py", "in/data.json", "plain/a.py", "plain/deep/b.py"):
+        (tmp_path / "made" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "made" / path).write_text(path)
+    async with Bench(folder, **watcher) as bench:
+        sink = bench.sink
+        (tmp_path / "made").rename(folder / "pack")
+        await sink.until(lambda: set(sink.live) == {"pack/in", "pack/plain/a", "pack/plain/deep/b"})
+        (folder / "pack/plain").rename(folder / "top")
+        await sink.until(lambda: set(sink.live) == {"pack/in", "top/a", "top/deep/b"})
+        (folder / "pack/in").rename(tmp_path / "out")
+        await sink.until(lambda: set(sink.live) == {"top/a", "top/deep/b"})
+        shutil.rmtree(folder / "top")
+        await sink.until(lambda: not sink.live)
+        shutil.copytree(tmp_path / "out", folder / "back")
+        await sink.until(lambda: "back" in sink.live and sink.live == bench.on_disk()[0])
+
+
+@on_a_loop
+async def test_an_init_file_makes_and_unmakes_a_folder_mod(folder, watcher):
+    async with Bench(folder, **watcher) as bench:
+        sink = bench.sink
+        await bench.save("w/sub.py", "s")
+        bench.put("w/__init__.py", "i")
+        await sink.until(lambda: set(sink.live) == {"w"})
+        assert sink.drafts["w"].files == {"__init__.py": b"i", "sub.py": b"s"}
+        bench.put("w/sub.py", "longer")
+        wanted = digest({"__init__.py": b"i", "sub.py": b"longer"})
+        await sink.until(lambda: sink.live["w"] == wanted)
+        bench.put("w/data/t.json", "{}")
+        await sink.until(lambda: "data/t.json" in sink.drafts["w"].files and sink.live["w"] == sink.drafts["w"].digest)
+        (folder / "w/__init__.py").unlink()
+        await sink.until(lambda: set(sink.live) == {"w/sub"})
+
+
+@on_a_loop
+async def test_a_checkout_activates_each_mod_once(folder):
+    keys = [f"m{number}" for number in range(200)]
+    async with Bench(folder) as bench:
+        for key in keys:
+            bench.put(f"{key}.py", "before")
+        await bench.sink.until(lambda: len(bench.sink.live) == 200)
+        await bench.passed()
+        bench.sink.batches.clear()
+        if shutil.which("git"):
+            git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", str(folder)]
+            subprocess.run([*git, "init", "-q"], check=True)
+            subprocess.run([*git, "add", "."], check=True)
+            subprocess.run([*git, "commit", "-qm", "before"], check=True)
+            for key in keys:
+                bench.put(f"{key}.py", "after")
+            await bench.sink.until(lambda: all(bench.sink.holds(key, "after") for key in keys))
+            await bench.passed()
+            bench.sink.batches.clear()
+            checkout = await asyncio.create_subprocess_exec(*git, "checkout", "-q", "-f", ".")
+            await checkout.wait()
+        else:
+            for key in keys:
+                bench.put(f"{key}.py", "after")
+        wanted = "before" if shutil.which("git") else "after"
+        await bench.sink.until(lambda: all(bench.sink.holds(key, wanted) for key in keys))
+        assert [bench.sink.settles(key) for key in keys] == [1] * 200
+
+
+# -- refusals --------------------------------------------------------------------------------------------------------
+
+
+@on_a_loop
+async def test_a_refusal_keeps_what_is_live_is_said_once_and_ends(folder):
+    async with Bench(folder, limits=Limits(snapshot_bytes=100)) as bench:
+        sink = bench.sink
+        await bench.save("x.py", "good")
+        bench.put("x.py", "#" * 101)
+        await sink.until(lambda: "x" in sink.refused)
+        assert sink.refused["x"].kind == "TooLarge"
+        (folder / "x.py").touch()
+        await bench.passed()
+        assert sink.refusals == 1
+        assert sink.holds("x", "good")
+        bench.put("x.py", "good")  # the very bytes that are live: said all the same, since the refusal is over
+        await sink.until(lambda: "x" not in sink.refused)
+        bench.put("weather.py", "w")
+        bench.put("weather/__init__.py", "w")
+        await sink.until(lambda: "weather" in sink.refused)
+        assert sink.refused["weather"].kind == "Ambiguous"
+        (folder / "weather.py").unlink()
+        await sink.until(lambda: "weather" not in sink.refused and "weather" in sink.live)
+
+
+@on_a_loop
+async def test_hostile_names_links_and_fifos(folder, tmp_path):
+    (tmp_path / "secret.py").write_text("secret")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/__init__.py").write_text("secret")
+    async with Bench(folder) as bench:
+        sink = bench.sink
+        bench.put("evil\n\x1b[2J\u202e.py", "x")
+        os.close(os.open(os.fsencode(folder) + b"/raw\xff.py", os.O_CREAT | os.O_WRONLY))
+        (folder / "out.py").symlink_to(tmp_path / "secret.py")
+        (folder / "dir").symlink_to(tmp_path / "linked")
+        os.mkfifo(folder / "pipe.py")
+        await sink.until(lambda: len(sink.refused) == 5)
+        assert {key: diagnostic.kind for key, diagnostic in sink.refused.items()} == {
+            "evil\\x0a\\x1b[2J\\u202e": "BadName", "raw\\udcff": "BadName", "out": "Link", "dir": "Link", "pipe": "NotRegular"
+        }  # fmt: skip
+        assert not sink.live
+        for file in list(folder.iterdir()):
+            file.unlink()
+        await sink.until(lambda: not sink.refused)
+
+
+# -- when events do not tell -----------------------------------------------------------------------------------------
+
+
+@on_a_loop
+async def test_after_an_overflow_the_tree_is_reconciled(folder, overflow):
+    async with Bench(folder) as bench:
+        await bench.save("sub/x.py", "one")
+        await bench.save("gone.py", "one")
+        overflow(folder)
+        # The queue is full and the watcher has not read a byte of it: the kernel drops what tells of these.
+        bench.put("sub/x.py", "two, unseen")
+        bench.put("unseen/new.py", "new")
+        (folder / "gone.py").unlink()
+        await bench.sink.until(lambda: bench.source.statistics().overflows > 0 and bench.sink.live == bench.on_disk()[0])
+        await bench.save("unseen/new.py", "watched again")
+
+
+@on_a_loop
+async def test_the_slow_period_finds_what_inotify_does_not_report(folder):
+    bench = Bench(folder, reconcile_period=0.2)
+    file = bench.put("x.py", "before")
+    with file.open("r+b") as opened:
+        view = mmap.mmap(opened.fileno(), 0)
+    async with bench:
+        assert bench.sink.holds("x", "before")
+        view[:] = b"after!"
+        view.flush()
+        await bench.sink.until(lambda: bench.sink.holds("x", "after!"))
+        assert bench.source.statistics().events == 0
+    view.close()
+
+
+@on_a_loop
+async def test_a_root_renamed_and_made_again_is_followed(folder, watcher):
+    async with Bench(folder, **watcher) as bench:
+        sink = bench.sink
+        await bench.save("x.py", "x")
+        await bench.save("y.py", "y")
+        old = folder.with_name("old")
+        folder.rename(old)
+        await sink.until(lambda: any("does not exist" in trouble for trouble in sink.troubles))
+        assert set(sink.live) == {"x", "y"}, "what is live stays while the root is away"
+        folder.mkdir()
+        bench.put("x.py", "new x")
+        await sink.until(lambda: sink.holds("x", "new x") and "y" not in sink.live)
+        await bench.save("z.py", "in the new root")
+        (old / "x.py").write_text("in the old root")
+        await bench.passed()
+        assert sink.holds("x", "new x")
+        assert bench.source.statistics().roots == 1
+
+
+@on_a_loop
+async def test_a_root_deleted_and_made_again_is_followed(folder, watcher):
+    async with Bench(folder, **watcher) as bench:
+        await bench.save("x.py", "x")
+        shutil.rmtree(folder)
+        folder.mkdir()
+        await bench.save("z.py", "z")
+        await bench.sink.until(lambda: set(bench.sink.live) == {"z"})
+
+
+@on_a_loop
+async def test_a_root_that_is_a_link_is_followed_when_it_is_pointed_elsewhere(folder, tmp_path):
+    for release in ("r1", "r2"):
+        (folder / release).mkdir()
+        (folder / release / "x.py").write_text(release)
+    link = tmp_path / "current"
+    link.symlink_to(folder / "r1")
+    async with Bench(link) as bench:
+        assert bench.sink.holds("x", "r1")
+        (tmp_path / "next").symlink_to(folder / "r2")
+        (tmp_path / "next").rename(link)
+        await bench.sink.until(lambda: bench.sink.holds("x", "r2"))
+        await bench.save("x.py", "r2, edited")
+
+
+@on_a_loop
+async def test_a_watcher_that_died_is_replaced(folder, watcher):
+    async with Bench(folder, **watcher) as bench:
+        await bench.save("x.py", "one")
+        vars(bench.source)["_watcher"].close()
+        bench.put("x.py", "two")
+        await bench.sink.until(lambda: bench.sink.holds("x", "two"))
+        await bench.save("x.py", "three")
+        assert "the watcher had ended: starting another" in bench.sink.troubles
+
+
+SCRIPT = """
+    import asyncio, sys
+    from pathlib import Path
+    from fumehood.runner.source import FolderSource
+    from fumehood.shared.errors import MachineError
+
+    class Sink:
+        live, told = {}, asyncio.Event()
+        def drafted(self, key, snapshot): self.snapshot = snapshot
+        def settled(self, batch): self.live.update((one.key, one.digest) for one in batch); self.told.set()
+        def unreadable(self, key, diagnostic): print(key, diagnostic)
+        def troubled(self, message): print(message)
+
+    async def main(root, watcher):
+        sink = Sink()
+        source = FolderSource(root, sink, watcher=watcher, poll_interval=0.1)
+        try:
+            await source.start()
+        except MachineError as error:
+            print("MachineError:", "max_user_instances" in str(error))
+            return
+        for number in range(10):
+            (root / f"d{number}" / "x.py").write_text("x")
+        async with asyncio.timeout(20):
+            while len(sink.live) < 10:
+                sink.told.clear()
+                await sink.told.wait()
+        print(source.statistics().watcher)
+        await source.close()
+
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+"""
+
+
+def test_a_full_watch_table_means_polling(folder, run, limited):
+    for number in range(10):
+        (folder / f"d{number}").mkdir()
+    got = run(SCRIPT, str(folder), "auto", prefix=limited(max_inotify_watches=5))
+    assert "max_user_watches): polling every 0.1 s" in got.stdout, got
+    assert got.stdout.endswith("\npolling\n")
+
+
+def test_no_inotify_means_polling_unless_native_was_asked_for(folder, run, limited):
+    for number in range(10):
+        (folder / f"d{number}").mkdir()
+    prefix = limited(max_inotify_instances=0)
+    got = run(SCRIPT, str(folder), "auto", prefix=prefix)
+    assert "inotify is not to be had" in got.stdout, got
+    assert got.stdout.endswith("\npolling\n")
+    assert run(SCRIPT, str(folder), "native", prefix=prefix).stdout == "MachineError: True\n"
+
+
+# -- whatever happens ------------------------------------------------------------------------------------------------
+
+
+def disturb(folder, seed, steps):
+    """Do to a folder what people, editors and scripts do, at random; in a thread or before the start."""
+    rng = random.Random(seed)
+    names = ["a.py", "b.py", "p/a.py", "p/q/b.py", "w/__init__.py", "w/x.py", "w/data.json", "p/w/__init__.py", "w.py"]
+    for step in range(steps):
+        path = folder / rng.choice(names)
+        other = folder / rng.choice(names)
+        try:
+            match rng.randrange(9):
+                case 0 | 1 | 2:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(f"step {step}")
+                case 3:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    spare = path.with_name("spare.tmp")
+                    spare.write_text(f"step {step}, renamed")
+                    spare.rename(path)
+                case 4:
+                    path.unlink()
+                case 5:
+                    path.rename(other)
+                case 6:
+                    path.parent.rename(other.parent)
+                case 7:
+                    shutil.rmtree(path.parent) if path.parent != folder else path.touch()
+                case 8:
+                    path.symlink_to(other)
+        except OSError:
+            continue
+
+
+@pytest.mark.parametrize("seed", range(24))
+@on_a_loop
+async def test_what_settles_is_what_is_on_disk(folder, watcher, seed):
+    disturb(folder, seed, 40)
+    thread = threading.Thread(target=disturb, args=(folder, seed + 100, 400))
+    thread.start()
+    async with Bench(folder, **watcher) as bench:
+        while thread.is_alive():
+            await asyncio.sleep(0.01)  # the loop turns while the thread works
+        thread.join()
+
+        def same():
+            live, refused = bench.on_disk()
+            sink = bench.sink
+            return refused == set(sink.refused) and live == {k: d for k, d in sink.live.items() if k not in refused}
+
+        await bench.sink.until(same)
+        assert not [trouble for trouble in bench.sink.troubles if "not looked at" not in trouble]

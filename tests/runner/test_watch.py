@@ -1,0 +1,366 @@
+"""The watchers against the real kernel. Each trap of watchdog that the native watcher is built around has a test here."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from watchdog.observers.inotify_c import InotifyFD
+from watchdog.utils import BaseThread
+
+from fumehood.runner import tree, watch
+from fumehood.runner.inotify import Native
+from fumehood.runner.watch import Event, Kind, Mailbox, Polling, unserved
+
+DEADLINE = 20.0
+
+
+class Listener:
+    """A mailbox whose events are waited for."""
+
+    def __init__(self):
+        self.rung = threading.Event()
+        self.mailbox = Mailbox(self.rung.set)
+        self.events: list[Event] = []
+
+    def take(self):
+        self.rung.clear()
+        new = self.mailbox.take()
+        self.events += new
+        return new
+
+    def until(self, kind, path):
+        """Wait for one event; return those before it."""
+        end = time.monotonic() + DEADLINE
+        seen = 0
+        while True:
+            self.take()
+            for number, event in enumerate(self.events[seen:], seen):
+                if (event.kind, event.path) == (kind, path):
+                    before = self.events[:number]
+                    del self.events[: number + 1]
+                    return before
+            seen = len(self.events)
+            assert self.rung.wait(end - time.monotonic()), f"no {kind.name} {path}: {self.events[-20:]}"
+
+
+def kinds(events):
+    return [(event.kind, event.path) for event in events]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "mods"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def native(folder):
+    listener = Listener()
+    watcher = Native(str(folder), listener.mailbox)
+    listener.watcher = watcher
+    yield listener
+    watcher.close()
+    assert not watcher.alive()
+
+
+# -- native ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_save_ends_with_wrote(folder, native):
+    (folder / "x.py").write_text("one")
+    before = native.until(Kind.WROTE, "x.py")
+    assert kinds(before)[0] == (Kind.CREATED, "x.py")
+    assert {kind for kind, _ in kinds(before)} <= {Kind.CREATED, Kind.OPENED}
+    with (folder / "x.py").open("a") as file:
+        file.write("two")
+        file.flush()
+        native.until(Kind.OPENED, "x.py")
+    native.until(Kind.WROTE, "x.py")
+    (folder / "x.py").rename(folder / "y.py")
+    native.until(Kind.VANISHED, "x.py")
+    native.until(Kind.WROTE, "y.py")
+    (folder / "y.py").chmod(0o600)
+    native.until(Kind.WROTE, "y.py")
+    (folder / "y.py").unlink()
+    native.until(Kind.VANISHED, "y.py")
+
+
+def test_times_are_monotonic_and_come_in_order(folder, native):
+    start = time.monotonic_ns()
+    for number in range(20):
+        (folder / f"{number}.py").write_text("")
+    events = native.until(Kind.WROTE, "19.py")
+    times = [event.at for event in events]
+    assert times == sorted(times)
+    assert start <= times[0]
+    assert times[-1] <= time.monotonic_ns()
+
+
+def test_our_own_reading_is_not_reported(folder, native):
+    (folder / "x.py").write_text("one")
+    native.until(Kind.WROTE, "x.py")
+    for _ in range(50):
+        (folder / "x.py").read_bytes()
+        list(folder.iterdir())
+    (folder / "end.py").write_text("")
+    assert {event.path for event in native.until(Kind.WROTE, "end.py")} == {"end.py"}
+
+
+def test_scratch_is_not_reported_and_its_folders_are_not_watched(folder, native):
+    (folder / ".git/objects").mkdir(parents=True)
+    (folder / ".git/index").write_text("")
+    (folder / ".x.py.swp").write_text("")
+    (folder / "x.py~").write_text("")
+    (folder / "end.py").write_text("")
+    assert {event.path for event in native.until(Kind.WROTE, "end.py")} == {"end.py"}
+    assert native.watcher.folders == 1
+
+
+def test_a_rename_out_of_the_tree_holds_nothing_back(folder, native, tmp_path):
+    """watchdog's emitter waits 0.5 s for the other half, and every later event waits with it."""
+    (folder / "x.py").write_text("")
+    native.until(Kind.WROTE, "x.py")
+    (folder / "x.py").rename(tmp_path / "gone.py")
+    (folder / "y.py").write_text("")
+    native.until(Kind.VANISHED, "x.py")
+    native.until(Kind.WROTE, "y.py")
+    # No emitter, no observer: nothing between the kernel's queue and the mailbox that could wait.
+    assert [type(thread) for thread in threading.enumerate() if isinstance(thread, BaseThread)] == [InotifyFD]
+
+
+def test_files_of_a_new_folder_are_seen_in_full(folder, native, tmp_path):
+    """watchdog reports what it finds in a new folder as created and leaves the rest to luck."""
+    (folder / "new").mkdir()
+    (folder / "new/x.py").write_text("one")
+    native.until(Kind.FOLDER, "new")
+    (folder / "new/x.py").write_text("two")
+    native.until(Kind.WROTE, "new/x.py")
+    (tmp_path / "made/a/b").mkdir(parents=True)
+    (tmp_path / "made").rename(folder / "moved")
+    native.until(Kind.FOLDER, "moved")
+    (folder / "moved/a/b/x.py").write_text("")
+    native.until(Kind.WROTE, "moved/a/b/x.py")
+
+
+def test_a_renamed_folder_reports_under_its_new_name(folder, native):
+    (folder / "a/b").mkdir(parents=True)
+    native.until(Kind.FOLDER, "a")
+    for new, old in (("c", "a"), ("d", "c"), ("a", "d")):
+        (folder / old).rename(folder / new)
+        native.until(Kind.FOLDER, new)
+        (folder / new / "b/x.py").write_text("")
+        native.until(Kind.WROTE, f"{new}/b/x.py")
+    assert native.watcher.folders == 3
+
+
+def test_a_folder_that_left_is_no_longer_watched(folder, native, tmp_path):
+    (folder / "a/b").mkdir(parents=True)
+    native.until(Kind.FOLDER, "a")
+    (folder / "a").rename(tmp_path / "out")
+    native.until(Kind.VANISHED, "a")
+    (tmp_path / "out/b/x.py").write_text("")
+    (folder / "end.py").write_text("")
+    assert all(event.path == "end.py" for event in native.until(Kind.WROTE, "end.py"))
+    assert native.watcher.folders == 1
+
+
+def test_a_burst_of_renames_is_seen_to_the_end(folder, native):
+    """watchdog's emitter searches its queue for each."""
+    for number in range(3000):
+        (folder / f"f{number}").touch()
+    native.until(Kind.WROTE, "f2999")
+    for number in range(3000):
+        (folder / f"f{number}").rename(folder / f"g{number}")
+    events = [*native.until(Kind.WROTE, "g2999")]
+    assert sum(event.kind is Kind.WROTE for event in events) == 2999
+    assert sum(event.kind is Kind.VANISHED for event in events) == 3000
+
+
+def test_a_root_that_was_renamed_or_deleted_says_so(folder, native):
+    """watchdog does not ask for IN_MOVE_SELF and goes on reporting the old tree."""
+    folder.rename(folder.with_name("old"))
+    native.until(Kind.ROOT, "")
+    folder.with_name("old").rmdir()
+    native.until(Kind.ROOT, "")
+
+
+def test_an_overflow_is_heard_and_the_tree_is_watched_anew(folder, native, overflow):
+    """watchdog only logs it; what was created meanwhile would stay silent."""
+    (folder / "sub").mkdir()
+    native.until(Kind.FOLDER, "sub")
+    overflow(folder)
+    native.until(Kind.OVERFLOW, "")
+    (folder / "sub/x.py").write_text("")
+    native.until(Kind.WROTE, "sub/x.py")
+
+
+def test_a_folder_that_may_not_be_watched(folder, run):
+    """watchdog takes EACCES for success and stores descriptor -1."""
+    code = """
+        import os, sys, warnings
+        from pathlib import Path
+        from fumehood.runner.inotify import Native
+        from fumehood.runner.watch import Kind, Mailbox
+        warnings.simplefilter("error")
+        if os.geteuid() == 0:
+            os.setgroups([]); os.setgid(65534); os.setuid(65534)
+        mailbox = Mailbox(lambda: None)
+        native = Native(sys.argv[1], mailbox)
+        print([(e.kind.name, "permission" in e.path) for e in mailbox.take()], native.folders)
+        native.close()
+    """
+    (folder / "one").mkdir(mode=0)
+    (folder / "two").mkdir(mode=0)
+    (folder / "open").mkdir()
+    for path in (folder, *folder.parents[:-2]):
+        path.chmod(path.stat().st_mode | 0o055)
+    try:
+        got = run(code, str(folder))
+    finally:
+        (folder / "one").chmod(0o700)
+        (folder / "two").chmod(0o700)
+    assert got.stdout == "[('BLIND', True)] 2\n", got.stderr
+
+
+def test_a_full_watch_table_is_heard(folder, run, limited):
+    """watchdog swallows the error for subfolders, which then stay silent for ever."""
+    for number in range(10):
+        (folder / f"d{number}").mkdir()
+    code = """
+        import sys
+        from fumehood.runner.inotify import Native
+        from fumehood.runner.watch import Mailbox
+        mailbox = Mailbox(lambda: None)
+        native = Native(sys.argv[1], mailbox)
+        print([(e.kind.name, "max_user_watches" in e.path) for e in mailbox.take()], native.folders)
+        native.close()
+    """
+    got = run(code, str(folder), prefix=limited(max_inotify_watches=5))
+    assert got.stdout == "[('EXHAUSTED', True)] 5\n", got.stderr
+
+
+@pytest.mark.parametrize("limit", ["max_inotify_instances", "max_inotify_watches"])
+def test_no_inotify_at_all_is_an_error(folder, limit, run, limited):
+    code = """
+        import os, sys, threading
+        from fumehood.runner.inotify import Native
+        from fumehood.runner.watch import Mailbox
+        before = len(os.listdir("/proc/self/fd"))
+        try:
+            Native(sys.argv[1], Mailbox(lambda: None))
+        except OSError as error:
+            print("limit" in str(error), len(os.listdir("/proc/self/fd")) - before, threading.active_count())
+    """
+    got = run(code, str(folder), prefix=limited(**{limit: 0}))
+    assert got.stdout == "True 0 1\n", got.stderr
+
+
+def test_a_root_that_is_none(folder):
+    for path in (folder / "absent", folder / "file"):
+        (folder / "file").touch()
+        with pytest.raises(OSError, match="irectory"):
+            Native(str(path), Listener().mailbox)
+
+
+def test_closing_leaves_no_thread_and_no_descriptor(folder):
+    before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    for kind in (lambda box: Native(str(folder), box), lambda box: Polling(str(folder), box, 5.0)):
+        watcher = kind(Listener().mailbox)
+        assert watcher.alive()
+        watcher.close()
+        assert not watcher.alive()
+    assert (len(list(Path("/proc/self/fd").iterdir())), threading.active_count()) == before
+
+
+# -- polling ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def polling(folder, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (folder / "link").symlink_to(tmp_path / "outside")
+    (folder / "up").symlink_to("..")
+    (folder / ".git").mkdir()
+    listener = Listener()
+    watcher = Polling(str(folder), listener.mailbox, 0.05)
+    yield listener
+    watcher.close()
+
+
+def test_polling_sees_the_same(folder, polling):
+    (folder / "x.py").write_text("one")
+    polling.until(Kind.WROTE, "x.py")
+    (folder / "x.py").write_text("longer")
+    polling.until(Kind.WROTE, "x.py")
+    (folder / "x.py").rename(folder / "y.py")
+    polling.until(Kind.VANISHED, "x.py")
+    polling.until(Kind.WROTE, "y.py")
+    (folder / "a/b").mkdir(parents=True)
+    polling.until(Kind.FOLDER, "a")
+    (folder / "a/b/x.py").write_text("")
+    polling.until(Kind.WROTE, "a/b/x.py")
+    (folder / "y.py").unlink()
+    polling.until(Kind.VANISHED, "y.py")
+
+
+def test_polling_follows_no_link_and_skips_scratch(folder, polling, tmp_path):
+    (tmp_path / "outside/x.py").write_text("")
+    (folder / ".git/x.py").write_text("")
+    (folder / "end.py").write_text("")
+    polling.until(Kind.WROTE, "end.py")
+    (folder / "end.py").write_text("again")
+    assert {event.path for event in polling.until(Kind.WROTE, "end.py")} <= {"end.py"}
+
+
+def test_polling_says_when_the_root_is_gone(folder, polling):
+    for link in ("link", "up"):
+        (folder / link).unlink()
+    (folder / ".git").rmdir()
+    folder.rmdir()
+    polling.until(Kind.ROOT, "")
+
+
+# -- the mailbox and the choice --------------------------------------------------------------------------------------
+
+
+def test_the_mailbox_wakes_once_and_is_bounded(monkeypatch):
+    monkeypatch.setattr(watch, "MOST_WAITING", 10)
+    wakes = []
+    box = Mailbox(lambda: wakes.append(1))
+    for number in range(25):
+        box.put(Kind.WROTE, str(number))
+    assert wakes == [1]
+    got = kinds(box.take())
+    assert got == [(Kind.WROTE, str(n)) for n in range(10)] + [(Kind.OVERFLOW, "")]
+    box.put(Kind.WROTE, "again")
+    assert wakes == [1, 1]
+    assert kinds(box.take()) == [(Kind.WROTE, "again")]
+
+
+def test_nothing_is_lost_between_threads():
+    """Many writers, one reader that sleeps unless it was woken."""
+    rung = threading.Event()
+    box = Mailbox(rung.set)
+    writers = [
+        threading.Thread(target=lambda n=n: [box.put(Kind.WROTE, f"{n}/{i}") for i in range(2000)]) for n in range(4)
+    ]
+    for writer in writers:
+        writer.start()
+    got = []
+    while len(got) < 8000:
+        assert rung.wait(DEADLINE)
+        rung.clear()
+        got += box.take()
+    for writer in writers:
+        writer.join()
+    assert len({event.path for event in got}) == 8000
+
+
+def test_a_local_file_system_is_served(tmp_path):
+    root = tree.Root.open(tmp_path)
+    try:
+        assert unserved(root) in {"", "9p", "virtiofs"}
+    finally:
+        root.close()
