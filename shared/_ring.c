@@ -385,6 +385,7 @@ typedef struct {
     PyObject_HEAD
     Segment *mine, *theirs; /* NULL: closed */
     Segment *board;         /* NULL: nothing watched */
+    uint64_t asked_at, asked_from; /* of the last exchange() */
     bool waiting;           /* a thread waits in it without the GIL: nobody else may touch it */
     ring_port port;
 } Port;
@@ -675,20 +676,15 @@ static PyObject *port_wait_without_gil(Port *self, wait_plan plan)
     }
 }
 
-static PyObject *port_wait(Port *self, PyObject *const *arguments, Py_ssize_t count)
+/* `start`: now_ns() of a moment ago, 0: not known. The timeout counts from there. */
+static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64_t start)
 {
-    int64_t timeout_ns;
-    if (!argument_count("wait", count, 1, 2) || !port_is_usable(self) || !timeout_value(arguments[0], &timeout_ns))
-        return NULL;
-    int may_spin = count < 2 ? 1 : PyObject_IsTrue(arguments[1]);
-    if (may_spin < 0)
-        return NULL;
     ring_port *port = &self->port;
     enum ring_news news = look(port);
     if (news == RING_NOTHING && timeout_ns <= 0)
         news = RING_TIMEOUT;
     if (news == RING_NOTHING) {
-        wait_plan plan = {.room = -1, .start = now_ns()};
+        wait_plan plan = {.room = -1, .start = start != 0 ? start : now_ns()};
         plan.deadline = deadline_after(plan.start, timeout_ns);
         if (!may_spin || port->spin_ns == 0)
             return port_wait_without_gil(self, plan);
@@ -710,6 +706,61 @@ static PyObject *port_wait(Port *self, PyObject *const *arguments, Py_ssize_t co
     if (news == RING_CORRUPT)
         return raise_corrupt(Py_TYPE((PyObject *)self), &port->fault);
     return PyLong_FromLong(news);
+}
+
+static PyObject *port_wait(Port *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t timeout_ns;
+    if (!argument_count("wait", count, 1, 2) || !port_is_usable(self) || !timeout_value(arguments[0], &timeout_ns))
+        return NULL;
+    int may_spin = count < 2 ? 1 : PyObject_IsTrue(arguments[1]);
+    return may_spin < 0 ? NULL : wait_from(self, timeout_ns, may_spin, 0);
+}
+
+/* Turn what a wait said into what it promised: the message itself where there is one. */
+static PyObject *fetch(Port *self, PyObject *news, bool at_once)
+{
+    if (news == NULL || PyLong_AsLong(news) != RING_MESSAGE)
+        return news;
+    Py_DECREF(news);
+    PyObject *message = port_next(self);
+    if (at_once && message != NULL && message != Py_None)
+        give_back(&self->port);
+    return message;
+}
+
+/* A caller's whole round: push, wait, pop. One crossing from Python instead of three, and one reading of the clock. */
+static PyObject *port_exchange(Port *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t timeout_ns;
+    if (!argument_count("exchange", count, 2, 2) || !timeout_value(arguments[1], &timeout_ns))
+        return NULL;
+    self->asked_at = now_ns();
+    self->asked_from = self->port.head;
+    int staged = port_stage_bytes(self, arguments[0]);
+    if (staged <= 0)
+        return staged < 0 ? NULL : Py_NewRef(Py_None);
+    publish(&self->port);
+    return fetch(self, wait_from(self, timeout_ns, true, self->asked_at), true);
+}
+
+/* A server's whole round: finish the message before, push its answer, wait for the next, take it. */
+static PyObject *port_turn(Port *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    int64_t timeout_ns;
+    if (!argument_count("turn", count, 2, 2) || !timeout_value(arguments[1], &timeout_ns) || !port_is_usable(self))
+        return NULL;
+    ring_port *port = &self->port;
+    give_back(port); /* before the push: a server that waits for room is idle, not at work */
+    if (arguments[0] != Py_None) {
+        int staged = port_stage_bytes(self, arguments[0]);
+        if (staged <= 0)
+            return staged < 0 ? NULL : Py_NewRef(Py_None);
+        publish(port);
+    }
+    if (commanded(port)) /* before the next message: a full ring must not keep commands from being heard */
+        return PyLong_FromLong(RING_COMMAND);
+    return fetch(self, wait_from(self, timeout_ns, true, 0), false);
 }
 
 static PyObject *port_wait_room(Port *self, PyObject *const *arguments, Py_ssize_t count)
@@ -791,6 +842,18 @@ static PyObject *port_get_tail(Port *self, void *unused)
     return PyLong_FromUnsignedLongLong(self->port.tail);
 }
 
+static PyObject *port_get_asked_at(Port *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(self->asked_at);
+}
+
+static PyObject *port_get_asked_from(Port *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(self->asked_from);
+}
+
 static PyObject *port_get_peer_done(Port *self, void *unused)
 {
     (void)unused;
@@ -831,6 +894,8 @@ static PyMethodDef port_methods[] = {
     {"take", FUNCTION(port_take), METH_NOARGS, "The next message; finish() gives its room back."},
     {"finish", FUNCTION(port_finish), METH_NOARGS, "Everything taken is done."},
     {"wait", FUNCTION(port_wait), METH_FASTCALL, "Spin, then park: DEAD, MESSAGE, COMMAND, ENDED or TIMEOUT."},
+    {"exchange", FUNCTION(port_exchange), METH_FASTCALL, "push, wait and pop in one call."},
+    {"turn", FUNCTION(port_turn), METH_FASTCALL, "finish, push, wait and take in one call."},
     {"wait_room", FUNCTION(port_wait_room), METH_FASTCALL, "Park until a message of that length fits."},
     {"seen", FUNCTION(port_seen), METH_NOARGS, "Acknowledge COMMANDS; True: it had changed."},
     {"end", FUNCTION(port_end), METH_NOARGS, "Store END, ring the bell; the end position."},
@@ -842,6 +907,8 @@ static PyMethodDef port_methods[] = {
 static PyGetSetDef port_getset[] = {
     {"head", (getter)port_get_head, NULL, "Bytes pushed, staged included.", NULL},
     {"tail", (getter)port_get_tail, NULL, "Bytes consumed of the peer's ring.", NULL},
+    {"asked_at", (getter)port_get_asked_at, NULL, "time.monotonic_ns() when the last exchange() began.", NULL},
+    {"asked_from", (getter)port_get_asked_from, NULL, "`head` when the last exchange() began.", NULL},
     {"peer_done", (getter)port_get_peer_done, NULL, "The peer's TAIL, clamped.", NULL},
     {"peer_started", (getter)port_get_peer_started, NULL, "The peer's STARTED, clamped.", NULL},
     {"limit", (getter)port_get_limit, NULL, "The longest message.", NULL},

@@ -188,6 +188,29 @@ class Port:
         who waits for several peers that may need this CPU to answer.
         """
 
+    def exchange(self, data: bytes, timeout_ns: int, /) -> bytes | int | None:
+        """A caller's whole round in one call: push(), wait(), pop().
+
+        Returns the next message there is (perhaps not the answer), what wait() said if that was not MESSAGE, or None
+        when there was no room to push. Raises as those three.
+        """
+
+    @property
+    def asked_at(self) -> int:
+        """time.monotonic_ns() when the last exchange() began: its timeout counts from there."""
+
+    @property
+    def asked_from(self) -> int:
+        """`head` when the last exchange() began: the position of what it pushed."""
+
+    def turn(self, reply: bytes | None, timeout_ns: int, /) -> bytes | int | None:
+        """A server's whole round in one call: finish(), push(reply) unless that is None, wait(), take().
+
+        Returns the next message, what wait() said if that was not MESSAGE, or None when there was no room for `reply`
+        (the message before it is finished all the same). COMMAND comes before MESSAGE here: a full ring does not keep
+        commands from being heard. Raises as those four.
+        """
+
     def wait_room(self, length: int, timeout_ns: int, /) -> int:
         """Park until a message of `length` bytes fits: MESSAGE (it fits now), DEAD, COMMAND, TIMEOUT; GIL released.
 

@@ -25,30 +25,26 @@ class Link:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._fd = sock.fileno()
-        self._kept: deque[bytes] = deque()
+        self.kept: deque[bytes] = deque()
+        """Reports that the socket had no room for, oldest first."""
         self._in, self._out, self._both = select.poll(), select.poll(), select.poll()
         self._in.register(self._fd, select.POLLIN)
         self._out.register(self._fd, select.POLLOUT)
         self._both.register(self._fd, select.POLLIN | select.POLLOUT)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether reports are kept that the socket had no room for."""
-        return bool(self._kept)
-
     def tell(self, report: Report) -> None:
         """Send a report that must arrive: now, or with a later `flush`. Never blocks."""
-        self._kept.append(pack(report))
+        self.kept.append(pack(report))
         self.flush()
 
     def offer(self, data: bytes) -> bool:
         """Send a packed report that may be lost. False: there was no room, and it is for the caller to count it."""
-        return not self._kept and self._write(data)
+        return not self.kept and self._write(data)
 
     def flush(self) -> None:
         """Send what is kept, as far as there is room."""
-        while self._kept and self._write(self._kept[0]):
-            self._kept.popleft()
+        while self.kept and self._write(self.kept[0]):
+            self.kept.popleft()
 
     def receive(self, *, wait: bool) -> tuple[Command, list[int]] | None:
         """Return the next command and its descriptors; None when there is none and not `wait`.
@@ -56,7 +52,7 @@ class Link:
         Ends the process when the supervisor is gone (WORKER_PEER_LOST) or what it sent is no command.
         """
         while wait:
-            happened = (self._both if self._kept else self._in).poll()[0][1]
+            happened = (self._both if self.kept else self._in).poll()[0][1]
             if happened & ~select.POLLOUT:
                 break
             self.flush()

@@ -15,17 +15,15 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
-from threading import get_ident
 from typing import Any, Final, NoReturn
 
 import msgspec
 
 from ..shared import segment
-from ..shared._ring import DEAD, ENDED, INHERITED_DONE, INHERITED_START, TIMEOUT, CorruptRing, Port, Segment
-from ..shared.errors import MessageTooLarge, PayloadError, ProtocolError, QueueFull, StateError, WrongThread
+from ..shared._ring import CorruptRing, Segment
+from ..shared.errors import ProtocolError, StateError
 from ..shared.exits import Exit
 from ..shared.messages import (
     Assign,
@@ -36,7 +34,6 @@ from ..shared.messages import (
     Drained,
     Entered,
     Fault,
-    Intent,
     Live,
     Ready,
     Rehearse,
@@ -46,23 +43,18 @@ from ..shared.messages import (
     pack,
     unpacker,
 )
-from ..shared.payload import UNPACKABLE, explain
 from ..shared.policy import Limits
 from ..shared.states import Stage
 from . import api, handover
 from .answers import make_answer
 from .candidate import Mod, prepare
 from .diagnostics import describe
-from .faults import PERIOD, Faults
+from .faults import Faults
 from .link import Link, protocol_error
 from .loader import ROOT
 from .logs import LineSender, redirect
+from .serving import Serving
 
-REST_NS: Final = 60_000_000_000
-"""Longest sleep in the ring before a look at the socket. The kernel ends a worker whose supervisor died; this is for
-the case that it does not. Shorter costs an idle worker wake-ups, longer lets an orphan live longer."""
-SOON_NS: Final = int(PERIOD * 1e9)
-"""Sleep while reports are pending that the rate or a full socket held back."""
 BALLAST: Final = 2 * 1024 * 1024
 """Address space kept to be given back when memory is used up, so that the last report can be made. Never touched, so
 it costs no memory; smaller than two of Python's arenas might give nothing back that can be used."""
@@ -101,8 +93,7 @@ class Worker:
     """One version of one mod, from its assignment to its end."""
 
     mod: Mod
-    port: Port
-    answer: Callable[[bytes], bytes | None]
+    ring: Serving
 
     def __init__(self, sock: socket.socket, scratch: str) -> None:
         self.link = Link(sock)
@@ -118,77 +109,8 @@ class Worker:
         while True:
             self.obey(wait=True)
             if self.phase is Phase.LIVE:
-                self.serve()
-
-    # --- the ring -----------------------------------------------------------------------------------------------------
-
-    def serve(self) -> None:
-        """Handle what the game sends, until it ends the ring. A reply is pushed after its message is done: a worker
-        that waits for the game to read is idle, not hung.
-        """
-        port = self.port
-        take, finish, push, seen, wait = port.take, port.finish, port.push, port.seen, port.wait
-        answer, pending = self.answer, self.faults.pending
-        while True:
-            if seen():
-                self.obey_all()
-            frame = take()
-            if frame is None:
-                if pending or self.link.waiting:
-                    self.tend()
-                word = wait(self.rest_ns())
-                if word == ENDED:
-                    self.drain()
-                    return
-                if word == TIMEOUT:
-                    self.tend()
-                    self.obey_all()
-                elif word == DEAD:
-                    os._exit(Exit.WORKER_PEER_LOST)
-                continue
-            reply = answer(frame)
-            finish()
-            if reply is not None and not push(reply):
-                self.push_when_room(reply)
-            if pending:
-                self.faults.flush()
-
-    def push_when_room(self, reply: bytes) -> None:
-        """The game does not read: sleep until it does, obeying what comes meanwhile."""
-        while not self.port.push(reply):
-            word = self.port.wait_room(len(reply), self.rest_ns())
-            if word == DEAD:
-                os._exit(Exit.WORKER_PEER_LOST)
-            if word == TIMEOUT:
-                self.tend()
-            if self.port.seen() or word == TIMEOUT:
-                self.obey_all()
-
-    def tend(self) -> None:
-        """Send what was held back."""
-        self.link.flush()
-        self.faults.flush()
-        self.lines.flush()
-
-    def rest_ns(self) -> int:
-        return SOON_NS if self.faults.pending or self.link.waiting or self.lines.dropped else REST_NS
-
-    def speak(self, name: str, fields: dict[str, Any]) -> None:
-        """`game.NAME(…)` in a live mod: an intent, behind the replies before it."""
-        if get_ident() != self.thread:
-            raise WrongThread(f"game.{name}() works in the mod's main thread only")
-        try:
-            data = pack(Intent(name, fields))
-        except UNPACKABLE as error:
-            why = explain(name, "the intent's name") or explain(fields, f"game.{name}") or str(error)
-            raise PayloadError(why) from None
-        if len(data) > self.port.limit:
-            text = f"game.{name}(): {len(data)} bytes, and a message may be {self.port.limit} (half the ring)"
-            raise MessageTooLarge(text)
-        if not self.push_intent(data):
-            raise QueueFull(f"game.{name}(): the game has not read what was said before, and there is no room left")
-
-    # --- commands -----------------------------------------------------------------------------------------------------
+                self.ring.serve(self.obey_all)
+                self.drain()
 
     def obey_all(self) -> None:
         while self.obey(wait=False):
@@ -224,23 +146,22 @@ class Worker:
         try:
             limits = msgspec.convert(command.limits, Limits)
             down = Segment(down_fd, command.ring_segment, writable=False)
-            self.up = Segment(up_fd, command.ring_segment, writable=True)
-            self.port = Port(self.up, down)
+            up = Segment(up_fd, command.ring_segment, writable=True)
+            self.lines = LineSender(self.link, limits.log_lines)
+            self.ring = Serving(up, down, self.link, self.faults, self.lines)
             snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
             self.state_limit = min(limits.state_bytes, os.fstat(self.state_fd).st_size)
         except (msgspec.ValidationError, ProtocolError, CorruptRing, OSError, ValueError) as error:
             protocol_error(f"Assign cannot be done: {error}")
         for fd in (down_fd, up_fd, snapshot_fd):
             os.close(fd)
-        self.thread = get_ident()
-        self.lines = LineSender(self.link, limits.log_lines)
         self.consoles = redirect(self.lines, api.log, self.base)
         try:
             self.mod = prepare(command, snapshot, self.scratch, self.enter)
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
             self.refuse(error)
             return
-        self.answer = make_answer(self.mod.handlers, self.faults, self.base, self.port.limit)
+        self.ring.answer = make_answer(self.mod.handlers, self.faults, self.base, self.ring.port.limit)
         self.link.tell(self.mod.bound)
         self.phase = Phase.CANDIDATE
 
@@ -263,6 +184,7 @@ class Worker:
     def start(self, command: Start, fds: list[int]) -> None:
         """Go live: state, on_load, what a predecessor left undone, and then the ring."""
         self.stage = Stage.RESTORE
+        self.ring.forget_inheritance()
         state_fds, frame_fds = (fds[:1], fds[1:]) if command.state_size > 0 else ([], fds)
         try:
             frames = _unpack_frames(_read(frame_fds[0], command.inherited_size)) if frame_fds else []
@@ -286,20 +208,13 @@ class Worker:
         self.phase = Phase.LIVE
         if frames:
             self.enter(Stage.RUN)
-        for count, frame in enumerate(frames, 1):
-            if self.port.seen():
-                self.obey_all()
-            self.up.store64(INHERITED_START, count)
-            reply = self.answer(frame)
-            self.up.store64(INHERITED_DONE, count)
-            if reply is not None:
-                self.push_when_room(reply)
+        self.ring.inherit(frames, self.obey_all)
         self.link.tell(Live(restore_us, on_load_us))
 
     def loaded(self) -> bool:
-        """Run on_load. What it says reaches the game only if it succeeds: it is staged, and published afterwards."""
-        api.connect_game(self.speak)
-        self.push_intent = self.port.stage
+        """Run on_load. What it says reaches the game only if it succeeds. False: it failed, and that was reported."""
+        self.ring.hold_intents()
+        api.connect_game(self.ring.speak)
         if self.mod.on_load is not None:
             self.enter(Stage.ON_LOAD)
             try:
@@ -308,8 +223,7 @@ class Worker:
                 api.connect_game(None)
                 self.refuse(error)
                 return False
-        self.port.publish()
-        self.push_intent = self.port.push
+        self.ring.release_intents()
         return True
 
     def restored(self, fds: list[int], size: int, version: int) -> Any:  # a mapping of anything
