@@ -85,6 +85,19 @@ def test_a_standby_is_revived_with_the_state_it_is_given(bench):
     assert handover.load(bench.saved(bench.next(Drained).size)) == {"n": 42}
 
 
+def test_a_standbys_inheritance_is_counted_anew(bench):
+    bench.begin(COUNTER)
+    bench.offer()
+    for life in (1, 2):
+        bench.start(handover.dump({"n": 0}, 1000), 1, inherited=[pack(Post("add", [1]))] * (4 - life))
+        bench.next(Live)
+        assert bench.call("total") == 4 - life
+        assert bench.up.load64(INHERITED_START) == bench.up.load64(INHERITED_DONE) == 4 - life
+        bench.port.end()
+        bench.next(Drained)
+        bench.port.reopen()
+
+
 def test_an_offered_worker_leaves_its_ring_alone_until_start(bench):
     bench.begin(COUNTER)
     bench.offer()

@@ -1,0 +1,128 @@
+"""A live worker at its ring: requests in, replies and intents out, commands and held-back reports in between."""
+
+import os
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any, Final
+
+from ..shared._ring import COMMAND, DEAD, ENDED, INHERITED_DONE, INHERITED_START, TIMEOUT, Port, Segment
+from ..shared.errors import MessageTooLarge, PayloadError, QueueFull, WrongThread
+from ..shared.exits import Exit
+from ..shared.messages import Intent, pack
+from ..shared.payload import UNPACKABLE, explain
+from .answers import Answer
+from .faults import PERIOD, Faults
+from .link import Link
+from .logs import LineSender
+
+REST_NS: Final = 60_000_000_000
+"""Longest sleep at the ring before a look at the socket. The kernel ends a worker whose supervisor died; this is for
+the case that it does not. Shorter costs an idle worker wake-ups, longer lets an orphan live longer."""
+SOON_NS: Final = int(PERIOD * 1e9)
+"""Sleep while reports are pending that the rate or a full socket held back."""
+
+
+class Serving:
+    """One worker's end of its channel. One thread only."""
+
+    answer: Answer
+    """Handles one request; set once the mod is bound."""
+
+    def __init__(self, up: Segment, down: Segment, link: Link, faults: Faults, lines: LineSender) -> None:
+        """Raises ValueError, CorruptRing: the segments are no channel."""
+        self.port = Port(up, down)
+        self._up = up
+        self._link = link
+        self._faults = faults
+        self._lines = lines
+        self._thread = get_ident()
+        self._push_intent: Callable[[bytes], bool] = self.port.stage
+
+    def serve(self, obey: Callable[[], None]) -> None:
+        """Handle what the game sends, until it ends the ring. `obey` does what commands say, between two messages.
+
+        A reply is pushed after its message is done: a worker that waits for the game to read is idle, not hung.
+        """
+        turn, answer = self.port.turn, self.answer
+        pending, kept, lines = self._faults.pending, self._link.kept, self._lines
+        reply: bytes | None = None
+        while True:
+            if pending or kept or lines.dropped:
+                self._tend()
+                frame = turn(reply, self._rest_ns())
+            else:
+                frame = turn(reply, REST_NS)
+            if type(frame) is bytes:
+                reply = answer(frame)
+                continue
+            if frame is None and reply is not None:
+                self._push_when_room(reply, obey)
+            reply = None
+            if frame in (COMMAND, TIMEOUT):
+                self.port.seen()
+                self._tend()
+                obey()
+            elif frame == ENDED:
+                return
+            elif frame == DEAD:
+                os._exit(Exit.WORKER_PEER_LOST)
+
+    def inherit(self, frames: list[bytes], obey: Callable[[], None]) -> None:
+        """Handle what a predecessor was sent and never began, before the ring; count it in `up` as it is done."""
+        for count, frame in enumerate(frames, 1):
+            if self.port.seen():
+                obey()
+            self._up.store64(INHERITED_START, count)
+            reply = self.answer(frame)
+            self._up.store64(INHERITED_DONE, count)
+            if reply is not None:
+                self._push_when_room(reply, obey)
+
+    def forget_inheritance(self) -> None:
+        """A standby's words still count the inheritance of its first life."""
+        self._up.store64(INHERITED_DONE, 0)
+        self._up.store64(INHERITED_START, 0)
+
+    def speak(self, name: str, fields: dict[str, Any]) -> None:
+        """`game.NAME(…)` in a live mod: an intent, behind the replies before it. Raises as `api.Game` says."""
+        if get_ident() != self._thread:
+            raise WrongThread(f"game.{name}() works in the mod's main thread only")
+        try:
+            data = pack(Intent(name, fields))
+        except UNPACKABLE as error:
+            why = explain(name, "the intent's name") or explain(fields, f"game.{name}") or str(error)
+            raise PayloadError(why) from None
+        if len(data) > self.port.limit:
+            text = f"game.{name}(): {len(data)} bytes, and a message may be {self.port.limit} (half the ring)"
+            raise MessageTooLarge(text)
+        if not self._push_intent(data):
+            raise QueueFull(f"game.{name}(): the game has not read what was said before, and there is no room left")
+
+    def hold_intents(self) -> None:
+        """Keep intents back from now on: the game sees none of them before `release_intents`."""
+        self._push_intent = self.port.stage
+
+    def release_intents(self) -> None:
+        """Let the game see what was held back, and from now on each at once."""
+        self.port.publish()
+        self._push_intent = self.port.push
+
+    def _push_when_room(self, reply: bytes, obey: Callable[[], None]) -> None:
+        """While the game does not read: sleep until it does, obeying what comes meanwhile."""
+        while not self.port.push(reply):
+            word = self.port.wait_room(len(reply), self._rest_ns())
+            if word == DEAD:
+                os._exit(Exit.WORKER_PEER_LOST)
+            if word == TIMEOUT:
+                self._tend()
+            if self.port.seen() or word == TIMEOUT:
+                obey()
+
+    def _tend(self) -> None:
+        """Send what was held back."""
+        self._link.flush()
+        self._faults.flush()
+        self._lines.flush()
+
+    def _rest_ns(self) -> int:
+        return SOON_NS if self._faults.pending or self._link.kept or self._lines.dropped else REST_NS
