@@ -34,6 +34,9 @@ from .switchboard import COUNT, FRAMES, GENERATION, WORST_NS
 SESSION_SHIFT = 40
 """Call ids are session << 40 | count: the answers to a game that died are no answers to the next one's calls."""
 
+CPUS = os.cpu_count() or 1
+"""An emit to as many mods or more parks at once: spinning would take a CPU that a mod needs to answer."""
+
 _alive: "weakref.WeakSet[Mods]" = weakref.WeakSet()
 
 
@@ -127,9 +130,11 @@ class Mods:
                     report.failed[mod.name] = full
             except ValueError:
                 raise mod._too_large(event, data) from None
+        spin = len(waiting) < CPUS
         for mod, position in waiting:
             try:
-                self._gather(mod, mod._await(number, data, position, event, deadline), event, report)
+                reply = mod._await(number, data, position, event, deadline, spin=spin)
+                self._gather(mod, reply, event, report)
             except ModTimeout:
                 report.late.append(mod.name)
             except ModFailure as failure:

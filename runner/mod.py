@@ -197,10 +197,12 @@ class Mod:
 
     # ── the slow path of a request ────────────────────────────────────────────────────────────────────────────────────
 
-    def _await(self, number: int, data: bytes, position: int, event: str, deadline: int) -> Any:
+    def _await(
+        self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True
+    ) -> Any:
         """Wait for the answer to request `number`, over swaps and deaths. `position`: -1 if it was not pushed yet.
 
-        Returns a Value, Failed or Emitted; raises a ModFailure.
+        `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed or Emitted; raises a ModFailure.
         """
         mods = self._mods
         while True:
@@ -222,7 +224,7 @@ class Mod:
                     position = port.head
                     if not port.push(data):
                         raise QueueFull(self._says(event, "its queue is full"), mod=self.name, event=event)
-                reason = port.wait(left)
+                reason = port.wait(left, spin)
                 if reason == MESSAGE:
                     self._take_replies(port, number)
                 elif reason == DEAD:
