@@ -26,6 +26,10 @@ class Estates:
         self._vacate = vacate
         self.lost_posts = 0
 
+    def __bool__(self) -> bool:
+        """Whether anything was left behind."""
+        return bool(self._seats)
+
     def add(self, seat: Seat) -> None:
         """A worker the game talked to is gone, or about to be."""
         self._seats.append(seat)

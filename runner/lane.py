@@ -200,7 +200,7 @@ class Lane:
                 self.house.switchboard.publish_nobody(self.index, action.epoch)
                 self.house.journal.nudge()
             case Begin():
-                self._spawn(self._begin(self.seats[action.attempt]))
+                self._begin(self.seats[action.attempt])
             case Kill():
                 self._spawn(self._kill_slow(action))
             case Retire():
@@ -264,9 +264,16 @@ class Lane:
         self.house.switchboard.publish(self.index, epoch, seat.slot.index)
         self.house.journal.nudge()
 
-    async def _begin(self, seat: Seat) -> None:
-        """Everyone before it is drained or dead; gather what they never began, and start it."""
+    def _begin(self, seat: Seat) -> None:
+        """Everyone before it is drained or dead: start it, at once if nothing has to be gathered first."""
         seat.mark("drained", time.monotonic_ns())
+        if self._estates or self.moved_from is not None:
+            self._spawn(self._begin_as_heir(seat))
+        else:
+            self._start(seat, self.states.newest(), [])
+
+    async def _begin_as_heir(self, seat: Seat) -> None:
+        """Gather what those before it never began, and start it."""
         await self._estates.reaped()
         if self.moved_from is not None:
             await self._move_in(self.moved_from)

@@ -165,7 +165,7 @@ class Lifecycle:
         actions = self._keep(attempt)
         if self.active is None:
             return actions + self._finish_unload()
-        return actions + self._begin(now)
+        return self._begin(now) + actions  # first: a process that dies takes a core for milliseconds
 
     def awaits_drain(self, number: int) -> bool:
         """Whether a worker that says it drained is heard."""
@@ -335,13 +335,14 @@ class Lifecycle:
         return [*actions, Issue(number, digest, version, "deleted", Verdict.UNLOADED, None)]
 
     def _retire(self, attempt: Attempt, event: str) -> list[Action]:
-        """Out for good. Whatever was posted into its ring goes on to the next one if it ever was the game's."""
-        adopted = attempt.adopted_at > 0
+        """Out for good. Whatever was posted into its ring goes on to the next one if it was the game's; a standby has
+        read its ring to the end, and nobody has to wait until it is reaped."""
+        bequeath = attempt.adopted_at > 0 and attempt is not self.standby
         self._turn(attempt, event)
         self.attempts.pop(attempt.number, None)
         if attempt is self.standby:
             self.standby = None
-        return [Retire(attempt.number, bequeath=adopted)]
+        return [Retire(attempt.number, bequeath=bequeath)]
 
     def _offer(self, attempt: Attempt) -> list[Action]:
         """Put it on the switchboard; an older offer not taken yet is asked about, then retired."""
