@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
+import psutil
+
 from ..shared import messages
 from ..shared.errors import MachineError
 from ..shared.messages import Diagnostic
@@ -215,8 +217,9 @@ class Lane:
             seat.slot = slot
             async with self.house.candidates:
                 worker = await self.house.nursery.take(seat.limits)
-                with contextlib.suppress(OSError):
-                    seat.memory_base = monitor.own_memory(worker.pid)
+                with contextlib.suppress(psutil.Error):  # it died already: its exit is on the way
+                    seat.process = psutil.Process(worker.pid)
+                    _, seat.memory_base = monitor.sample(seat.process)
                 worker.on_report = lambda report: self._report(seat, report)
                 worker.on_exit = lambda status: self._exited(seat, status)
                 seat.assign(worker, slot, self.name)

@@ -5,15 +5,14 @@ The decision is pure: positions, times and CPU seconds in, verdict out. A handle
 busy machine or sleeping, and gets STARVED_GRACE times as long.
 """
 
-import os
 from dataclasses import dataclass
 from typing import Final
+
+import psutil
 
 PERIOD: Final = 0.25
 """Seconds between two looks. Shorter: hangs end a little sooner; longer: fewer wake-ups of the supervisor."""
 STARVED_GRACE: Final = 2.0
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,12 @@ def hangs(sighting: Sighting, now: float, cpu: float, hang_after: float) -> bool
     return wall >= hang_after and (cpu - sighting.cpu >= hang_after / 2 or wall >= hang_after * STARVED_GRACE)
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system seconds of a process so far. Raises OSError when it is gone."""
-    with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - a 20 µs path object for a 5 µs read
-        fields = file.read().rpartition(b")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def sample(process: psutil.Process) -> tuple[float, int]:
+    """(CPU seconds so far, resident bytes that are not files or shared memory) of a process, in about 40 µs.
 
-
-def own_memory(pid: int) -> int:
-    """Resident bytes that are not files or shared memory. Raises OSError when it is gone."""
-    with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123 - as above
-        _, resident, shared, *_ = file.read().split()
-    return (int(resident) - int(shared)) * _PAGE
+    Raises psutil.Error when it is gone. Resident memory holds what is still shared with the zygote: compare with a first
+    sample, taken before any mod code ran.
+    """
+    with process.oneshot():
+        times, memory = process.cpu_times(), process.memory_info()
+    return times.user + times.system, memory.rss - memory.shared

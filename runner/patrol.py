@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import psutil
+
 from ..shared.states import Stage
 from . import estates, monitor
 from .seat import Seat
@@ -26,7 +28,7 @@ class Patrol:
 
     def look(self, seat: Seat | None, now: float) -> Breach | None:
         """One look at the worker that serves; None: nothing to complain of. `now`: monotonic seconds."""
-        if seat is None or seat.slot is None or seat.worker is None:
+        if seat is None or seat.slot is None or seat.process is None:
             self._sighting = None
             return None
         done, started = seat.slot.progress()
@@ -38,8 +40,8 @@ class Patrol:
                 return None
         self._position = position
         try:
-            cpu, self.resident = monitor.cpu_seconds(seat.worker.pid), monitor.own_memory(seat.worker.pid)
-        except OSError:
+            cpu, self.resident = monitor.sample(seat.process)
+        except psutil.Error:
             return None  # it is going: its exit is on the way
         grown = self.resident - seat.memory_base
         if grown > seat.limits.resident:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import psutil
 
 from ..shared import segment
 from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Diagnostic, Drained, Ready, Rehearse, Start, pack
@@ -50,8 +51,9 @@ class Seat:
         """Its `done` when a checkpoint was asked for last."""
         self.times: dict[str, int] = {}
         """Monotonic nanoseconds of the moments that receipts speak of."""
+        self.process: psutil.Process | None = None
         self.memory_base = 0
-        """Its own memory when the monitor saw it first, bytes: what it shares with the zygote is not its doing."""
+        """Its memory before any mod code ran, bytes: what it shares with the zygote is not its doing."""
         self.last_words: Diagnostic | None = None
         """Its latest error that escaped a handler: one that runs out of memory says in it where that was."""
         self.retired = False
