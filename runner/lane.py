@@ -519,7 +519,7 @@ class Lane:
             handler_errors=self.handler_errors,
             lost_posts=self._estates.lost_posts,
             state_bytes=len(newest.data) if newest else 0,
-            resident=self._patrol.resident if active else 0,
+            resident=self._patrol.resident if seat and self._patrol.attempt == seat.attempt else 0,
         )
 
     def active_seat(self) -> Seat | None:

@@ -34,8 +34,8 @@ def hangs(sighting: Sighting, now: float, cpu: float, hang_after: float) -> bool
 def sample(process: psutil.Process) -> tuple[float, int]:
     """(CPU seconds so far, resident bytes that are not files or shared memory) of a process, in about 40 µs.
 
-    Raises psutil.Error when it is gone. Resident memory holds what is still shared with the zygote: compare with a first
-    sample, taken before any mod code ran.
+    Raises psutil.Error when it is gone. Resident memory holds what is still shared with the zygote: compare with a
+    first sample, taken before any mod code ran.
     """
     with process.oneshot():
         times, memory = process.cpu_times(), process.memory_info()

@@ -24,7 +24,11 @@ class Patrol:
         self.resident = 0
         """Bytes of the worker's own memory, as sampled last."""
         self._sighting: monitor.Sighting | None = None
+        self.attempt = 0
+        """Whose memory that is."""
         self._position: tuple[int, int, int] = (-1, -1, -1)
+        self._window: tuple[float, float] | None = None
+        """(time, CPU seconds) at which the window for `cpu_share` opened."""
 
     def look(self, seat: Seat | None, now: float) -> Breach | None:
         """One look at the worker that serves; None: nothing to complain of. `now`: monotonic seconds."""
@@ -39,6 +43,8 @@ class Patrol:
             if position == self._position:
                 return None
         self._position = position
+        if seat.attempt != self.attempt:
+            self.attempt, self._window = seat.attempt, None
         try:
             cpu, self.resident = monitor.sample(seat.process)
         except psutil.Error:
@@ -46,6 +52,13 @@ class Patrol:
         grown = self.resident - seat.memory_base
         if grown > seat.limits.resident:
             return Breach("resident", Stage.RUN, f"it grew by {grown >> 20} MiB of memory")
+        if self._window is None:
+            self._window = now, cpu
+        elif now - self._window[0] >= seat.limits.cpu_window:
+            share = (cpu - self._window[1]) / (now - self._window[0])
+            self._window = now, cpu
+            if share > seat.limits.cpu_share:
+                return Breach("cpu_share", Stage.RUN, f"it used {share:.0%} of a CPU over {seat.limits.cpu_window:g} s")
         if not busy:
             return None
         if self._sighting is None or self._sighting.position != position:
