@@ -1,0 +1,120 @@
+"""The README is run: each snippet and each command in it, in the order in which a reader meets them."""
+
+import json
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language):
+    """(name after the language, text) of every block in that language."""
+    return [(match[2], match[3]) for match in FENCE.finditer(README) if match[1] == language]
+
+
+def commands():
+    return [line for _, text in blocks("sh") for line in text.splitlines() if line]
+
+
+SETUP = [line for line in commands() if line.startswith("python3 -m venv ")]
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with every named block as the file of its name."""
+    for language in ("python", "toml"):
+        for name, text in blocks(language):
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def run(argv, place, **options):
+    return subprocess.run(argv, cwd=place, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+def argv_of(command):
+    """The command with the `fumehood` of the interpreter that runs this test."""
+    words = shlex.split(command)
+    assert words[0] == "fumehood", f"a command nobody runs: {command}"
+    return [sys.executable, "-W", "error", "-m", "fumehood.runner.cli", *words[1:]]
+
+
+def test_two_commands_set_everything_up_and_stand_on_top():
+    assert len(SETUP) == 2
+    for line in SETUP:
+        assert README.index(line) < README.index("## ")
+        folder = line.split()[3]
+        assert f"{folder}/bin/pip install -q" in line
+    # CI runs these very lines: it takes them out of the README by what they begin with, as here.
+    ci = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "grep '^python3 -m venv ' README.md" in ci
+
+
+def test_the_game_and_its_mod_run_as_they_stand(place):
+    done = run([sys.executable, "-W", "error", "game.py"], place)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "weather rain {'strength': 0.7}" in lines
+    assert lines[-1] == "rain on monday"
+
+
+def test_the_other_commands_run_and_a_game_attaches(place):
+    quick = [line for line in commands() if line not in SETUP and line != SERVE]
+    assert quick
+    for line in quick:
+        done = run(argv_of(line), place)
+        assert done.returncode in (0, 69), done.stderr  # 69: `doctor` says that this machine has reduced mode only
+        if "--json" in line or "--show-config" in line:
+            json.loads(done.stdout)
+    assert SERVE in commands()
+    served = subprocess.Popen(argv_of(SERVE), cwd=place, stderr=subprocess.PIPE, text=True)
+    with served:
+        try:
+            assert select.select([served.stderr], [], [], 60)[0]
+            assert "serving" in served.stderr.readline()
+            done = run([sys.executable, "-W", "error", "attach.py"], place)
+            assert done.stdout == "rain on tuesday\n", done.stderr
+        finally:
+            served.send_signal(signal.SIGINT)
+            served.communicate(timeout=60)
+    assert served.returncode == 0
+
+
+SERVE = "fumehood run mods --log-format json"
+
+
+def test_the_settings_file_is_what_show_config_shows(place):
+    done = run(argv_of("fumehood run --show-config --limit memory=32MiB"), place)
+    config = json.loads(done.stdout)
+    assert config["root"] == str(place / "mods")
+    assert (config["limits"]["memory"], config["limits"]["hang_after"]) == (32 * 2**20, 0.5)
+
+
+def test_every_block_is_one_that_runs():
+    assert {match[1] for match in FENCE.finditer(README)} == {"sh", "python", "toml"}
+    assert all(name for language in ("python", "toml") for name, _ in blocks(language))
+
+
+def test_what_it_points_to_is_there():
+    for target in re.findall(r"\]\(([^)#]+)\)|`([A-Z]+\.md)`", README):
+        assert (CHECKOUT / (target[0] or target[1])).is_file(), target
+
+
+def test_the_limits_in_its_table_are_the_defaults():
+    from fumehood.shared.policy import Limits
+
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) ?(MiB|KiB)?", README, re.MULTILINE)
+    assert len(rows) > 5
+    for name, number, unit in rows:
+        assert float(number) * {"": 1, "KiB": 2**10, "MiB": 2**20}[unit] == getattr(Limits(), name), name
