@@ -67,19 +67,29 @@ def collect(python: str = sys.executable) -> Report:
             f"fumehood confines mods with Linux's kernel; this is {sys.platform}: use WSL2 or a container"
         )
     answer = _probe(python)
-    layers = msgspec.convert(answer["layers"], list[Layer])
-    given = {mode: all(layer.given for layer in layers if mode in layer.needed_by) for mode in Confinement}
-    return Report(
-        full=given[Confinement.FULL],
-        reduced=given[Confinement.REDUCED],
-        layers=layers,
-        kernel=answer["kernel"],
-        machine=answer["machine"],
-        python=f"{sys.version.split()[0]} ({python})",
-        uid=answer["uid"],
-        sysctls={name.replace("/", "."): value for name in SYSCTLS if (value := _sysctl(name))},
-        cgroup=cgroup(),
+    return judge(
+        msgspec.convert(answer["layers"], list[Layer]),
+        Report(
+            full=False,
+            reduced=False,
+            layers=[],
+            kernel=answer["kernel"],
+            machine=answer["machine"],
+            python=f"{sys.version.split()[0]} ({python})",
+            uid=answer["uid"],
+            sysctls={name.replace("/", "."): value for name in SYSCTLS if (value := _sysctl(name))},
+            cgroup=cgroup(),
+        ),
     )
+
+
+def judge(layers: list[Layer], machine: Report) -> Report:
+    """The verdict on both modes: each layer that a mode needs is given. Pure."""
+    full, reduced = (
+        all(layer.given for layer in layers if mode in layer.needed_by)
+        for mode in (Confinement.FULL, Confinement.REDUCED)
+    )
+    return msgspec.structs.replace(machine, layers=layers, full=full, reduced=reduced)
 
 
 def _probe(python: str) -> dict[str, Any]:

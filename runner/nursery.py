@@ -128,7 +128,8 @@ class Nursery:
         self._stderr = ""
         self._up: asyncio.Future[ZygoteUp] | None = None
         self._base = 0
-        self._closing = False
+        self._closing = False  # no more forks
+        self._closed = False
         self._serial = 0
         self._workers: dict[int, WorkerProcess] = {}
         self._spare: set[WorkerProcess] = set()  # forked as spares, confined or not yet
@@ -208,9 +209,9 @@ class Nursery:
 
     async def close(self) -> None:
         """Kill every worker and the zygote, wait until they are gone, clear away. Idempotent."""
-        if self._closing:
+        if self._closed:
             return
-        self._closing = True
+        self._closing = self._closed = True
         for task in self._tasks:
             task.cancel()
         self._fail_waiting("the nursery is closing")
@@ -228,7 +229,6 @@ class Nursery:
         for fd in dying:
             os.close(fd)
         for worker in workers:
-            worker.close()
             worker.abandon()
         self._let_go()
 
@@ -432,8 +432,7 @@ class Nursery:
         for task in self._tasks:
             task.cancel()
         for worker in list(self._workers.values()):
-            worker.kill()
-            worker.abandon()
+            worker.orphan()
         self._let_go()
         self._on_lost(reason)
 

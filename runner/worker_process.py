@@ -186,13 +186,17 @@ class WorkerProcess:
         if self._dead:
             self._finish(status)
 
+    def orphan(self) -> None:
+        """The zygote is gone: kill it, and expect no status."""
+        self._status = UNKNOWN_STATUS if self._status is None else self._status
+        self.kill()
+        if self.pidfd < 0 or self._dead:
+            self.abandon()
+
     def abandon(self) -> None:
-        """It will never be forked, or nobody is left to reap it."""
-        if self.pidfd < 0:
-            self._dead = True
-            self._finish(UNKNOWN_STATUS)
-        elif self._dead:
-            self._finish(UNKNOWN_STATUS if self._status is None else self._status)
+        """It was never forked, or is known to be dead: end the matter now."""
+        self._dead = True
+        self._finish(UNKNOWN_STATUS if self._status is None else self._status)
 
     # Its voice
 

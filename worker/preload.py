@@ -56,13 +56,7 @@ NOT_IMPORTABLE: Final = {
 """Standard-library modules that do not import in a worker, and why. Modules that this build of Python lacks altogether
 (`_gdbm`, `nis`, ... where a library was missing) are reported by ZygoteUp.unimportable instead."""
 
-WARM: Final = (
-    "abc ast base64 bisect calendar collections collections.abc contextlib copy copyreg csv ctypes dataclasses datetime "
-    "decimal enum faulthandler fnmatch fractions functools gc hashlib heapq hmac importlib importlib.machinery "
-    "importlib.resources importlib.util inspect io itertools json keyword linecache logging math numbers operator os "
-    "pathlib pickle pkgutil platform pprint queue random re reprlib secrets selectors shutil signal socket statistics "
-    "string struct tempfile textwrap threading time token tokenize traceback types typing uuid warnings weakref zlib"
-).split()
+WARM: Final = ["abc", "ast", "base64", "bisect", "calendar", "collections", "collections.abc", "contextlib", "copy", "copyreg", "csv", "ctypes", "dataclasses", "datetime", "decimal", "enum", "faulthandler", "fnmatch", "fractions", "functools", "gc", "hashlib", "heapq", "hmac", "importlib", "importlib.machinery", "importlib.resources", "importlib.util", "inspect", "io", "itertools", "json", "keyword", "linecache", "logging", "math", "numbers", "operator", "os", "pathlib", "pickle", "pkgutil", "platform", "pprint", "queue", "random", "re", "reprlib", "secrets", "selectors", "shutil", "signal", "socket", "statistics", "string", "struct", "tempfile", "textwrap", "threading", "time", "token", "tokenize", "traceback", "types", "typing", "uuid", "warnings", "weakref", "zlib"]
 """Pure modules worth their memory in every worker: a mod's usual imports, and what loading and reporting take. One more
 costs each fork its page tables (about 10 us a MB); one less costs the first mod that wants it about 1 ms."""
 

@@ -39,7 +39,7 @@ def unprivileged_user(_: Plan) -> str:
     if os.geteuid() != 0:
         return f"uid {os.geteuid()}, as it is"
     identity.drop_root()
-    return f"root becomes uid {os.geteuid()}"
+    return f"root becomes uid {os.geteuid()}" if os.geteuid() else "root of a user namespace with no other uid"
 
 
 def user_namespace(_: Plan) -> str:

@@ -12,13 +12,16 @@ UNPRIVILEGED: Final = 1_970_000_001
 
 
 def unprivileged_id() -> int:
-    """The uid to become: `UNPRIVILEGED`, or in a container with a short map the highest id that is mapped."""
-    highest = 65534
+    """The uid to become: `UNPRIVILEGED`, or in a container with a short map the highest id that is mapped.
+
+    0: no other is, since an ordinary user made this user namespace for itself; its root is that user, and may stay.
+    """
+    highest = 0
     for line in Path("/proc/self/uid_map").read_text().splitlines():
         inside, _, count = map(int, line.split())
         if inside <= UNPRIVILEGED < inside + count:
             return UNPRIVILEGED
-        highest = max(highest, inside + count - 1) if count > 65534 else inside + count - 1
+        highest = max(highest, inside + count - 1)
     return highest
 
 
@@ -44,7 +47,8 @@ def drop_root(keep_file_access: bool = False) -> None:
     `keep_file_access`: files go on being judged as root's own (fsuid), without its power to override: in the reduced
     mode an interpreter under /root could not be read otherwise. Landlock says which files.
     """
-    new = unprivileged_id()
+    if not (new := unprivileged_id()):
+        return
     try:
         if keep_file_access:
             syscalls.prctl(syscalls.PR_SET_SECUREBITS, _NO_SETUID_FIXUP)

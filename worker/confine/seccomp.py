@@ -26,38 +26,27 @@ from ...shared.policy import Confinement
 from . import LayerMissing
 from .syscalls import SeccompProgram
 
-READING: Final = (
-    "read pread64 readv preadv preadv2 lseek open openat close fstat newfstatat stat lstat statx access faccessat "
-    "faccessat2 readlink readlinkat getdents64 getcwd chdir fchdir statfs fstatfs umask dup dup2 dup3 close_range"
-).split()
-WRITING: Final = (
-    "write pwrite64 writev pwritev pwritev2 ftruncate truncate fsync fdatasync mkdir mkdirat rmdir unlink unlinkat "
-    "rename renameat renameat2 link linkat symlink symlinkat"
-).split()
-OWNING: Final = "chmod fchmod fchmodat utime utimes utimensat futimesat".split()
+READING: Final = ["read", "pread64", "readv", "preadv", "preadv2", "lseek", "open", "openat", "close", "fstat", "newfstatat", "stat", "lstat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "chdir", "fchdir", "statfs", "fstatfs", "umask", "dup", "dup2", "dup3", "close_range"]
+WRITING: Final = ["write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "truncate", "fsync", "fdatasync", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"]
+OWNING: Final = ["chmod", "fchmod", "fchmodat", "utime", "utimes", "utimensat", "futimesat"]
 """Landlock does not judge these. Allowed only inside the private root, where all that is not read-only is the worker's."""
-MEMORY: Final = "munmap mremap brk msync".split()
+MEMORY: Final = ["munmap", "mremap", "brk", "msync"]
 TIME: Final = (
-    "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm".split()
+    ["clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getitimer", "setitimer", "alarm"]
 )
-WAITING: Final = "poll ppoll select pselect6 pause restart_syscall sched_yield".split()
+WAITING: Final = ["poll", "ppoll", "select", "pselect6", "pause", "restart_syscall", "sched_yield"]
 SIGNALS: Final = (
-    "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack".split()
+    ["rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "sigaltstack"]
 )
-SELF: Final = (
-    "exit exit_group getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgid getpgrp "
-    "getsid getrusage getrlimit getpriority getcpu sched_getaffinity sched_getscheduler sched_getparam "
-    "sched_get_priority_max sched_get_priority_min uname sysinfo getrandom"
-).split()
-RECEIVING: Final = "recvmsg recvfrom".split()
+SELF: Final = ["exit", "exit_group", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "getpgid", "getpgrp", "getsid", "getrusage", "getrlimit", "getpriority", "getcpu", "sched_getaffinity", "sched_getscheduler", "sched_getparam", "sched_get_priority_max", "sched_get_priority_min", "uname", "sysinfo", "getrandom"]
+RECEIVING: Final = ["recvmsg", "recvfrom"]
 """A spare gets its first descriptors with recvmsg. There is no sending counterpart."""
 
 ALLOWED: Final = (*READING, *WRITING, *MEMORY, *TIME, *WAITING, *SIGNALS, *SELF, *RECEIVING)
 
 ANSWERS: Final = {
     **dict.fromkeys(
-        "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr "
-        "lremovexattr fremovexattr".split(),
+        ["getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"],
         errno.ENOTSUP,  # shutil.copy2 takes this for "no attributes here", EPERM for a failure
     ),
     "ioctl": errno.ENOTTY,  # what isatty expects; Python's FIOCLEX then falls back to fcntl

@@ -1,0 +1,358 @@
+"""The nursery against a real zygote and real workers, which run code sent to them in place of their loop."""
+
+import ast
+import asyncio
+import contextlib
+import functools
+import os
+import signal
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+from fumehood.runner.nursery import Nursery
+from fumehood.runner.worker_process import PACKETS_A_SECOND, STDERR_KEPT, UNKNOWN_STATUS, WorkerProcess
+from fumehood.shared import packets
+from fumehood.shared.errors import ConfigError, MachineError
+from fumehood.shared.messages import SOCKET_LIMIT, Confined, LogLine, Retire, pack
+from fumehood.shared.policy import Confinement, Limits
+
+PROBING = str(Path(__file__).parent.parent / "worker" / "confined" / "probing.py")
+PATIENCE = 20.0
+MIB = 1 << 20
+
+
+def in_a_loop(test):
+    """Run an async test in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+def descriptors():
+    """What this process holds open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+@contextlib.asynccontextmanager
+async def nursery(**changes):
+    """A started nursery; closed at the end."""
+    settings = {
+        "confinement": Confinement.FULL, "packages": [], "limits": Limits(), "on_lost": lambda reason: None,
+        "entry": "probing:run", "extra": {"probing": PROBING},
+    }  # fmt: skip
+    made = Nursery(**(settings | changes))
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def order(worker, code):
+    """Have a worker run `code`, without waiting."""
+    packets.send(worker._commands, code.encode())
+
+
+async def ask(worker, code):
+    """Have a worker run `code`; the value it leaves in `result`."""
+    answer = asyncio.get_running_loop().create_future()
+    worker.on_report = lambda report: answer.done() or answer.set_result(report.text)
+    order(worker, code)
+    return ast.literal_eval(await asyncio.wait_for(answer, PATIENCE))
+
+
+async def end(worker):
+    """A worker's exit status."""
+    return await asyncio.wait_for(worker.exited, PATIENCE)
+
+
+async def until(condition):
+    """Wait for something that only the loop's turns can bring."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+RLIMITS = """
+import resource as r
+result = [r.prlimit(0, kind)[1] for kind in (r.RLIMIT_AS, r.RLIMIT_NOFILE, r.RLIMIT_FSIZE, r.RLIMIT_CPU)]
+"""
+
+
+@in_a_loop
+async def test_a_worker_that_is_taken_is_confined_and_known():
+    async with nursery() as house:
+        worker = await house.take()
+        assert {"fork", "session", "scratch", "landlock", "capabilities", "seccomp"} <= set(worker.steps)
+        assert Path(f"/proc/{worker.pid}/status").read_text().count("Seccomp:\t2")
+        assert worker.alive
+        assert await ask(worker, "result = 6 * 7") == 42
+        statistics = house.statistics()
+        assert statistics["fork_to_confined_us"]["count"] >= 1
+        assert statistics["workers"] >= 1
+
+
+@in_a_loop
+async def test_many_takers_at_once_get_one_worker_each():
+    async with nursery(spares=2) as house:
+        workers = await asyncio.gather(*(house.take() for _ in range(8)))
+        assert len({worker.pid for worker in workers}) == 8
+        await until(lambda: house.statistics()["spares_ready"] == 2)
+
+
+@in_a_loop
+async def test_limits_below_the_spares_are_set_on_the_worker():
+    async with nursery() as house:
+        up = house._base
+        wanted = Limits(memory=100 * MIB, files=20, file_size=MIB, cpu_total=60)
+        worker = await house.take(wanted)
+        assert await ask(worker, RLIMITS) == [up + 100 * MIB, 20, MIB, 60]
+        assert worker.limits == wanted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"memory": 512 * MIB}, {"files": 100}, {"cpu_total": 7200}, {"scratch_bytes": MIB}, {"scratch_inodes": 9}],
+)
+@in_a_loop
+async def test_limits_that_a_spare_cannot_have_take_a_fork_of_its_own(change):
+    async with nursery() as house:
+        await until(lambda: house.statistics()["spares_ready"] == 2)
+        wanted = msgspec.structs.replace(Limits(), **change)
+        worker = await house.take(wanted)
+        assert house.statistics()["spares_ready"] == 2
+        assert worker.limits == wanted
+        assert (await ask(worker, RLIMITS))[:2] == [house._base + wanted.memory, wanted.files]
+        if "scratch_bytes" in change:
+            assert await ask(worker, "import os; s = os.statvfs('.'); result = s.f_blocks * s.f_frsize") == MIB
+
+
+@pytest.mark.parametrize(("code", "status"), [("import os; os._exit(7)", 7), ("raise SystemExit", None)])
+@in_a_loop
+async def test_the_exit_status_is_the_zygotes_word(code, status):
+    async with nursery() as house:
+        worker = await house.take()
+        seen = []
+        worker.on_exit = seen.append
+        order(worker, code)
+        if status is None:
+            worker.kill()
+            status = -signal.SIGKILL
+        assert await end(worker) == status
+        assert seen == [status]
+        assert not worker.alive
+        worker.send(Retire())  # to the dead: nothing, and no error
+        worker.kill()
+
+
+@in_a_loop
+async def test_what_a_worker_said_last_is_heard_before_its_end():
+    async with nursery() as house:
+        worker = await house.take()
+        heard = []
+        worker.on_report = heard.append
+        worker.on_exit = heard.append
+        order(worker, "import os\nfor i in range(5): os.write(3, pack(LogLine(20, str(i))))\nos._exit(3)")
+        await end(worker)
+        assert [getattr(item, "text", item) for item in heard] == ["0", "1", "2", "3", "4", 3]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("os.write(3, b'\\xff garbage')", "no message"),
+        (f"os.write(3, bytes({SOCKET_LIMIT} + 1))", "longer than"),
+        ("os.write(3, b'\\x91' * 60000)", "no message"),
+        ("from fumehood.shared.messages import Confined; os.write(3, pack(Confined({})))", "twice"),
+        ("os.write(3, b'')", "closed"),
+        ("os.close(3); import time; time.sleep(60)", "closed"),
+    ],
+)
+@in_a_loop
+async def test_a_worker_that_talks_nonsense_is_killed_with_the_reason(code, reason):
+    async with nursery() as house:
+        worker = await house.take()
+        worker.on_report = lambda report: None
+        order(worker, f"import os; {code}\nwhile True: os.getpid()")
+        assert await end(worker) == -signal.SIGKILL
+        assert reason in worker.misbehaved
+
+
+@in_a_loop
+async def test_a_spare_that_talks_before_it_is_anybodys_is_killed():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reading, writing = os.pipe()
+    worker = WorkerProcess(1, ours, reading)
+    theirs.send(pack(LogLine(20, "too early")))
+    await until(lambda: worker.misbehaved)
+    assert "before it was confined" in worker.misbehaved
+    worker.close()
+    theirs.close()
+    os.close(writing)
+
+
+@in_a_loop
+async def test_smuggled_descriptors_are_dropped():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reading, writing = os.pipe()
+    worker = WorkerProcess(1, ours, reading)
+    before = descriptors()
+    packets.send(theirs, pack(Confined({"a": 1.0})), (0, 1, 2, writing))
+    await asyncio.wait_for(worker.confined, PATIENCE)
+    assert descriptors() == before
+    assert worker.steps == {"a": 1.0}
+    worker.close()
+    theirs.close()
+    os.close(writing)
+
+
+@in_a_loop
+async def test_a_flooding_worker_is_throttled_and_others_are_served():
+    async with nursery() as house:
+        flooder, other = await house.take(), await house.take()
+        heard = 0
+
+        def count(report):
+            nonlocal heard
+            heard += 1
+
+        flooder.on_report = count
+        order(flooder, "import os\nline = pack(LogLine(20, 'x' * 100))\nwhile True: os.write(3, line)")
+        await until(lambda: heard > PACKETS_A_SECOND)  # the burst is spent: from here on it is not read all the time
+        before = heard
+        for number in range(20):
+            assert await ask(other, f"result = {number}") == number
+        assert heard - before < 20 * PACKETS_A_SECOND
+        assert flooder.alive
+        assert not flooder.misbehaved
+
+
+@in_a_loop
+async def test_stderr_is_bounded_and_never_blocks_the_worker():
+    async with nursery() as house:
+        worker = await house.take()
+        pieces = []
+        worker.on_stderr = pieces.append
+        flood = "import sys, os\nfor i in range(3000):\n    try: os.write(2, b'y' * 1000)\n    except BlockingIOError: pass\nresult = 'through'"
+        async with asyncio.timeout(PATIENCE):
+            while len(worker.stderr) < STDERR_KEPT:
+                assert await ask(worker, flood) == "through"
+        assert await ask(worker, flood) == "through"
+        assert len(worker.stderr) == STDERR_KEPT
+        assert set("".join(pieces)) == {"y"}
+
+
+@in_a_loop
+async def test_a_hanging_worker_says_where_it_hangs():
+    # 12.
+    async with nursery() as house:
+        worker = await house.take()
+        stderr = []
+        worker.on_stderr = stderr.append
+        order(
+            worker,
+            "import os\ndef the_endless_handler():\n    os.write(1, b'in')\n    while True: pass\nthe_endless_handler()",
+        )
+        await until(lambda: "in" in "".join(stderr))
+        assert "the_endless_handler" in await worker.stack(PATIENCE)
+        assert worker.alive
+        assert await worker.stack(PATIENCE) != ""
+
+
+@in_a_loop
+async def test_a_worker_that_blocks_the_signal_answers_nothing_by_the_deadline():
+    async with nursery() as house:
+        worker = await house.take()
+        await ask(worker, "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)); result = 1")
+        assert await worker.stack(0.2) == ""
+        worker.kill()
+        assert await end(worker) == -signal.SIGKILL
+        assert await worker.stack(0.2) == ""
+
+
+@in_a_loop
+async def test_a_worker_that_cannot_be_confined_is_an_error_with_its_words():
+    async with nursery(limits=Limits(scratch_inodes=-5)) as house:
+        with pytest.raises(MachineError, match=r"could not be confined[\s\S]*mount"):
+            await house.take()
+        with pytest.raises(MachineError, match="could not be confined"):
+            await house.take(Limits(scratch_inodes=-9))
+
+
+@in_a_loop
+async def test_close_leaves_no_process_no_descriptor_and_no_task():
+    before = descriptors()
+    async with nursery() as house:
+        workers = [await house.take() for _ in range(3)]
+        coming = asyncio.ensure_future(house.take(Limits(files=65)))
+        pids = [house.zygote_pid, *(worker.pid for worker in workers)]
+    with pytest.raises((MachineError, asyncio.CancelledError)):
+        (await coming).exited.result() != UNKNOWN_STATUS or (_ for _ in ()).throw(MachineError("it was killed"))
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in _state(pid)] == []
+    assert descriptors() == before
+    await until(lambda: len(asyncio.all_tasks()) == 1)
+    await house.close()
+    with pytest.raises(MachineError):
+        await house.take()
+
+
+def _state(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+@pytest.mark.parametrize("mode", list(Confinement))
+@in_a_loop
+async def test_when_the_zygote_dies_its_workers_do_and_the_owner_is_told_once(mode):
+    lost = []
+    async with nursery(confinement=mode, on_lost=lost.append) as house:
+        workers = [await house.take() for _ in range(2)]
+        scratch = house._scratch
+        os.kill(house.zygote_pid, signal.SIGKILL)
+        for worker in workers:
+            await end(worker)
+        await until(lambda: lost)
+        with pytest.raises(MachineError):
+            await house.take()
+    assert len(lost) == 1
+    assert "SIGKILL" in lost[0]
+    assert not scratch or not Path(scratch).exists()
+
+
+@pytest.mark.parametrize(
+    ("packages", "error"),
+    [(["no_such_package_at_all"], "pip install"), (["json"], "always there"), (["fumehood"], "always there")],
+)
+@in_a_loop
+async def test_a_package_that_cannot_be_had_is_a_clear_error(packages, error):
+    house = Nursery(confinement=Confinement.FULL, packages=packages, limits=Limits(), on_lost=print)
+    with pytest.raises(ConfigError, match=error):
+        await house.start()
+
+
+@in_a_loop
+async def test_an_interpreter_that_does_not_start_is_a_clear_error():
+    before = descriptors()
+    house = Nursery(confinement=Confinement.FULL, packages=[], limits=Limits(), on_lost=print, python="/no/such/python")
+    with pytest.raises(MachineError, match="/no/such/python"):
+        await house.start()
+    await house.close()
+    assert descriptors() == before
+
+
+@in_a_loop
+async def test_spares_that_die_are_replaced():
+    async with nursery(spares=2) as house:
+        await until(lambda: house.statistics()["spares_ready"] == 2)
+        victims = list(house._ready)
+        for victim in victims:
+            os.kill(victim.pid, signal.SIGKILL)
+        await until(lambda: house.statistics()["spares_ready"] == 2 and not set(victims) & set(house._ready))
+        assert await ask(await house.take(), "result = 1") == 1
