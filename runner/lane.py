@@ -84,6 +84,7 @@ class Lane:
         self.states = Checkpoints()
         self.diagnostic: Diagnostic | None = None
         self.reloads = self.rollbacks = self.handler_errors = 0
+        self.state_error = ""
         self._estates = Estates(self._vacate)
         self._queue: deque[Action] = deque()
         self._running = False
@@ -416,8 +417,10 @@ class Lane:
         state = seat.take_state(report, now)
         if isinstance(state, Checkpoint):
             self.states.add(state)
-        else:
-            log.error("%s@%d: its state could not be taken: %s", self.name, seat.version, escape(state))
+            self.state_error = ""
+        elif (text := escape(state)) != self.state_error:  # said once, not once a second
+            self.state_error = text
+            log.error("%s@%d: its state could not be taken: %s", self.name, seat.version, text)
 
     def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
         count = min(max(report.count, 1), 1_000_000)
@@ -520,6 +523,7 @@ class Lane:
             lost_posts=self._estates.lost_posts,
             state_bytes=len(newest.data) if newest else 0,
             resident=self._patrol.resident if seat and self._patrol.attempt == seat.attempt else 0,
+            state_error=self.state_error,
         )
 
     def active_seat(self) -> Seat | None:

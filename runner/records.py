@@ -71,6 +71,8 @@ class ModStatus(msgspec.Struct, frozen=True):
     state_bytes: int
     resident: int
     """Bytes of memory of the worker's process, as sampled last; 0: not sampled yet."""
+    state_error: str = ""
+    """Why its state could not be taken when that was last tried; the next version would get an older one."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
