@@ -225,7 +225,8 @@ class Lane:
                 worker.on_exit = lambda status: self._exited(seat, status)
                 seat.assign(worker, slot, self.name)
                 seat.mark("assigned", time.monotonic_ns())
-                self._do(self.life.entered(seat.attempt, Stage.CONFINE, time.monotonic()))
+                self.life.assigned(seat.attempt, time.monotonic())
+                self._arm()
                 seat.bound = bound = await seat.expect(messages.Bound)
                 slot.write_card(seat.card([event for event, _ in bound.events]))
                 await self._refresh_state()
@@ -379,7 +380,8 @@ class Lane:
                     if seat.slot is not None:
                         seat.slot.set_live(False)
                     self._do(self.life.drained(seat.attempt, now))
-            case messages.Checkpointed() if report.serial == seat.serial:
+            case messages.Checkpointed() if seat.asked and report.serial == seat.serial:
+                seat.asked = False
                 self._take_state(seat, report, now)
                 seat.answer(report)
             case messages.LogLine():

@@ -30,6 +30,9 @@ MOST_QUARANTINED: Final = 64
 """Digests remembered as bad per mod. Fewer: alternating bad saves are tried again; more: memory."""
 
 
+_DRAINED_TWICE: Final = Diagnostic(Stage.RUN, "ProtocolError", "it said twice that it drained, and nobody had asked")
+
+
 @dataclass(slots=True)
 class Lifecycle:
     """The roles of one mod's workers. Methods take the time (seconds, monotonic) and return what to do, in order."""
@@ -102,9 +105,16 @@ class Lifecycle:
 
     # ── what a worker says ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def entered(self, number: int, stage: str, now: float) -> list[Action]:
-        """An attempt began a stage: its deadline starts anew."""
+    def assigned(self, number: int, now: float) -> None:
+        """An attempt got its worker: the clock of its first stage runs."""
         if attempt := self.attempts.get(number):
+            attempt.by, attempt.limit = now + self.limits.load_timeout, "load_timeout"
+
+    def entered(self, number: int, stage: str, now: float) -> list[Action]:
+        """An attempt began a stage: its deadline starts anew. Stages only go forward, so that none can last for ever."""
+        order = list(Stage)
+        attempt = self.attempts.get(number)
+        if attempt and attempt.by is not None and order.index(Stage(stage)) > order.index(Stage(attempt.stage)):
             attempt.stage, attempt.by, attempt.limit = stage, now + self.limits.load_timeout, "load_timeout"
         return []
 
@@ -152,7 +162,10 @@ class Lifecycle:
         if attempt is None or not self.awaits_drain(number):
             return []
         if attempt is not self.draining:
-            # The game ended its ring on the way to an offer that was withdrawn, and came back: start it again.
+            # The game ended its ring on the way to an offer that was withdrawn, and came back: start it again, once.
+            if attempt.restarted:
+                return self.died(number, _DRAINED_TWICE, now)
+            attempt.restarted = True
             attempt.live = attempt.started = False
             return self._begin(now)
         self.draining, attempt.by = None, None
@@ -239,7 +252,7 @@ class Lifecycle:
             return actions
         self.active = attempt
         if attempt:
-            attempt.adopted_at, attempt.live, attempt.started = now, False, False
+            attempt.adopted_at, attempt.live, attempt.started, attempt.restarted = now, False, False, False
             attempt.faults, attempt.faults_since = 0, now
             self._turn(attempt, "adopted")
         if before and not before.failed:
@@ -376,7 +389,7 @@ class Lifecycle:
         if not before.started:
             return self._retire(before, "superseded")
         self._turn(before, "replaced")
-        before.stage, before.by, before.limit = "drain", now + self.limits.drain_timeout, "drain_timeout"
+        before.stage, before.by, before.limit = Stage.DRAIN, now + self.limits.drain_timeout, "drain_timeout"
         self.draining = before
         return []
 

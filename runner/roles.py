@@ -42,6 +42,8 @@ class Attempt:
     epoch: int = 0
     started: bool = False
     """Start was sent: it takes state in and reads its ring."""
+    restarted: bool = False
+    """It drained although it was to go on, and was started again under the same epoch."""
     live: bool = False
     was_live: bool = False
     failed: bool = False

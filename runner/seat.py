@@ -47,6 +47,8 @@ class Seat:
         self.resumed_age: float | None = None
         self.serial = 0
         """Of the last Checkpoint asked for."""
+        self.asked = False
+        """Its answer has not come. One answer each: reading a state costs time, and a worker could send thousands."""
         self.checked_done = -1
         """Its `done` when a checkpoint was asked for last."""
         self.times: dict[str, int] = {}
@@ -137,6 +139,7 @@ class Seat:
             return False
         self.checked_done = done + begun
         self.serial += 1
+        self.asked = True
         self.worker.send(Checkpoint(self.serial), ())
         self.slot.announce_command()
         return True

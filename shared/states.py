@@ -38,6 +38,8 @@ class Stage(StrEnum):
     ON_LOAD = "on_load"
     RUN = "run"
     """Live: a handler was running."""
+    DRAIN = "drain"
+    """Finishing what it was sent before the game went on, on_unload, handing the state over."""
 
 
 class Verdict(StrEnum):

@@ -58,6 +58,7 @@ class World:
             match action:
                 case Build():
                     self.building.add(action.attempt)
+                    self.life.assigned(action.attempt, self.now)
                 case Offer():
                     assert action.attempt not in self.retired
                     self.offered.append(action.epoch)
@@ -187,6 +188,12 @@ class Machine(RuleBasedStateMachine):
     def drains(self, data: st.DataObject) -> None:
         self.world.drain(data.draw(st.sampled_from(sorted(self.world.running & self.world.ended))))
 
+    @precondition(lambda self: self.world.live - self.world.ended)
+    @rule(data=st.data())
+    def drains_unasked(self, data: st.DataObject) -> None:
+        """The adoption race, or a worker that lies."""
+        self.world.drain(data.draw(st.sampled_from(sorted(self.world.live - self.world.ended))))
+
     @rule(data=st.data())
     def dies(self, data: st.DataObject) -> None:
         world = self.world
@@ -263,7 +270,7 @@ def serve(world: World, digest: str) -> int:
     return world.life.active.number
 
 
-def test_two_failed_candidates_do_not_roll_back_past_the_last_good_one():
+def test_two_failed_candidates_do_not_roll_back_past_the_last_good_one() -> None:
     world = World()
     for digest in ("aa", "bb"):
         serve(world, digest)
@@ -277,7 +284,7 @@ def test_two_failed_candidates_do_not_roll_back_past_the_last_good_one():
     serve(world, "ff")
 
 
-def test_a_crash_hands_over_to_the_standby_without_a_build():
+def test_a_crash_hands_over_to_the_standby_without_a_build() -> None:
     world = World()
     first = serve(world, "aa")
     second = serve(world, "bb")
@@ -292,7 +299,7 @@ def test_a_crash_hands_over_to_the_standby_without_a_build():
     assert world.life.standby.digest == "aa"
 
 
-def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once():
+def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once() -> None:
     world = World()
     serve(world, "aa")
     for _ in range(20):
@@ -306,7 +313,7 @@ def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once():
     serve(world, "bb")
 
 
-def test_an_error_burst_on_probation_rolls_back_but_only_then():
+def test_an_error_burst_on_probation_rolls_back_but_only_then() -> None:
     world = World()
     serve(world, "aa")
     second = serve(world, "bb")
@@ -325,7 +332,7 @@ def test_an_error_burst_on_probation_rolls_back_but_only_then():
     assert world.life.active.digest == "cc"
 
 
-def test_a_slow_old_build_never_replaces_a_newer_one():
+def test_a_slow_old_build_never_replaces_a_newer_one() -> None:
     world = World()
     serve(world, "aa")
     world.do(world.life.settled("bb", "save"))
@@ -338,7 +345,7 @@ def test_a_slow_old_build_never_replaces_a_newer_one():
     assert world.life.active.digest == "cc"
 
 
-def test_the_quarantine_is_bounded():
+def test_the_quarantine_is_bounded() -> None:
     world = World()
     serve(world, "aa")
     for number in range(MOST_QUARANTINED + 10):
@@ -347,7 +354,32 @@ def test_the_quarantine_is_bounded():
     assert len(world.life.quarantine) == MOST_QUARANTINED
 
 
-def test_the_table_of_roles_has_no_way_out_of_retired():
+def test_the_table_of_roles_has_no_way_out_of_retired() -> None:
     assert not [key for key in TRANSITIONS if key[0] is Role.RETIRED]
     reachable = {Role.SPARE} | set(TRANSITIONS.values())
     assert reachable == set(Role)
+
+
+def test_stages_only_go_forward_and_each_has_its_deadline() -> None:
+    world = World()
+    world.do(world.life.settled("aa", "startup"))
+    (number,) = world.building
+    limit = world.life.limits.load_timeout
+    world.do(world.life.entered(number, Stage.IMPORT, 10.0))
+    assert world.life.deadline() == 10.0 + limit
+    world.do(world.life.entered(number, Stage.COMPILE, 12.0))
+    assert world.life.deadline() == 10.0 + limit, "a worker that goes back gains no time"
+    world.do(world.life.tick(10.0 + limit))
+    assert number in world.retired
+    assert world.issued[-1].verdict is Verdict.REFUSED
+
+
+def test_a_worker_that_drains_unasked_is_started_again_once() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.drain(number)
+    assert number in world.running
+    world.quiesce()
+    assert number in world.live
+    world.drain(number)
+    assert number in world.retired
