@@ -19,7 +19,7 @@ from fumehood.runner.game import Mods
 from fumehood.runner.records import ModStatus, Receipt
 from fumehood.shared.policy import Limits
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds until a wait gives up: never reached unless something hangs."""
 LIMITS = Limits(hang_after=0.4, load_timeout=1.0)
 """Short enough that a test of a hang is quick, long enough for a loaded machine: a slow import here takes 0.1 s."""

@@ -1,0 +1,156 @@
+"""Each event is handled once, in order, by the version whose ring it went into; what a crash costs is counted."""
+
+import pytest
+from fumehood.shared.errors import ModUnavailable
+
+RECORDER = """
+from fumehood.worker import game, on, state
+V = {version}
+@on("event")
+def event(n):
+    state["count"] = state.get("count", 0) + 1
+    state["sum"] = state.get("sum", 0) + n
+    game.seen(n=n, v=V)
+    {more}
+@on("totals")
+def totals():
+    return [state.get("count", 0), state.get("sum", 0)]
+"""
+
+
+def recorder(version, more="pass"):
+    return RECORDER.format(version=version, more=more)
+
+
+def seen(bench, *names):
+    """What the mods said of the events they handled since the last time: [(n, version)] by mod."""
+    said = {name: [] for name in names}
+    for intent in bench.mods.intents():
+        if intent.mod in said:
+            said[intent.mod].append((intent.fields["n"], intent.fields["v"]))
+    return said
+
+
+def test_events_before_the_swap_go_to_the_old_version_and_those_after_it_to_the_new(bench, mod):
+    slow = "end = __import__('time').perf_counter() + 0.001\n    while __import__('time').perf_counter() < end: pass"
+    bench.load(mod, recorder(1, slow))
+    it, since = bench.mods[mod], bench.mark()
+    went = []
+    bench.save(f"{mod}.py", recorder(2))
+    while it.version == 1 or len(went) < 250:  # the old one has 100 ms of work in hand when the game moves on
+        if it.version == 1 and len(went) == 150:
+            bench.mods.settle(0.05)
+        elif it.post("event", len(went)):
+            went.append(it.version)
+    bench.next(mod, since)
+    assert it.call("totals", timeout=20) == [len(went), sum(range(len(went)))]
+    assert set(went) == {1, 2}
+    assert seen(bench, mod)[mod] == list(enumerate(went))
+
+
+def test_ten_thousand_events_with_a_reload_every_hundred(bench, mod):
+    """Five mods get all 10,000 events each; after every hundred one of them, in turn, is saved anew."""
+    names = [f"{mod}_{i}" for i in range(5)]
+    saved = dict.fromkeys(names, 1)
+    for name in names:
+        bench.load(name, recorder(1))
+    since = bench.mark()
+    went = {name: [] for name in names}
+    said = {name: [] for name in names}
+
+    def take():
+        for name, events in seen(bench, *names).items():
+            said[name] += events
+
+    for hundred in range(100):
+        name = names[hundred % 5]
+        if saved[name] > 1:
+            bench.mods.wait(name, version=saved[name], since=since, timeout=30)
+        saved[name] += 1
+        for n in range(100 * hundred, 100 * hundred + 100):
+            if n % 100 == 50:
+                bench.save(f"{name}.py", recorder(saved[name]))
+            for each in names:
+                assert bench.mods[each].post("event", n)
+                went[each].append(bench.mods[each].version)
+        take()
+    for name in names:
+        bench.mods.wait(name, version=saved[name], since=since, timeout=30)
+        assert bench.mods[name].call("totals", timeout=20) == [10_000, sum(range(10_000))]
+    take()
+    for name in names:
+        assert said[name] == list(enumerate(went[name]))
+        assert bench.status(name).lost_posts == 0
+        assert bench.status(name).reloads == 21
+        assert bench.mods[name].call("totals") == [10_000, sum(range(10_000))]
+
+
+@pytest.mark.parametrize("standby", [True, False], ids=["with a standby", "alone"])
+def test_a_crash_in_the_middle_loses_the_event_in_hand_and_no_other(bench, mod, standby):
+    if standby:
+        bench.load(mod, recorder(1))
+    die = "if n == 500: __import__('os')._exit(1)"
+    bench.load(mod, recorder(2, die))
+    it, since = bench.mods[mod], bench.mark()
+    said = []
+    for n in range(1000):
+        assert it.post("event", n)
+        if n % 100 == 0:
+            said += seen(bench, mod)[mod]
+    bench.next(mod, since, "rolled back")
+    it.call("totals", timeout=20)
+    said += seen(bench, mod)[mod]
+    handled = [n for n, _ in said]
+    assert handled == [n for n in range(1000) if n != 500] or handled == list(range(1000)), "once each, in order"
+    assert [v for n, v in said if n <= 500] == [2] * len([n for n in handled if n <= 500])
+    assert [v for n, v in said if n > 500] == [1 if standby else 2] * 499
+    assert bench.status(mod).lost_posts == 1
+    assert 500 in handled, "what it said before it died is heard"
+
+
+def test_a_crash_while_the_next_version_takes_over_loses_nothing_else(bench, mod):
+    """The old version dies while it drains: its estate goes to the new one, before what the new one was sent."""
+    die = "if n == 50: __import__('os')._exit(1)"
+    bench.load(mod, recorder(1, die))
+    it, since = bench.mods[mod], bench.mark()
+    hold = "end = __import__('time').perf_counter() + 0.3\n    while n == 0 and __import__('time').perf_counter() < end: pass"
+    bench.load(mod, recorder(2, hold + "\n    " + die))
+    since = bench.mark()
+    for n in range(100):
+        assert it.post("event", n)
+    bench.save(f"{mod}.py", recorder(3))
+    while it.version != 3:
+        bench.mods.settle(0.05)
+    for n in range(100, 200):
+        assert it.post("event", n)
+    bench.next(mod, since, None)
+    it.call("totals", timeout=20)
+    said = seen(bench, mod)[mod]
+    assert [n for n, _ in said] == list(range(200))
+    assert {v for n, v in said if n <= 50} == {2}
+    assert {v for n, v in said if n > 50} == {3}
+    assert bench.status(mod).lost_posts == 1
+
+
+def test_calls_and_posts_keep_their_order(bench, mod):
+    bench.load(mod, recorder(1))
+    it = bench.mods[mod]
+    for n in range(200):
+        it.post("event", 1)
+        assert it.call("totals") == [n + 1, n + 1]
+
+
+def test_posts_to_a_mod_that_is_gone_are_refused_and_counted_when_nobody_takes_them(bench, mod):
+    die = "if n == 3: __import__('os')._exit(1)"
+    bench.load(mod, recorder(1, die))
+    it, posted = bench.mods[mod], 0
+    since = bench.mark()
+    while bench.status(mod).role != "down" and posted < 10_000:  # each life dies of its first event
+        try:
+            posted += it.post("event", 3)
+        except ModUnavailable:
+            bench.mods.settle(0.05)
+    bench.next(mod, since, "down")
+    assert bench.mods.settle(30)
+    assert bench.status(mod).lost_posts == posted
+    assert 3 <= len(seen(bench, mod)[mod]) <= posted, "one in hand in each life"
