@@ -13,8 +13,6 @@ from collections import deque
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from ..shared import payload
 from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, CorruptRing, Port, Segment
 from ..shared.errors import (
@@ -29,9 +27,10 @@ from ..shared.errors import (
     QueueFull,
     UsageError,
 )
-from ..shared.messages import Call, Emitted, Failed, Post, Reply, Value, pack, unpacker
+from ..shared.messages import Call, Failed, Post, Value, pack
 from ..shared.messages import Intent as IntentMessage
 from .records import Intent, Outcome
+from .replies import DECODE_ERRORS, decode, read
 from .slots import Card, read_card
 from .switchboard import FENCE, adopted_offset, dead_offset, epoch_of, left_offset, slot_of, word_offset
 from .text import escape
@@ -42,11 +41,6 @@ if TYPE_CHECKING:
 MOST_REPLIES_A_LOOK: Final = 20_000
 """Messages of one mod taken at one look. Fewer: a chatty mod is read over several frames; more: it takes frame time."""
 NO_CARD: Final = Card(0, "", [], 0)
-
-_unpack = unpacker(Reply, "the mod's worker")
-_decode = msgspec.msgpack.Decoder(Reply).decode
-"""The same without the wrapper, for the one place where 40 ns count; its errors are `_DECODE_ERRORS`."""
-_DECODE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError)
 
 
 class Mod:
@@ -99,21 +93,27 @@ class Mod:
         if port is None:
             position, deadline = -1, time.monotonic_ns() + patience
         else:
+            raw: bytes | int | None = None
             try:
                 raw = port.exchange(data, patience)
                 if type(raw) is bytes:
-                    reply = _decode(raw)
+                    reply = decode(raw)
                     if type(reply) is Value and reply.id == number:
                         if mods._board_generation(0) != mods._generation:
                             mods._look()
                         return reply.value
-                    self._absorb(reply, number)
+                    self._take_one(port, raw, number)
             except CorruptRing as error:
                 raise self._lied(error, event) from None
-            except _DECODE_ERRORS as error:
+            except DECODE_ERRORS:
                 if len(data) > port.limit:
                     raise self._too_large(event, data) from None
-                raise self._lied(error, event) from None
+                if type(raw) is not bytes:
+                    raise
+                try:
+                    self._take_one(port, raw, number)
+                except ProtocolError as error:
+                    raise self._lied(error, event) from None
             if raw is None:
                 raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
             position, deadline = port.asked_from, port.asked_at + patience
@@ -197,9 +197,7 @@ class Mod:
 
     # ── the slow path of a request ────────────────────────────────────────────────────────────────────────────────────
 
-    def _await(
-        self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True
-    ) -> Any:
+    def _await(self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True) -> Any:
         """Wait for the answer to request `number`, over swaps and deaths. `position`: -1 if it was not pushed yet.
 
         `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed or Emitted; raises a ModFailure.
@@ -310,7 +308,22 @@ class Mod:
             raw = port.pop()
             if raw is None:
                 return
-            self._absorb(_unpack(raw), number)
+            self._take_one(port, raw, number)
+
+    def _read_leaving(self) -> None:
+        """Take what older workers said. One that lied is not read any more; the one that serves is not to blame."""
+        for slot, port in list(self._leaving.items()):
+            try:
+                self._take_replies(port)
+            except (CorruptRing, ProtocolError):
+                port.close()
+                del self._leaving[slot]
+
+    def _take_one(self, port: Port, raw: bytes, number: int) -> None:
+        """Take one message. The first one of a new worker means that those before it have said all they had to say."""
+        if self._leaving and port is self._port:
+            self._read_leaving()
+        self._absorb(read(raw), number)
 
     def _absorb(self, reply: Any, number: int = 0) -> None:
         if type(reply) is IntentMessage:
@@ -318,7 +331,7 @@ class Mod:
                 self._intents.append(Intent(self.name, reply.name, reply.fields, self.epoch))
             else:
                 self._dropped_intents += 1
-        elif number and reply.id == number and type(reply) in (Value, Failed, Emitted):
+        elif reply is not None and number and reply.id == number:
             self._mods._answers[number] = reply
         else:
             self._stray_replies += 1
@@ -328,8 +341,7 @@ class Mod:
         try:
             if self._leaving:
                 live = self._port is not None and self._is_live()  # before the last look, not after
-                for port in self._leaving.values():
-                    self._take_replies(port)
+                self._read_leaving()
                 if live:
                     for port in self._leaving.values():
                         port.close()

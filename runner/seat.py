@@ -114,6 +114,8 @@ class Seat:
         self.resumed_age = now - state.at if state else None
         frames = pack(self.inherited) if self.inherited else b""
         count = len(self.inherited)
+        if self.slot is not None:
+            self.slot.forget_inheritance()
         self._send_state(state, lambda size, version: Start(epoch, size, version, count, len(frames)), [frames])
 
     def _send_state(self, state: checkpoints.Checkpoint | None, message: Any, blobs: list[bytes]) -> None:

@@ -119,6 +119,12 @@ class Slot:
         _, up = self.mapped()
         return up.load64(INHERITED_START)
 
+    def forget_inheritance(self) -> None:
+        """Before a worker is started (again): what it inherited in an earlier life does not count as begun."""
+        _, up = self.mapped()
+        up.store64(INHERITED_START, 0)
+        up.store64(INHERITED_DONE, 0)
+
     def in_hand(self, inherited: list[bytes]) -> list[bytes]:
         """The message that was begun and not finished, in the ring or among `inherited`: none or one."""
         down, up = self.mapped()

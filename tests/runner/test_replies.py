@@ -1,0 +1,46 @@
+"""Replies are hostile input: any bytes give a reply, a failed request of that very number, or one ProtocolError."""
+
+import msgspec
+import pytest
+from fumehood.runner import replies
+from fumehood.shared.errors import ProtocolError
+from fumehood.shared.messages import Emitted, Failed, Intent, Value, pack
+from hypothesis import given
+from hypothesis import strategies as st
+
+KEYED_BY_A_LIST = b"\x81\x91\x01\x02"  # {[1]: 2}: msgpack carries it, Python does not
+
+
+@given(st.binary(max_size=200))
+def test_reading_is_total(data):
+    try:
+        reply = replies.read(data)
+    except ProtocolError:
+        return
+    assert reply is None or isinstance(reply, Value | Failed | Emitted | Intent)
+
+
+@pytest.mark.parametrize("reply", [Value(7, [1, "x"]), Failed(7, "k", "m", "t"), Emitted(7, [1], []), Intent("rain", {})])
+def test_what_a_worker_packs_arrives(reply):
+    assert replies.read(pack(reply)) == reply
+
+
+def test_a_value_python_cannot_hold_fails_its_own_request():
+    raw = b"\x93\x01\x07" + KEYED_BY_A_LIST
+    reply = replies.read(raw)
+    assert isinstance(reply, Failed)
+    assert reply.id == 7
+    assert reply.kind == "PayloadError"
+
+
+def test_an_intent_python_cannot_hold_is_nothing():
+    assert replies.read(b"\x93\x04" + pack("rain") + KEYED_BY_A_LIST) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\x90", b"\xc1", b"\x93\x09\x07\x01", b"\x93\xa1x\x07\x01", b"\x91" * 5000, msgspec.msgpack.encode({"a": 1})],
+)
+def test_what_is_no_reply_is_named(raw):
+    with pytest.raises(ProtocolError):
+        replies.read(raw)
