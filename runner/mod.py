@@ -200,7 +200,8 @@ class Mod:
     def _await(self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True) -> Any:
         """Wait for the answer to request `number`, over swaps and deaths. `position`: -1 if it was not pushed yet.
 
-        `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed or Emitted; raises a ModFailure.
+        `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed or Emitted; raises a
+        ModFailure.
         """
         mods = self._mods
         while True:

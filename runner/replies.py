@@ -20,7 +20,7 @@ _INTENT_TAG: Final = 4
 def read(raw: bytes) -> Any:
     """One reply: Value, Failed, Emitted or Intent; None for an intent that cannot be read.
 
-    A value that msgpack carries and Python does not (a map whose key is a list) fails its own request and nothing else.
+    A value that msgpack carries and Python does not (a map whose key is a map) fails its own request and nothing else.
     Raises ProtocolError for what is no reply at all.
     """
     try:

@@ -8,7 +8,7 @@ from fumehood.shared.messages import Emitted, Failed, Intent, Value, pack
 from hypothesis import given
 from hypothesis import strategies as st
 
-KEYED_BY_A_LIST = b"\x81\x91\x01\x02"  # {[1]: 2}: msgpack carries it, Python does not
+KEYED_BY_A_MAP = b"\x81\x81\x01\x02\x03"  # {{1: 2}: 3}: msgpack carries it, Python does not
 
 
 @given(st.binary(max_size=200))
@@ -26,7 +26,7 @@ def test_what_a_worker_packs_arrives(reply):
 
 
 def test_a_value_python_cannot_hold_fails_its_own_request():
-    raw = b"\x93\x01\x07" + KEYED_BY_A_LIST
+    raw = b"\x93\x01\x07" + KEYED_BY_A_MAP
     reply = replies.read(raw)
     assert isinstance(reply, Failed)
     assert reply.id == 7
@@ -34,7 +34,7 @@ def test_a_value_python_cannot_hold_fails_its_own_request():
 
 
 def test_an_intent_python_cannot_hold_is_nothing():
-    assert replies.read(b"\x93\x04" + pack("rain") + KEYED_BY_A_LIST) is None
+    assert replies.read(b"\x93\x04" + pack("rain") + KEYED_BY_A_MAP) is None
 
 
 @pytest.mark.parametrize(
