@@ -73,6 +73,9 @@ class Publisher:
         """Where it reads; set anew when the root was replaced."""
         self.folders: set[str] = set()
         """Keys of folder mods, as last seen: what lies below belongs to them."""
+        self.turned: set[str] = set()
+        """Keys that reading found to be folder mods now, or no longer: what lies below them has to be looked at. The
+        reader of this empties it."""
         self.snapshots = self.drafts = self.settles = self.refusals = 0
         self._sink = sink
         self._limits = limits
@@ -136,12 +139,17 @@ class Publisher:
         try:
             taken = snapshot.take(self.root, key, self._limits, known.caused_ns)
         except Gone:
-            self.folders.discard(key)
+            self._turn(key, folder=False)
             return None
         except Refused as refused:
             return refused
-        (self.folders.add if taken.folder else self.folders.discard)(key)
+        self._turn(key, folder=taken.folder)
         return taken
+
+    def _turn(self, key: str, *, folder: bool) -> None:
+        if folder != (key in self.folders):
+            (self.folders.add if folder else self.folders.discard)(key)
+            self.turned.add(key)
 
     def _sign(self, key: str) -> Signature | None:
         try:

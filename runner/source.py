@@ -114,7 +114,7 @@ class FolderSource:
         self._loop = asyncio.get_running_loop()
         self._mailbox = Mailbox(self._wake)
         self._attention = asyncio.Event()
-        self._overdue = False
+        self._overdue = 0
         self._root = tree.Root.open(self._path)
         self._publisher = Publisher(self._root, self._sink, self._limits)
         try:
@@ -222,7 +222,7 @@ class FolderSource:
         if event.kind is Kind.OVERFLOW:
             self._overflows += 1
         if event.kind is not Kind.ROOT:
-            self._overdue = True
+            self._overdue = self._overdue or event.at
         self._attention.set()
 
     def _sort(self, said: Publisher, event: Event) -> None:
@@ -231,8 +231,8 @@ class FolderSource:
         folder, _, name = path.rpartition("/")
         if owner := _owner(said.folders, path):
             self._note(owner, event)
-            if path == owner + "/__init__.py" and (kind is Kind.VANISHED or len(said.below(owner)) > 1):
-                self._nominate(said, owner, event)  # what is in the folder is mods of their own now, or no longer
+            if path == owner or (path == owner + "/__init__.py" and kind is Kind.VANISHED):
+                self._nominate(said, owner, event)  # what is in the folder may be mods of their own now
         elif folder and name == "__init__.py":
             self._note(folder, event)
             if kind is Kind.WROTE:
@@ -265,7 +265,7 @@ class FolderSource:
             for step in tree.look(self._root, below):
                 findings = step
                 if time.monotonic() > until:  # too much for one go: the keeper looks at everything, in slices
-                    self._overdue = True
+                    self._overdue = self._overdue or event.at
                     self._attention.set()
                     break
             self._complain(findings)
@@ -311,6 +311,9 @@ class FolderSource:
                 else:
                     for key in said.settle(action.keys):
                         self._debouncer.reloaded(key, self._loop.time())
+                while said.turned:
+                    key = said.turned.pop()
+                    self._nominate(said, key, Event(Kind.FOLDER, key, time.monotonic_ns()))
         finally:
             due = self._loop.time() if self._actions else self._debouncer.due()
             if due is not None and self._open:
@@ -334,13 +337,16 @@ class FolderSource:
             findings = step
         self._complain(findings)
         said.folders = {key for key, folder in findings.mods.items() if folder}
+        said.turned.clear()
         return findings
 
-    async def _reconcile(self, said: Publisher) -> None:
-        """Look at the whole tree and have everything settled anew that is not as it was settled last."""
+    async def _reconcile(self, said: Publisher, at: int) -> None:
+        """Look at the whole tree and have everything settled anew that is not as it was settled last.
+
+        `at`: monotonic ns of what led to it.
+        """
         self._reconciliations += 1
         findings = await self._look(said)
-        at = time.monotonic_ns()
         async for key in _sliced(findings.mods.keys() | said.keys()):
             if not said.unchanged(key):
                 only = tree.Findings({key: findings.mods[key]} if key in findings.mods else {})
@@ -360,8 +366,8 @@ class FolderSource:
                 self._say("the watcher had ended: starting another")
                 self._restart()
             if self._overdue or self._loop.time() - reconciled >= self._reconcile_period:
-                self._overdue = False
-                await self._reconcile(self._publisher)
+                at, self._overdue = self._overdue or time.monotonic_ns(), 0
+                await self._reconcile(self._publisher, at)
                 reconciled = self._loop.time()
 
     def _follow(self, said: Publisher) -> None:
@@ -385,7 +391,7 @@ class FolderSource:
             self._watch()
         except OSError as error:  # the root vanished again, or inotify is used up: tried again at the next look
             self._say(f"the mods folder cannot be watched: {error}")
-        self._overdue = True
+        self._overdue = self._overdue or time.monotonic_ns()
 
     def _complain(self, findings: tree.Findings) -> None:
         for folder, why in findings.blind.items():
@@ -397,7 +403,7 @@ class FolderSource:
             self._sink.troubled(message)
 
 
-_ABOUT_THE_WATCHER: Final = frozenset({Kind.OVERFLOW, Kind.ROOT, Kind.BLIND, Kind.EXHAUSTED})
+_ABOUT_THE_WATCHER: Final = frozenset({Kind.SOMEWHERE, Kind.OVERFLOW, Kind.ROOT, Kind.BLIND, Kind.EXHAUSTED})
 
 
 def _owner(folders: set[str], path: str) -> str:

@@ -46,6 +46,8 @@ class Kind(Enum):
     """A folder appeared; look at all that is in it."""
     ROOT = auto()
     """The root itself was deleted or renamed."""
+    SOMEWHERE = auto()
+    """Something changed, anywhere; look at everything."""
     OVERFLOW = auto()
     """Events were lost; look at everything."""
     BLIND = auto()
@@ -136,8 +138,10 @@ class Polling:
     """watchdog's polling observer: compares inode, size and mtime of everything below the root every so often.
 
     Used through `PollingObserverVFS`, because the plain one follows links (a link to / makes it walk the machine) and
-    has no bounds. It never knows whether a file is still open; a half-written one is seen again at the next poll.
-    Default interval 2 s: 1000 folders every second would cost 2.3 % of a CPU.
+    has no bounds. Of its events only that there are some is believed: it tells files from folders and moves from
+    changes by inode number, which a busy tree reuses within one interval. It never knows whether a file is still open;
+    a half-written one is seen again at the next poll. Default interval 2 s: 1000 folders every second would cost 2.3 %
+    of a CPU.
     """
 
     name = "polling"
@@ -148,6 +152,8 @@ class Polling:
 
         self._root = root
         self._mailbox = mailbox
+        self.passes = 0
+        """How often it has begun to look at the whole tree; one writer, its thread."""
         self._folders = 0
         listdir: Any = self._list  # its declared type is an iterator of os.DirEntry, of which it reads the name
         self._observer = PollingObserverVFS(os.lstat, listdir, polling_interval=interval)
@@ -168,6 +174,7 @@ class Polling:
         at = path or self._root
         if at == self._root:
             self._folders = 0
+            self.passes += 1
         self._folders += 1
         below = at[len(self._root) :]
         if self._folders > tree.MOST_FOLDERS or below.count("/") > tree.DEEPEST:
@@ -177,17 +184,10 @@ class Polling:
 
     def _changed(self, event: FileSystemEvent) -> None:
         """In the observer's thread."""
-        kind = event.event_type
-        if kind == "modified" and event.is_directory:
-            return  # something in it changed, and has an event of its own
-        if kind in {"deleted", "moved"}:
-            self._put(Kind.VANISHED, os.fsdecode(event.src_path))
-        if kind != "deleted":
-            self._put(Kind.FOLDER if event.is_directory else Kind.WROTE, os.fsdecode(event.dest_path or event.src_path))
-
-    def _put(self, kind: Kind, path: str) -> None:
-        below = path[len(self._root) + 1 :]
-        self._mailbox.put(kind if below else Kind.ROOT, below)
+        if event.is_directory and event.event_type == "modified":
+            return  # something in it came or went: that has an event of its own, unless it was scratch
+        gone = event.event_type == "deleted" and os.fsdecode(event.src_path) == self._root
+        self._mailbox.put(Kind.ROOT if gone else Kind.SOMEWHERE)
 
 
 class _Handler(FileSystemEventHandler):

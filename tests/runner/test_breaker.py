@@ -1,10 +1,9 @@
 """Restart intensity, per mod and digest."""
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fumehood.runner.breaker import MOST_DIGESTS, Breaker
 from fumehood.shared.policy import Intensity
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_more_than_the_burst_within_the_period_is_out():

@@ -1,12 +1,12 @@
 """When a change is drafted and when it settles: examples of how editors save, and properties for every history."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
+from fumehood.runner.debounce import Debouncer, Draft, Settle, Timing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from fumehood.runner.debounce import Debouncer, Draft, Settle, Timing
 
 TIMING = Timing()
 EARLY = 1e-9
@@ -86,8 +86,8 @@ def test_saves_every_50_ms_for_5_s_reload_at_least_once_a_second():
         bench.at(number * 0.05).opened().wrote()
     bench.at(20.0)
     times = [0.0, *bench.settled()]
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 1.0
-    assert min(b - a for a, b in zip(times[1:], times[2:], strict=False)) >= 0.25 - EARLY
+    assert max(b - a for a, b in pairwise(times)) < 1.0
+    assert min(b - a for a, b in pairwise(times[1:])) >= 0.25 - EARLY
     assert times[-1] > 4.95
     assert len(bench.drafted()) <= 2 * len(bench.settled())
 
@@ -98,7 +98,7 @@ def test_saving_without_a_pause_does_not_starve(gap):
     for number in range(int(3 / gap)):
         bench.at(number * gap).opened().wrote()
     times = [0.0, *bench.at(10.0).settled()]
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)) <= TIMING.max_wait + gap + EARLY
+    assert max(b - a for a, b in pairwise(times)) <= TIMING.max_wait + gap + EARLY
 
 
 def test_an_open_file_is_waited_for():
@@ -238,7 +238,7 @@ def test_whatever_happens(events, changes_bytes):
         assert bench.settled(key)[-1] >= at - EARLY, "on the last bytes"
         if changes_bytes:
             times = bench.settled(key)
-            assert all(b - a >= TIMING.min_interval - EARLY for a, b in zip(times, times[1:], strict=False))
+            assert all(b - a >= TIMING.min_interval - EARLY for a, b in pairwise(times))
     assert all(key in last for _, keys in bench.batches for key in keys)
 
 

@@ -1,12 +1,11 @@
-"""The token bucket never passes more than burst + rate × time."""
+"""The token bucket never passes more than burst and rate allow."""
 
 import math
 
 import pytest
+from fumehood.runner.rate import TokenBucket
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fumehood.runner.rate import TokenBucket
 
 
 def test_a_burst_passes_and_then_the_rate():

@@ -1,16 +1,15 @@
 """What a snapshot holds, and what a hostile folder cannot make it do. Real files, real links, real FIFOs."""
 
+import errno
 import hashlib
 import os
+import re
 import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fumehood.runner import tree
 from fumehood.runner.manifest import Refused
 from fumehood.runner.openat2 import BENEATH, NO_SYMLINKS, openat2
@@ -18,6 +17,8 @@ from fumehood.runner.snapshot import Gone, Snapshot, digest, sign, take
 from fumehood.shared.errors import ConfigError
 from fumehood.shared.messages import pack
 from fumehood.shared.policy import Limits
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.fixture
@@ -46,9 +47,7 @@ def refused(root, key, limits=None):
 
 
 def keys(root, below=""):
-    findings = None
-    for findings in tree.look(root, below):
-        pass
+    *_, findings = tree.look(root, below)
     return dict(sorted(findings.mods.items()))
 
 
@@ -95,7 +94,8 @@ def test_the_digest_is_of_paths_and_bytes_alone(root):
     assert first.digest == hashlib.sha256(wanted).hexdigest()
 
 
-FILES = st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8), st.binary(max_size=8), max_size=5)
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+FILES = st.dictionaries(NAMES, st.binary(max_size=8), max_size=5)
 
 
 @given(FILES, FILES)
@@ -104,11 +104,13 @@ def test_different_files_have_different_digests(one, other):
     assert digest(dict(reversed(one.items()))) == digest(one)
 
 
-@pytest.mark.parametrize("name", ["with space", "a-b.c", "wetter-ä", "天気", "é́ combined", " lead", "__main__", "x" * 250])
+@pytest.mark.parametrize(
+    "name", ["with space", "a-b.c", "wetter-ä", "天気", "e\u0301 combined", " lead", "__main__", "x" * 250]
+)
 def test_unusual_names_are_names(root, name):
     put(root, f"{name}.py", b"n")
     put(root, f"sub {name[:200]}/__init__.py", b"n")
-    assert keys(root) == {name: False, f"sub {name[:200]}": True} or sorted(keys(root)) == sorted([name, f"sub {name[:200]}"])
+    assert keys(root) == {name: False, f"sub {name[:200]}": True}
     assert take(root, name, Limits()).files == {f"{name}.py": b"n"}
     assert take(root, f"sub {name[:200]}", Limits()).folder
 
@@ -141,7 +143,9 @@ def test_scratch_of_editors_never_counts(name):
     assert tree.ignored(name)
 
 
-@pytest.mark.parametrize("name", ["x.py", "2024", "4914", "sed.py", "sedation", "data.json", "tmp", "a~b", "swap.sw", "#1"])
+@pytest.mark.parametrize(
+    "name", ["x.py", "2024", "4914", "sed.py", "sedation", "data.json", "tmp", "a~b", "swap.sw", "#1"]
+)
 def test_what_only_looks_like_scratch_counts(name):
     assert not tree.ignored(name)
 
@@ -166,7 +170,7 @@ def test_nothing_there_is_gone(root):
             sign(root, key, Limits())
 
 
-@pytest.mark.parametrize("name", ["new\nline", "bell\x07", "\x1b[2J", "rtl\u202e", "back\\slash", b"bad\xff".decode(errors="surrogateescape")])
+@pytest.mark.parametrize("name", ["new\nline", "bell\x07", "\x1b[2J", "rtl\u202e", "back\\slash", "bad\udcff"])
 def test_names_that_cannot_be_shown_are_refused_escaped(root, name):
     put(root, f"{name}.py")
     put(root, f"ok/{name}/__init__.py")
@@ -427,11 +431,15 @@ def test_a_root_that_moved(root):
 
 def test_openat2_says_why(root, tmp_path):
     (root.path / "link").symlink_to("absent")
-    for path, resolve, error in (
-        ("..", BENEATH, OSError), ("absent", BENEATH, FileNotFoundError), ("link", NO_SYMLINKS, OSError), ("a\0b", BENEATH, OSError)
-    ):  # fmt: skip
-        with pytest.raises(error):
+    for path, resolve, number in (
+        ("..", BENEATH, errno.EXDEV),
+        ("absent", BENEATH, errno.ENOENT),
+        ("link", NO_SYMLINKS, errno.ELOOP),
+        ("a\0b", BENEATH, errno.EINVAL),
+    ):
+        with pytest.raises(OSError, match=re.escape(os.strerror(number)) if "\0" not in path else "NUL") as caught:
             openat2(root.fd, path, os.O_RDONLY, resolve)
+        assert caught.value.errno == number
     fd = openat2(root.fd, ".", os.O_RDONLY)
     assert not os.get_inheritable(fd)
     os.close(fd)

@@ -1,11 +1,10 @@
 """Whatever a mod writes, what is shown obeys nothing and is bounded."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from fumehood.runner.text import LONGEST_MESSAGE, escape, escape_diagnostic
 from fumehood.shared.messages import Diagnostic, pack
+from hypothesis import given
+from hypothesis import strategies as st
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -54,9 +53,7 @@ def test_piles_of_combining_marks_are_cut():
 
 @given(ANY, st.integers())
 def test_a_diagnostic_is_safe_in_every_field(text, number):
-    safe = escape_diagnostic(
-        Diagnostic(text, text, text * 20, text, number, number, number, text, text * 100)
-    )
+    safe = escape_diagnostic(Diagnostic(text, text, text * 20, text, number, number, number, text, text * 100))
     pack(safe)
     for name in ("stage", "kind", "file", "source"):
         assert getattr(safe, name).isprintable()
