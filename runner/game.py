@@ -322,8 +322,10 @@ class Mods:
             raise UsageError("these mods are closed")
         self._generation = self._board_generation(GENERATION)
         if self._board_load(COUNT) > len(self._table):
-            self._link.begin_introductions(len(self._table))
-            self._introduce()
+            self._introduce()  # they may have come by now: asked for twice, their descriptors would come twice
+            if self._board_load(COUNT) > len(self._table):
+                self._link.begin_introductions(len(self._table))
+                self._introduce()
         for mod in self._table:
             if self._board_load(mod._at_word) != mod._word:
                 mod._look()

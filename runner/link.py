@@ -48,8 +48,8 @@ class Link:
 
     @property
     def pending(self) -> bool:
-        """Whether `poll` has something to wait for."""
-        return self._pending != 0
+        """Whether introductions are on their way, or have come and were not taken."""
+        return self._pending != 0 or bool(self.introduced)
 
     def poll(self) -> None:
         """Collect into `introduced` what has come of begin_introductions; never waits."""
@@ -112,8 +112,12 @@ class Link:
         return not any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket, and the descriptors of mods that nobody got to know."""
         self._sock.close()
+        for _, fds in self.introduced:
+            for fd in fds:
+                os.close(fd)
+        self.introduced.clear()
 
     _rest = True
 
