@@ -124,7 +124,7 @@ def tick(dt):
         try:
             game.send("tried", what=what, ok=True, got=str(trick()))
         except OSError as error:
-            game.send("tried", what=what, ok=False, got=f"{type(error).__name__}: {error}")
+            game.send("tried", what=what, ok=False, got=error.strerror)
 
 
 @on("report")

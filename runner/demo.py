@@ -31,11 +31,11 @@ from ..shared.errors import ConfigError, MachineError, ModCrashed, ModFailure, M
 from ..shared.policy import Confinement, Limits
 from ..shared.states import Verdict
 from . import Mods, launch
-from .demo_frames import PERIOD, Frames
+from .demo_frames import PERIOD, RATE, Frames
 from .demo_report import Result, how
 from .demo_steps import SCRIPT, Copy, Run, Step
 from .demo_view import Row, Scene, Screen, open_screen, save_picture, take_picture
-from .demo_world import Village
+from .demo_world import WIDTH, Village
 from .records import Receipt
 from .text import escape
 
@@ -44,7 +44,9 @@ LIMITS: Final = Limits(hang_after=0.5, memory=96 * 2**20, resident=64 * 2**20)
 
 BUDGET: Final = 0.004
 PATIENCE: Final = 0.002
-"""Seconds of a frame (16.7 ms) that all mods together may take, and a single call."""
+MEETING: Final = 0.01
+"""Seconds of a frame (16.7 ms) that all mods together may take; a single call; and one that may end in a crash: the
+kernel takes some milliseconds to take a dead process apart, and only then is the answer ModCrashed."""
 
 LOOK_EVERY: Final = 3
 STATUS_EVERY: Final = 30
@@ -135,7 +137,7 @@ class Game:
             self.sky = (village.sky, village.strength)
             self.post("farm", "rain", village.strength if village.sky == "rain" else 0.0)
         for mod, text in village.said:
-            self.note("say", f"{mod}: {text}")
+            self.say(f"{mod}: {text}")
         village.said.clear()
         frame = self.scene.frame
         if frame % 10 == 0:
@@ -144,9 +146,9 @@ class Game:
             if isinstance(price, float):
                 self.scene.prices[item] = price
         if frame % MEETING_EVERY == 0:
-            words = self.call("greeter", "greet", PEOPLE[frame // MEETING_EVERY % len(PEOPLE)])
+            words = self.call("greeter", "greet", PEOPLE[frame // MEETING_EVERY % len(PEOPLE)], timeout=MEETING)
             if isinstance(words, str) and frame % (MEETING_EVERY * 5) == 0:
-                self.note("say", f"greeter: {escape(words, 60)}")
+                self.say(f"greeter: {words}")
 
     def probe(self) -> None:
         """Call one mod a frame, each in turn: how long a call takes, and what its state has counted."""
@@ -163,10 +165,10 @@ class Game:
         elif outcome.error is not None:
             self.tell_failure(f"call to {name}", outcome.error)
 
-    def call(self, mod: str, event: str, *args: Any) -> Any:
+    def call(self, mod: str, event: str, *args: Any, timeout: float = PATIENCE) -> Any:
         """The value, or None; every failure is told on the screen."""
         try:
-            return self.mods[mod].call(event, *args, timeout=PATIENCE)
+            return self.mods[mod].call(event, *args, timeout=timeout)
         except ModFailure as failure:
             self.tell_failure(f"{event} of {mod}", failure)
             return None
@@ -307,6 +309,10 @@ class Game:
             if "10 of 10" not in str(bell):
                 return f"the last save is not what answers: {bell!r}"
         return ""
+
+    def say(self, text: str) -> None:
+        """Let it stand under the map for two seconds."""
+        self.scene.said, self.scene.said_until = escape(text, WIDTH - 6), self.scene.frame + 2 * RATE
 
     def note(self, kind: str, text: str) -> None:
         self.scene.feed.append((self.scene.now, kind, text))

@@ -126,7 +126,7 @@ def how(receipt: Receipt) -> str:
             return f"{name} refused: {why(receipt)}; {stays}"
         case Verdict.ROLLED_BACK:
             age = receipt.state_age_ms
-            state = f" with its state of {age / 1e3:.1f} s before" if age is not None else ""
+            state = f" with its state, {age / 1e3:.1f} s old" if age is not None else ""
             return f"{name} rolled back: {why(receipt)}; {stays}{state}"
         case Verdict.UNLOADED:
             return f"{receipt.mod} unloaded: its files are gone"
@@ -140,5 +140,6 @@ def why(receipt: Receipt) -> str:
     if found is None:
         return "no reason given"
     place = f" ({found.file}:{found.line})" if found.file and found.line else ""
-    first = found.message.splitlines()[0] if found.message else ""
-    return f"{found.kind}: {first}{place}" if first else f"{found.kind}{place}"
+    first = found.message.splitlines()[0].partition(" (limit:")[0] if found.message else ""
+    said = f"{found.kind}: {first}" if first and found.kind.endswith(("Error", "Exception")) else first or found.kind
+    return said + place

@@ -59,6 +59,15 @@ SCRIPT: Final = (
         how="truncate",
     ),
     Step(
+        "ten saves at once",
+        "the clock is saved ten times within 100 ms",
+        tuple(edits.BURST),
+        {"clock": LIVE},
+        most_reloads=2,
+        quiet=0.4,
+        how="truncate",
+    ),
+    Step(
         "exception at import",
         "quests looks up a reward that is not there, at import",
         (edits.IMPORT_ERROR,),
@@ -89,15 +98,6 @@ SCRIPT: Final = (
         keeps_state=False,
     ),
     Step("deleted", "the stranger's file is deleted", (), {"stranger": GONE}, delete="stranger.py", keeps_state=False),
-    Step(
-        "ten saves at once",
-        "the clock is saved ten times within 100 ms",
-        tuple(edits.BURST),
-        {"clock": LIVE},
-        most_reloads=2,
-        quiet=0.4,
-        how="truncate",
-    ),
     Step(
         "syntax error",
         "farm: an opening bracket too many",

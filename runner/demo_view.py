@@ -25,7 +25,7 @@ from ..shared.states import Verdict
 from .demo_frames import PERIOD, Frames, quantile
 from .demo_world import HEIGHT, WIDTH, Village
 
-WIDE: Final = (124, 32)
+WIDE: Final = (124, 34)
 SMALL: Final = (78, 22)
 """Least columns and lines of a terminal for the screen with the map, and for the one without."""
 
@@ -50,7 +50,6 @@ MARKS: Final = {
     "ok": ("✔", "bold green"),
     "wrong": ("✘", "bold red"),
     "call": ("!", "red"),
-    "say": ("·", "bright_black"),
 }
 
 
@@ -82,6 +81,9 @@ class Scene:
     step: int = 0
     steps: int = 0
     rows: dict[str, Row] = field(default_factory=dict)
+    said: str = ""
+    said_until: int = 0
+    """What a mod had to say last, and up to which frame it stands under the map."""
     prices: dict[str, float] = field(default_factory=dict)
     feed: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=60))
     """(seconds since the start, kind, text)"""
@@ -115,7 +117,7 @@ def village(scene: Scene) -> RenderableType:
     return Panel(
         world.draw(scene.frame),
         title=f"village  {time}  {world.sky}",
-        subtitle=f"{quest} {done}/{wanted}" if quest else None,
+        subtitle=scene.said if scene.frame < scene.said_until else f"{quest} {done}/{wanted}" if quest else None,
         width=WIDTH + 2,
         height=HEIGHT + 2,
         padding=0,
@@ -148,7 +150,9 @@ def mods(scene: Scene) -> RenderableType:
 
 def edit(scene: Scene) -> RenderableType:
     lines = [Text(line, "green" if line.startswith("+") else "red", overflow="ellipsis") for line in scene.change]
-    return Panel(Text("\n", no_wrap=True, overflow="ellipsis").join(lines), title=scene.saved or "edit", padding=(0, 1))
+    return Panel(
+        Text("\n", no_wrap=True, overflow="ellipsis").join(lines[:3]), title=scene.saved or "edit", padding=(0, 1)
+    )
 
 
 def frames(scene: Scene) -> RenderableType:
@@ -203,8 +207,7 @@ def feed(scene: Scene, lines: int) -> RenderableType:
     shown.add_column(overflow="fold", ratio=1)
     for at, kind, text in list(scene.feed)[-lines:]:
         mark, style = MARKS[kind]
-        quiet = "bright_black" if kind == "say" else ""
-        shown.add_row(f"{at:.1f}", Text(mark, style), Text(text, "bold" if kind == "edit" else quiet))
+        shown.add_row(f"{at:.1f}", Text(mark, style), Text(text, "bold" if kind == "edit" else ""))
     return Panel(BottomOf(shown), title="events", padding=(0, 1))
 
 
@@ -230,15 +233,16 @@ class Face:
         self.turns: tuple[str, ...]
         head = Layout(name="header", size=1)
         if width >= WIDE[0] and height >= WIDE[1]:
-            top = Layout(size=HEIGHT + 2)
-            right = Layout()
-            right.split_column(Layout(name="mods", size=12), Layout(name="edit"))
-            top.split_row(Layout(name="village", size=WIDTH + 2), right)
-            left = Layout(size=WIDTH + 2)
-            left.split_column(Layout(name="frames", size=4), Layout(name="diagnosis"))
-            bottom = Layout()
-            bottom.split_row(left, Layout(name="feed"))
-            self.layout.split_column(head, top, bottom)
+            left, right, body = Layout(size=WIDTH + 2), Layout(), Layout()
+            left.split_column(
+                Layout(name="village", size=HEIGHT + 2),
+                Layout(name="frames", size=4),
+                Layout(name="edit", size=5),
+                Layout(name="diagnosis"),
+            )
+            right.split_column(Layout(name="mods", size=12), Layout(name="feed"))
+            body.split_row(left, right)
+            self.layout.split_column(head, body)
             self.turns = (
                 "village",
                 "feed",
@@ -251,7 +255,7 @@ class Face:
                 "header",
                 "edit",
             )  # fmt: skip - one round, one line
-            self._feed_lines = height - HEIGHT - 5
+            self._feed_lines = height - 15
         else:
             self.layout.split_column(
                 head, Layout(name="mods", size=12), Layout(name="diagnosis", size=6), Layout(name="feed")
@@ -340,8 +344,7 @@ class Lines:
         """Nothing moves in a log."""
 
     def event(self, at: float, kind: str, text: str) -> None:
-        if kind != "say":
-            self._write(f"{at:6.2f} s  {kind:<11}  {text}")
+        self._write(f"{at:6.2f} s  {kind:<11}  {text}")
 
     def diagnosed(self, found: Diagnostic) -> None:
         for line, _ in explain(found):
