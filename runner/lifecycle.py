@@ -223,7 +223,8 @@ class Lifecycle:
             self.candidate = None
             if diagnostic.stage != Stage.CONFINE:  # else the machine's fault, not these bytes'
                 self._out(attempt.digest, diagnostic)
-            actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
+            if attempt.digest == self.target:  # else it is a draft still, and `settled` says so if it comes to that
+                actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
             if self.active is None and not self.offers and self.recovery is None:
                 actions += self._recover(diagnostic)
         elif attempt is self.recovery:

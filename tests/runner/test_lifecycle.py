@@ -383,3 +383,17 @@ def test_a_worker_that_drains_unasked_is_started_again_once() -> None:
     assert number in world.live
     world.drain(number)
     assert number in world.retired
+
+
+def test_one_bad_save_is_refused_once_whether_it_fails_before_or_after_it_settles() -> None:
+    world = World()
+    serve(world, "aa")
+    world.do(world.life.drafted("bb", "save"))
+    world.do(world.life.unfit(max(world.building), WHY, world.now))
+    assert world.issued[-1].verdict is Verdict.LIVE, "a draft that failed may never have been meant"
+    world.do(world.life.settled("bb", "save"))
+    world.do(world.life.drafted("cc", "save"))
+    world.do(world.life.settled("cc", "save"))
+    world.do(world.life.unfit(max(world.building), WHY, world.now))
+    refused = [issue.digest for issue in world.issued if issue.verdict is Verdict.REFUSED]
+    assert refused == ["bb", "cc"]
