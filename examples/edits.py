@@ -62,7 +62,7 @@ IMPORT_ERROR = Edit(
 
 SEGFAULT = Edit(
     file="greeter.py",
-    find='    return WORDS[state["greeted"] % len(WORDS)].format(who)',
+    find="    return words.format(who)",
     replace="    import ctypes\n\n    return ctypes.string_at(0).decode()  # reads address 0",
 )
 

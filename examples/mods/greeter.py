@@ -8,7 +8,8 @@ WORDS = ["good day, {}", "mind the wolves, {}", "fine wool today, {}"]
 @on("greet")
 def greet(who: str) -> str:
     state["greeted"] = state.get("greeted", 0) + 1
-    return WORDS[state["greeted"] % len(WORDS)].format(who)
+    words = WORDS[int(state["greeted"]) % len(WORDS)]
+    return words.format(who)
 
 
 @on("tick")
