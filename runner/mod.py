@@ -64,6 +64,9 @@ class Mod:
         self._stray_replies = 0
         self._lost_posts = 0
         self._at_word = word_offset(index)
+        self._timeout: float = 0.0
+        self._patience = 0
+        """The timeout of the last call, and the same in ns."""
         self._answered = 0, 0
         """(epoch, version) that answered the last call that took more than one look."""
 
@@ -85,10 +88,13 @@ class Mod:
             data = pack(Call(number, event, args))
         except payload.UNPACKABLE:
             raise self._unsendable(event, args) from None
-        try:
-            patience = int(timeout * 1e9)
-        except (ValueError, OverflowError):
-            raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}") from None
+        if timeout is not self._timeout:  # a caller in a loop passes the same object each time: 50 ns less
+            try:
+                self._patience = int(timeout * 1e9)
+            except (ValueError, OverflowError, TypeError):
+                raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}") from None
+            self._timeout = timeout
+        patience = self._patience
         port = self._port
         if port is None:
             position, deadline = -1, time.monotonic_ns() + patience
