@@ -1,5 +1,6 @@
 """The watchers against the real kernel. Each trap of watchdog that they are built around has a test here."""
 
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -203,7 +204,7 @@ def test_an_overflow_is_heard_and_the_tree_is_watched_anew(folder, native, overf
     native.until(Kind.WROTE, "sub/x.py")
 
 
-def test_a_folder_that_may_not_be_watched(folder, run):
+def test_a_folder_that_may_not_be_watched(run):
     """watchdog takes EACCES for success and stores descriptor -1."""
     code = """
         import os, sys, warnings
@@ -218,16 +219,13 @@ def test_a_folder_that_may_not_be_watched(folder, run):
         print([(e.kind.name, "permission" in e.path) for e in mailbox.take()], native.folders)
         native.close()
     """
-    (folder / "one").mkdir(mode=0)
-    (folder / "two").mkdir(mode=0)
-    (folder / "open").mkdir()
-    for path in (folder, *folder.parents[:-2]):
-        path.chmod(path.stat().st_mode | 0o055)
-    try:
-        got = run(code, str(folder))
-    finally:
-        (folder / "one").chmod(0o700)
-        (folder / "two").chmod(0o700)
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path: its parents are closed to the user this changes to
+        folder = Path(name)
+        folder.chmod(0o755)
+        for closed in ("one", "two"):
+            (folder / closed).mkdir(mode=0)
+        (folder / "open").mkdir(mode=0o755)
+        got = run(code, name)
     assert got.stdout == "[('BLIND', True)] 2\n", got.stderr
 
 
