@@ -133,7 +133,8 @@ class Lane:
 
     def _adopt(self, word: int) -> None:
         before, self._adopted = self._adopted, word
-        if before and slot_of(before) != slot_of(word):
+        if before and (slot_of(before) != slot_of(word) or self.house.switchboard.is_dead(self.index, word)):
+            # The game may read on there. A word that says "nobody" names slot 0, whoever sat in it.
             self._slot_at(before).freed_by = epoch_of(word)
         self._do(self.life.adopted(epoch_of(word), time.monotonic()))
         active = self.life.active

@@ -127,6 +127,10 @@ class Switchboard:
         self.board.store64(dead_offset(index, slot), epoch)
         self.announce()
 
+    def is_dead(self, index: int, word: int) -> bool:
+        """Whether the worker that a word names is gone, or there never was one: the game talks to nobody there."""
+        return self.board.load64(dead_offset(index, slot_of(word))) == epoch_of(word)
+
     def adopted(self, index: int) -> int:
         """The word the game adopted last."""
         return self.page.load64(adopted_offset(index))
