@@ -181,11 +181,13 @@ class Mods:
         return mod
 
     def __contains__(self, name: object) -> bool:
+        self._check_thread()
         self._look_if_changed()
         mod = self._by_name.get(name) if isinstance(name, str) else None
         return mod is not None and mod.role != "down"
 
     def __iter__(self) -> Iterator[str]:
+        self._check_thread()
         self._look_if_changed()
         return iter([mod.name for mod in self._order if mod.role != "down"])
 
