@@ -75,10 +75,16 @@ class Bench(Folder):
         """Save mod `name` and wait for the verdict on just that."""
         since = self.mark()
         self.save(file or f"{name}.py", text)
-        return self.mods.wait(name, verdict=verdict, since=since, timeout=PATIENCE)
+        return self.next(name, since, verdict)
 
     def next(self, name: str, since: int, verdict: str | None = "live") -> Receipt:
-        return self.mods.wait(name, verdict=verdict, since=since, timeout=PATIENCE)
+        """The next receipt with that verdict (None: any); one that rules it out fails at once."""
+        while True:
+            receipt = self.mods.wait(name, verdict=None, since=since, timeout=PATIENCE)
+            if verdict in (None, receipt.verdict):
+                return receipt
+            assert (verdict, receipt.verdict) != ("live", "refused"), receipt.diagnostic
+            since = receipt.number
 
     def status(self, name: str) -> ModStatus:
         return next(status for status in self.mods.status() if status.name == name)

@@ -118,21 +118,25 @@ def test_a_rollback_to_older_code_gets_the_state_it_can_read(bench, mod):
 UNCARRIED = ["lambda: 1", "open(__file__)", "(x for x in ())", "__import__('threading').Lock()", "type('Local', (), {})()"]
 
 
-@pytest.mark.parametrize("what", UNCARRIED)
-def test_what_must_not_be_carried_is_named_by_its_path_and_costs_only_what_came_after(bench, mod, until, what):
-    """The swap goes on with the newest state that could be taken: the fixed version must be able to come."""
-    more = f"@on('spoil')\ndef spoil():\n    state['n'] = 2\n    state['jobs'] = {{'deep': [0, {what}]}}\n"
-    bench.load(mod, keeper(1, more))
-    bench.mods[mod].call("put", "n", "x" * 100)
-    until(lambda: bench.status(mod).state_bytes > 100, "a checkpoint with n in it")
-    bench.mods[mod].call("spoil")
-    until(lambda: bench.status(mod).state_error, "the next checkpoint is refused")
-    assert "state['jobs']['deep'][1]" in bench.status(mod).state_error
-    assert bench.mods[mod].call("put", "m", 1) is None, "the mod itself goes on"
-    bench.load(mod, keeper(2, more))
-    assert bench.mods[mod].call("get") == {"n": "x" * 100}
-    bench.mods[mod].call("put", "n", 3)
-    until(lambda: not bench.status(mod).state_error, "a state that can be taken again")
+def test_what_must_not_be_carried_is_named_by_its_path_and_costs_only_what_came_after(bench, mod, until):
+    """The swap goes on with the newest state that could be taken: a version that mends it must be able to come."""
+    spoil = "@on('spoil')\ndef spoil():\n    state['n'] = 2\n    state['jobs'] = {{'deep': [0, {}]}}\n"
+    mods = {f"{mod}_{i}": spoil.format(what) for i, what in enumerate(UNCARRIED)}
+    for name, more in mods.items():
+        bench.load(name, keeper(1, more))
+        bench.mods[name].call("put", "n", "x" * 100)
+    for name in mods:
+        until(lambda name=name: bench.status(name).state_bytes > 100, "a checkpoint with n in it")
+        bench.mods[name].call("spoil")
+    for name, more in mods.items():
+        until(lambda name=name: bench.status(name).state_error, "the next checkpoint is refused")
+        assert "state['jobs']['deep'][1]" in bench.status(name).state_error
+        assert bench.mods[name].call("put", "m", 1) is None, "the mod itself goes on"
+        bench.load(name, keeper(2, more))
+        assert bench.mods[name].call("get") == {"n": "x" * 100}
+        bench.mods[name].call("put", "n", 3)
+    for name in mods:
+        until(lambda name=name: not bench.status(name).state_error, "a state that can be taken again")
 
 
 def test_a_state_over_its_limit_is_refused_and_says_so(bench, mod, until):
