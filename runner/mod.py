@@ -235,7 +235,7 @@ class Mod:
                 elif reason == DEAD:
                     position = self._survive(port, number, position, event, left)
                 elif left <= 0:
-                    raise self._timeout(event)
+                    raise self._too_late(event)
             except ValueError:
                 raise self._too_large(event, data) from None
             except (CorruptRing, ProtocolError) as error:
@@ -259,7 +259,7 @@ class Mod:
         self._look()
         return position
 
-    def _timeout(self, event: str) -> ModFailure:
+    def _too_late(self, event: str) -> ModFailure:
         self._mods._check_supervisor()
         if not self._is_live():
             text = self._says(event, "no answer in time: handing over to another version")
