@@ -1,5 +1,6 @@
 """The game's end of the control socket: one request at a time, every wait with a deadline."""
 
+import contextlib
 import os
 import select
 import socket
@@ -33,7 +34,8 @@ class Link:
 
         Raises what the supervisor refuses with (AlreadyAttached, ConfigError, MachineError), SupervisorDied.
         """
-        self._send(control.Hello(control.PROTOCOL))
+        with contextlib.suppress(errors.SupervisorDied):  # it may have refused us already, and says why: read that
+            self._send(control.Hello(control.PROTOCOL))
         answer, fds = self._receive(deadline)
         if not isinstance(answer, control.Welcome):
             raise errors.ProtocolError(f"the supervisor answered hello with {type(answer).__name__}")
