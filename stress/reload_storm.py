@@ -54,6 +54,8 @@ PLANTS: Final = ("old-bytes", "lost-post", "leak-fd")
 LIMITS: Final = Limits(load_timeout=1.0)
 """A save that loops at import holds up others until this is over: the default of 5 s would be most of the storm."""
 WRITERS: Final = 4
+PACE: Final = 60.0
+"""Saves a second. More: the supervisor builds less of them, and the last ones; fewer: a longer storm."""
 LOOK_EVERY: Final = 0.3
 """Seconds between two looks whether all is at rest. More often would be what the game's frames are measured by."""
 MOST_SHOWN: Final = 40
@@ -126,7 +128,7 @@ class Storm:
         if self.plant == "leak-fd":
             stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         used, wall = _cpu(supervisor), time.monotonic()
-        seconds = min(20.0, max(1.0, (self.deadline - time.monotonic()) * 0.5))
+        seconds = min(max(1.0, self.changes / PACE), (self.deadline - time.monotonic()) * 0.6)
         self._phase("storm", game, plan.storm(self.mods, self.changes, seconds, self.writers, rng))
         self.cpu = {who: (now - used[who]) / (time.monotonic() - wall) for who, now in _cpu(supervisor).items()}
         self._check_live(mods)
@@ -160,18 +162,19 @@ class Storm:
         self.phases.append(phase)
         task = self.told.begin(name, phase.changes)
         began = time.monotonic()
-        writers = [Writer(self.root, own, began + 0.3) for own in plans if own]
         made: list[tuple[str, Saved]] = []
+        with ExitStack() as stack:
+            writers = [stack.enter_context(Writer(self.root, own, began + 0.3)) for own in plans if own]
 
-        def hear() -> None:
+            def hear() -> None:
+                for writer in writers:
+                    made.extend(writer.take())
+                self.told.at(task, len(made))
+
+            game.play(phase.frames, lambda: not any(writer.busy() for writer in writers), hear)
             for writer in writers:
-                made.extend(writer.take())
-            self.told.at(task, len(made))
-
-        game.play(phase.frames, lambda: not any(writer.busy() for writer in writers), hear)
-        for writer in writers:
-            writer.end()
-        hear()
+                writer.end()
+            hear()
         for mod, saved in sorted(made, key=lambda change: change[1].save):
             self.model.wrote(mod, saved)
         if len(made) != phase.changes:
@@ -322,6 +325,14 @@ class Writer:
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
 
     def _read(self, stdout: IO[str]) -> None:
         with stdout:
