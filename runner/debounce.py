@@ -12,11 +12,11 @@ Two questions per mod, answered apart, because building takes time and waiting t
   - `settle` after its last complete write;
   - in a **bulk** change (several files, each within `bulk_settle` of the one before: a git checkout, "save all", a
     rename) `bulk_settle` after the last file that joined, the same instant for every mod in it, so that they go live
-    together; the same for a file that vanished, since many editors save by renaming the old file away first. A file
-    that is written over and over joins once, so it cannot hold others up;
+    together. A file that is written over and over joins once, so it cannot hold others up;
+  - `vanish_settle` after a file vanished and nothing came in its place, since editors and git save by taking the old
+    file away first; what changes in bulk with it waits too, so that a renamed mod does not run under both names;
   - at the latest `max_wait` after the first complete write: constant saving does not starve a reload;
-  - never within `min_interval` of the mod's last reload; what moves in a bulk change waits for what vanished in it, so
-    that a renamed mod does not run under both names;
+  - never within `min_interval` of the mod's last reload;
   - not while a file of it is modified but still open, for up to `open_wait` after it was first modified; and never
     longer than `open_wait` after the first complete write.
 
@@ -45,6 +45,8 @@ class Timing:
     """Smaller: a save in several steps is built twice; larger: every save waits longer."""
     bulk_settle: float = 0.03
     """Smaller: a slow checkout falls into several batches; larger: a bulk change waits longer."""
+    vanish_settle: float = 0.1
+    """Smaller: a mod is unloaded between the two halves of a save on a busy machine; larger: a deleted mod lives on."""
     min_interval: float = 0.25
     """Between two reloads of one mod. Smaller: a mad writer costs more spares; larger: fast savers wait."""
     max_wait: float = 0.5
@@ -168,7 +170,7 @@ class Debouncer:
         pending.last = now
         pending.vanished = vanished
         if vanished:
-            self._joined_floor = max(self._joined_floor, self._floor(key))
+            self._joined_floor = max(self._joined_floor, self._floor(key), now + self._timing.vanish_settle)
         pending.drafted = False
         self._queue(key, pending, now)
 
@@ -205,7 +207,7 @@ class Debouncer:
         timing = self._timing
         if pending.first is None:
             return math.inf
-        quiet = pending.last + (timing.bulk_settle if pending.vanished else timing.settle)
+        quiet = pending.last + (timing.vanish_settle if pending.vanished else timing.settle)
         if len(self._joined) > 1 and pending.last >= self._joined_first:
             quiet = max(quiet, self._joined_last + timing.bulk_settle, self._joined_floor)
         at = max(min(quiet, pending.first + timing.max_wait), self._floor(key))

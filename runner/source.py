@@ -317,7 +317,8 @@ class FolderSource:
         finally:
             due = self._loop.time() if self._actions else self._debouncer.due()
             if due is not None and self._open:
-                self._timer = self._loop.call_at(due, self._advance)
+                # Through the mailbox: on a busy machine the next event may be there before the deadline's turn comes.
+                self._timer = self._loop.call_at(due, self._drain)
 
     # -- the whole tree ------------------------------------------------------------------------------------------
 

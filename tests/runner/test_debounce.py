@@ -155,7 +155,7 @@ def test_files_of_one_folder_mod_saved_together_are_one_reload():
 
 def test_a_rename_is_one_batch():
     bench = Bench().vanished("old").wrote("new").at(20.0)
-    assert bench.batches == [(0.03, ("new", "old"))]
+    assert bench.batches == [(0.1, ("new", "old"))]
 
 
 def test_saving_by_rename_never_unloads():
@@ -181,7 +181,7 @@ def test_a_save_that_changed_no_byte_does_not_delay_the_next():
 
 def test_a_deleted_folder_closes_the_files_in_it():
     bench = Bench().opened(file="m/a/b.py").at(0.1).vanished(file="m/a").at(5.0)
-    assert bench.settled() == [pytest.approx(0.13)]
+    assert bench.settled() == [pytest.approx(0.2)]
 
 
 def test_memory_ends_with_the_change():
