@@ -22,6 +22,7 @@ Rejected: environment variables (a third place to look when a limit is not what 
 
 import difflib
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -196,6 +197,10 @@ def check_root(root: str | Path) -> Path:
 
     Raises ConfigError when it does not exist, is no folder, or may not be listed.
     """
+    if not os.fspath(root):
+        raise ConfigError("the mods folder's name is empty; for the current folder say: .")
+    if "\0" in os.fspath(root):
+        raise ConfigError(f"{os.fspath(root)!r}: the mods folder cannot have that name: no path holds a null character")
     path = Path(root).expanduser()
     try:
         resolved = path.resolve(strict=True)

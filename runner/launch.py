@@ -48,6 +48,8 @@ def launch(
     not Linux), SupervisorDied (it did not start within `timeout` seconds).
     """
     _require_linux()
+    if isinstance(packages, str):  # which is a sequence too, of letters
+        raise ConfigError(f"packages={packages!r}: expected a list of names, such as [{packages!r}]")
     config = settings.merge(
         settings.Config(),
         {

@@ -164,6 +164,8 @@ class Link:
             except BlockingIOError:
                 self._wait(deadline)
                 continue
+            except ConnectionResetError:
+                continue  # told once, when it closed without reading all of ours: what it said before can still be read
             except OSError:
                 data, fds = b"", []
             return self._decode(data), fds

@@ -294,7 +294,11 @@ def _too_many(key: str, limits: Limits) -> Refused:
 
 
 def _too_large(shown: str, excess: int) -> Refused:
-    return refusal("TooLarge", f"with it the mod's files are {excess} bytes above the limit on their size", shown)
+    return refusal(
+        "TooLarge",
+        f"with it the mod's files are {excess} bytes above the limit on their size (limit: snapshot_bytes)",
+        shown,
+    )
 
 
 def _not_regular(shown: str) -> Refused:
