@@ -62,7 +62,7 @@ class WorkerProcess:
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[int] = self._loop.create_future()
         self.confined: asyncio.Future[None] = self._loop.create_future()
-        """Done when its Confined has come; cancelled when it died before."""
+        """Done when its Confined has come and its pidfd is here, in either order; cancelled when it died before."""
         self._commands = commands
         self._errors = errors
         self._packets = TokenBucket(PACKETS_A_SECOND, PACKETS_A_SECOND)
@@ -177,8 +177,13 @@ class WorkerProcess:
         self._loop.add_reader(pidfd, self._died)
         with contextlib.suppress(OSError):  # a shield for the game, not a wall: where /proc is odd, go without
             Path(f"/proc/{self.pid}/oom_score_adj").write_text("1000")
+        self._settle()
         if self._doomed:
             self.kill()
+
+    def _settle(self) -> None:
+        if self.steps and self.pidfd >= 0 and not self.confined.done():
+            self.confined.set_result(None)
 
     def reaped(self, status: int) -> None:
         """The zygote reaped it."""
@@ -229,10 +234,10 @@ class WorkerProcess:
         except ProtocolError as error:
             self.condemn(str(error))
             return
-        if not self.confined.done():
-            if isinstance(report, Confined):
+        if not self.steps:
+            if isinstance(report, Confined) and report.steps:
                 self.steps = report.steps
-                self.confined.set_result(None)
+                self._settle()
             else:
                 self.condemn("it spoke before it was confined")
         elif isinstance(report, Confined):

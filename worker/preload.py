@@ -1,10 +1,13 @@
-"""What the zygote imports before it forks, and the one table of what a worker cannot import.
+"""What the zygote loads before it forks, and the one table of what a worker cannot import.
 
 Inside, no file can be mapped executable: an extension module that is not loaded here can never be. So every extension of
-the standard library is loaded, and every one of the packages named. Of the pure modules only those that most mods or
-the loader use; the rest are read from the read-only root when they are asked for.
+the standard library is mapped; it is initialized only if a module of `WARM` needs it, else by the worker that imports
+it, because initializing pulls other modules in (`_asyncio` all of asyncio) and each page of heap costs every fork. The
+packages named are imported in full, with all their extensions. Pure modules that are not loaded are read from the
+read-only root when they are asked for.
 """
 
+import ctypes
 import importlib
 import os
 import sys
@@ -13,6 +16,11 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 from typing import Final
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
 
 NOT_IMPORTABLE: Final = {
     "_tkinter": "no display inside, and Tk would be mapped into every worker",
@@ -51,24 +59,35 @@ NOT_IMPORTABLE: Final = {
     "encodings.oem": "Windows only",
     "multiprocessing.popen_spawn_win32": "Windows only",
     "_scproxy": "macOS only",
+    "nis": "asks a network service, and would map ten libraries, Kerberos among them, into every worker",
     "ossaudiodev": "needs the machine's sound headers when Python was built",
 }
 """Standard-library modules that do not import in a worker, and why. Modules that this build of Python lacks altogether
 (`_gdbm`, `nis`, ... where a library was missing) are reported by ZygoteUp.unimportable instead."""
 
-WARM: Final = ["abc", "ast", "base64", "bisect", "calendar", "collections", "collections.abc", "contextlib", "copy", "copyreg", "csv", "ctypes", "dataclasses", "datetime", "decimal", "enum", "faulthandler", "fnmatch", "fractions", "functools", "gc", "hashlib", "heapq", "hmac", "importlib", "importlib.machinery", "importlib.resources", "importlib.util", "inspect", "io", "itertools", "json", "keyword", "linecache", "logging", "math", "numbers", "operator", "os", "pathlib", "pickle", "pkgutil", "platform", "pprint", "queue", "random", "re", "reprlib", "secrets", "selectors", "shutil", "signal", "socket", "statistics", "string", "struct", "tempfile", "textwrap", "threading", "time", "token", "tokenize", "traceback", "types", "typing", "uuid", "warnings", "weakref", "zlib"]
+WARM: Final = _names(
+    "abc ast base64 bisect calendar collections collections.abc contextlib copy copyreg csv ctypes "
+    "dataclasses datetime decimal enum faulthandler fnmatch fractions functools gc hashlib heapq hmac "
+    "importlib importlib.machinery importlib.resources importlib.util inspect io itertools json keyword "
+    "linecache logging math numbers operator os pathlib pickle pkgutil platform pprint queue random re "
+    "reprlib secrets selectors shutil signal socket statistics string struct tempfile textwrap threading time "
+    "token tokenize traceback types typing uuid warnings weakref zlib"
+)
 """Pure modules worth their memory in every worker: a mod's usual imports, and what loading and reporting take. One more
 costs each fork its page tables (about 10 us a MB); one less costs the first mod that wants it about 1 ms."""
 
 
-def extensions_of_python(folders: list[str]) -> Iterator[str]:
-    """Names of the extension modules in the standard library's folders, top level only: lib-dynload."""
+def extensions_of_python(folders: list[str]) -> Iterator[tuple[str, str]]:
+    """Name and file of each extension module in the standard library's folders, top level only: lib-dynload.
+
+    The file's name is put together as importlib does it: dlopen recognizes what is mapped by that.
+    """
     for folder in folders:
         if Path(folder).is_dir():
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
                 name = _extension_name(entry.name)
                 if name and name not in NOT_IMPORTABLE:
-                    yield name
+                    yield name, f"{folder}/{entry.name}"
 
 
 def extensions_of_package(name: str, folder: Path) -> Iterator[str]:
@@ -90,16 +109,20 @@ def _extension_name(file: str) -> str:
 
 
 def import_all(stdlib: list[str], packages: dict[str, str]) -> dict[str, str]:
-    """In the zygote: import everything. Returns the modules that would not, and why.
+    """In the zygote: load everything. Returns the modules that would not, and why.
 
     `stdlib`: the standard library's folders; `packages`: folder or file of each other top-level module.
     """
     failed: dict[str, str] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # half of the old extensions are deprecated; no mod asked for them yet
-        for name in (*sys.builtin_module_names, *extensions_of_python(stdlib), *WARM):
-            if name not in NOT_IMPORTABLE:
-                _try(name, failed)
+        for name, file in extensions_of_python(stdlib):
+            try:
+                ctypes.CDLL(file)  # never unmapped: ctypes does not close what it opens
+            except OSError as error:
+                failed[name] = str(error)
+        for name in WARM:
+            _try(name, failed)
         for name, place in ((name, Path(path)) for name, path in packages.items()):
             _try(name, failed)
             if name not in failed and place.is_dir():

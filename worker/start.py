@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -53,9 +53,25 @@ def make_importable(plan: dict[str, Any]) -> None:
     spec.loader.exec_module(module)
 
 
+def drop_lock_hooks() -> None:
+    """Keep threading and logging from registering what they do after a fork: they make their locks anew, 0.4 ms each time.
+
+    The zygote has one thread and forks while it holds none of them. `random` is reseeded by `confine.seeds`. The hooks
+    of everybody else, a package that keeps its own generator for one, do run.
+    """
+    register = os.register_at_fork
+
+    def register_others(**hooks: Callable[[], object]) -> None:
+        if not {getattr(hook, "__module__", "") for hook in hooks.values()} & {"threading", "logging", "random"}:
+            register(**hooks)
+
+    os.register_at_fork = register_others  # type: ignore[assignment]  # the stub's overloads say the same in three ways
+
+
 def main(role: str, control: str, plan_fd: str) -> None:
     with os.fdopen(int(plan_fd), "rb") as file:
         plan = json.load(file)
+    drop_lock_hooks()
     make_importable(plan)
     module = importlib.import_module(f"fumehood.worker.{role}")
     module.main(int(control), plan)

@@ -203,8 +203,9 @@ async def test_smuggled_descriptors_are_dropped():
     worker = WorkerProcess(1, ours, reading)
     before = descriptors()
     packets.send(theirs, pack(Confined({"a": 1.0})), (0, 1, 2, writing))
-    await asyncio.wait_for(worker.confined, PATIENCE)
+    await until(lambda: worker.steps)
     assert descriptors() == before
+    assert not worker.confined.done()  # its pidfd is not here yet: the zygote may speak after the worker
     assert worker.steps == {"a": 1.0}
     worker.close()
     theirs.close()

@@ -26,19 +26,35 @@ from ...shared.policy import Confinement
 from . import LayerMissing
 from .syscalls import SeccompProgram
 
-READING: Final = ["read", "pread64", "readv", "preadv", "preadv2", "lseek", "open", "openat", "close", "fstat", "newfstatat", "stat", "lstat", "statx", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "chdir", "fchdir", "statfs", "fstatfs", "umask", "dup", "dup2", "dup3", "close_range"]
-WRITING: Final = ["write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "truncate", "fsync", "fdatasync", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"]
-OWNING: Final = ["chmod", "fchmod", "fchmodat", "utime", "utimes", "utimensat", "futimesat"]
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+READING: Final = _names(
+    "read pread64 readv preadv preadv2 lseek open openat close fstat newfstatat stat lstat statx access "
+    "faccessat faccessat2 readlink readlinkat getdents64 getcwd chdir fchdir statfs fstatfs umask dup dup2 "
+    "dup3 close_range"
+)
+WRITING: Final = _names(
+    "write pwrite64 writev pwritev pwritev2 ftruncate truncate fsync fdatasync mkdir mkdirat rmdir unlink "
+    "unlinkat rename renameat renameat2 link linkat symlink symlinkat"
+)
+OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat")
 """Landlock does not judge these. Allowed only inside the private root, where all that is not read-only is the worker's."""
-MEMORY: Final = ["munmap", "mremap", "brk", "msync"]
-TIME: Final = (
-    ["clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getitimer", "setitimer", "alarm"]
+MEMORY: Final = _names("munmap mremap brk msync")
+TIME: Final = _names(
+    "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm"
 )
-WAITING: Final = ["poll", "ppoll", "select", "pselect6", "pause", "restart_syscall", "sched_yield"]
-SIGNALS: Final = (
-    ["rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "sigaltstack"]
+WAITING: Final = _names("poll ppoll select pselect6 pause restart_syscall sched_yield")
+SIGNALS: Final = _names(
+    "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack"
 )
-SELF: Final = ["exit", "exit_group", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "getpgid", "getpgrp", "getsid", "getrusage", "getrlimit", "getpriority", "getcpu", "sched_getaffinity", "sched_getscheduler", "sched_getparam", "sched_get_priority_max", "sched_get_priority_min", "uname", "sysinfo", "getrandom"]
+SELF: Final = _names(
+    "exit exit_group getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups "
+    "getpgid getpgrp getsid getrusage getrlimit getpriority getcpu sched_getaffinity sched_getscheduler "
+    "sched_getparam sched_get_priority_max sched_get_priority_min uname sysinfo getrandom"
+)
 RECEIVING: Final = ["recvmsg", "recvfrom"]
 """A spare gets its first descriptors with recvmsg. There is no sending counterpart."""
 
@@ -46,7 +62,10 @@ ALLOWED: Final = (*READING, *WRITING, *MEMORY, *TIME, *WAITING, *SIGNALS, *SELF,
 
 ANSWERS: Final = {
     **dict.fromkeys(
-        ["getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"],
+        _names(
+            "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr setxattr lsetxattr fsetxattr removexattr "
+            "lremovexattr fremovexattr"
+        ),
         errno.ENOTSUP,  # shutil.copy2 takes this for "no attributes here", EPERM for a failure
     ),
     "ioctl": errno.ENOTTY,  # what isatty expects; Python's FIOCLEX then falls back to fcntl
@@ -114,6 +133,7 @@ def compile_program(mode: Confinement) -> SeccompProgram:
     lib = library()
     rules = lib.SyscallFilter(lib.ERRNO(errno.EPERM))
     rules.set_attr(lib.Attr.ACT_BADARCH, lib.KILL_PROCESS)
+    rules.set_attr(lib.Attr.CTL_OPTIMIZE, 2)  # a tree, not a list: the kernel walks it once per number at installation
     names = ALLOWED + (tuple(OWNING) if mode is Confinement.FULL else ())
     for name in names:
         rules.add_rule(lib.ALLOW, name)
