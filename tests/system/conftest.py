@@ -42,6 +42,11 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @staticmethod
+    def counter(version: int, more: str = "") -> str:
+        """A mod that counts its calls in its state: `count()` returns [calls so far, version]."""
+        return COUNTER.format(version=version) + more
+
     def save(self, name: str, text: str | bytes) -> Path:
         """`name` is relative to the root, with its ending."""
         target = self.root / name
@@ -55,15 +60,11 @@ class Folder:
 class Bench(Folder):
     """A folder and the game that runs its mods. Each test uses mods of its own, so that many can share one bench."""
 
-    def __init__(self, root: Path, mods: Mods) -> None:
+    def __init__(self, root: Path, mods: Mods, supervisor: psutil.Process) -> None:
         super().__init__(root)
         self.mods = mods
+        self.supervisor = supervisor
         self._marked = 0
-
-    @staticmethod
-    def counter(version: int, more: str = "") -> str:
-        """A mod that counts its calls in its state: `count()` returns [calls so far, version]."""
-        return COUNTER.format(version=version) + more
 
     def mark(self) -> int:
         """Number of the newest receipt: what a later `wait` counts from."""
@@ -108,8 +109,10 @@ def launched(root: Path, **options: object) -> Iterator[Bench]:
     """A game of its own over `root`, closed whatever happens."""
     root.mkdir(parents=True, exist_ok=True)
     options.setdefault("limits", LIMITS)
+    before = set(psutil.Process().children())
     with launch(root, timeout=PATIENCE, **options) as mods:  # type: ignore[arg-type]  # passed through
-        yield Bench(root, mods)
+        (supervisor,) = set(psutil.Process().children()) - before
+        yield Bench(root, mods, supervisor)
 
 
 @pytest.fixture(name="launched", scope="session")
@@ -210,12 +213,25 @@ def census(pid: int) -> Iterator[Census]:
 
 
 def supervisor_of(pid: int) -> psutil.Process:
-    """The supervisor that the process has launched."""
-    return next(p for p in psutil.Process(pid).children() if "fumehood.runner.child" in p.cmdline())
+    """The supervisor that a game of the test's own, in another process, has launched."""
+    (supervisor,) = psutil.Process(pid).children()
+    return supervisor
 
 
 def zygote_of(supervisor: psutil.Process) -> psutil.Process:
     return next(p for p in supervisor.children() if any(arg.endswith("start.py") for arg in p.cmdline()))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Folder:
+    """An empty mods folder."""
+    (tmp_path / "mods").mkdir()
+    return Folder(tmp_path / "mods")
+
+
+@pytest.fixture(name="our_memfds", scope="session")
+def _our_memfds() -> Callable[[int], set[int]]:
+    return our_memfds
 
 
 @pytest.fixture(name="census", scope="session")

@@ -1,0 +1,399 @@
+"""Nothing of ours outlives what it belongs to, whoever is killed; and with `fumehood run` the mods outlive the game."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+from fumehood.runner import connect
+from fumehood.shared.errors import AlreadyAttached, ConfigError, ModFailure, SupervisorDied
+
+GAME = """
+import sys
+from fumehood.runner import launch
+mods = launch(sys.argv[1])
+print(mods["a"].call("count", timeout=20), flush=True)
+for line in sys.stdin:
+    try:
+        print(eval(line), flush=True)
+    except Exception as error:
+        print(type(error).__name__, flush=True)
+"""
+
+CONNECTED = GAME.replace("import launch", "import connect").replace("launch(sys.argv[1])", "connect(sys.argv[1])")
+
+SLEEPY = """
+@on("nap")
+def nap():
+    import time
+    time.sleep(0.3)
+    return "woke"
+@on("long")
+def long():
+    import time
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A folder for temporary files and sockets of this test's own: empty before, to be empty after."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield folder
+    tempfile.tempdir = None
+
+
+def left_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+# ── launch ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("confinement", ["full", "reduced"])
+def test_close_leaves_nothing(launched, census, our_memfds, temporary, tmp_path, confinement):
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with launched(tmp_path / "mods", confinement=confinement) as bench:
+        bench.load("a", bench.counter(1))
+        bench.load("a", bench.counter(2))
+        with census(bench.supervisor.pid) as taken:
+            assert len(taken.pidfds) >= 5, "a supervisor, a zygote, an active worker, a standby, spares"
+            assert taken.memfds
+            bench.mods.close()
+            taken.await_end()
+    assert our_memfds(os.getpid()) == set()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert left_in(temporary) == []
+
+
+def test_many_launches_leave_nothing(launched, our_memfds, temporary, tmp_path):
+    with launched(tmp_path / "mods") as bench:
+        bench.load("a", bench.counter(1))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with launched(tmp_path / "mods") as bench:
+            assert bench.mods["a"].call("count", timeout=20) == [1, 1]
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert our_memfds(os.getpid()) == set()
+    assert left_in(temporary) == []
+
+
+@pytest.mark.parametrize("confinement", ["full", "reduced"])
+def test_kill_9_of_the_supervisor_leaves_nothing(launched, census, our_memfds, temporary, tmp_path, confinement):
+    with launched(tmp_path / "mods", confinement=confinement) as bench:
+        bench.load("a", bench.counter(1))
+        supervisor = bench.supervisor
+        with census(supervisor.pid) as taken:
+            supervisor.kill()
+            mine = our_memfds(os.getpid())
+            taken.memfds -= mine  # the game still maps its own until it closes
+            taken.await_end()
+            with pytest.raises((SupervisorDied, ModFailure)):
+                bench.mods["a"].call("count", timeout=0.1)
+            with pytest.raises(SupervisorDied):
+                bench.mods.status()
+            bench.mods.close()
+            taken.memfds |= mine
+            taken.await_end()
+    assert left_in(temporary) == []
+
+
+@pytest.mark.parametrize("who", ["game", "zygote", "game with a call in hand"])
+def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, temporary, who):
+    root.save("a.py", root.counter(1, SLEEPY))
+    game = script(GAME, root.root)
+    assert game.line() == "[1, 1]"
+    supervisor = supervisor_of(game.pid)
+    with census(game.pid) as taken:
+        if who == "zygote":
+            zygote_of(supervisor).kill()
+            answer = "["
+            while answer.startswith("["):  # its workers die with it, in their own time
+                game.tell("mods['a'].call('count', timeout=1)")
+                answer = game.line()
+            assert answer in ("SupervisorDied", "ModUnavailable", "ModCrashed", "ModTimeout")
+            while answer != "SupervisorDied":
+                game.tell("mods.settle(10)")
+                answer = game.line()
+            game.tell("mods.close()")
+            assert game.line() == "None"
+            game.process.stdin.close()
+        else:
+            if "call" in who:
+                game.tell("mods['a'].call('nap', timeout=10)")
+            game.process.kill()
+        game.process.wait(20)
+        taken.await_end()
+    assert left_in(temporary) == []
+
+
+def test_kill_9_of_the_game_while_it_starts_leaves_nothing(root, census, supervisor_of, script, until, temporary):
+    root.save("a.py", root.counter(1))
+    game = script(GAME, root.root)
+    until(lambda: psutil.Process(game.pid).children(), "it started a supervisor")
+    with census(game.pid) as taken:
+        game.process.kill()
+        game.process.wait(20)
+        taken.await_end()
+    until(lambda: not left_in(temporary), "its temporary files are gone")
+
+
+def test_ctrl_c_reaches_only_the_game(root, census, script):
+    root.save("a.py", root.counter(1))
+    told = "import signal\ntold = []\nsignal.signal(signal.SIGINT, lambda *_: told.append(1))\n"
+    code = told + GAME.replace("for line", "while not told: mods.emit('x')\nprint('told', flush=True)\nfor line")
+    game = script(code, root.root)
+    assert game.line() == "[1, 1]"
+    with census(game.pid) as taken:
+        groups = {os.getpgid(pid) for pid in taken.pidfds if pid != game.pid}
+        assert os.getpgid(game.pid) not in groups
+        game.process.send_signal(signal.SIGINT)
+        assert game.line() == "told"
+        game.tell("mods['a'].call('count', timeout=20)")
+        assert game.line() == "[2, 1]"
+        game.process.stdin.close()
+        game.process.wait(20)
+        taken.await_end()
+
+
+def test_a_blocked_call_wakes_when_the_worker_dies(bench, mod):
+    bench.load(mod, bench.counter(1, SLEEPY))
+    pid = bench.status(mod).pid
+    killer = threading.Timer(0.05, os.kill, (pid, signal.SIGKILL))
+    killer.start()
+    outcome = bench.mods[mod].call_outcome("nap", timeout=3600)
+    killer.join()
+    assert type(outcome.error).__name__ == "ModCrashed"
+
+
+def test_a_blocked_call_ends_by_its_deadline_when_the_supervisor_dies(launched, tmp_path):
+    with launched(tmp_path / "mods") as bench:
+        bench.load("a", bench.counter(1, SLEEPY))
+        killer = threading.Timer(0.05, bench.supervisor.kill)
+        killer.start()
+        with pytest.raises((SupervisorDied, ModFailure)):
+            bench.mods["a"].call("long", timeout=0.5)
+        killer.join()
+        with pytest.raises(SupervisorDied):
+            bench.mods.settle(1)
+        with pytest.raises((SupervisorDied, ModFailure)):
+            bench.mods["a"].call("count", timeout=0.1)
+
+
+def test_emit_survives_the_supervisors_death(launched, tmp_path):
+    """It never raises for a mod's fault; the supervisor's death is said, and never waited for."""
+    with launched(tmp_path / "mods") as bench:
+        bench.load("a", bench.counter(1))
+        bench.supervisor.kill()
+        for _ in range(3):
+            with contextlib.suppress(SupervisorDied):
+                report = bench.mods.emit("count", budget=0.05)
+                assert report.late or report.failed or report.results
+        with contextlib.suppress(SupervisorDied):
+            bench.mods.intents()
+
+
+# ── run and connect ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Service:
+    """`fumehood run` over a folder."""
+
+    def __init__(self, root, *options):
+        self.root = root
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fumehood.runner.cli", "run", str(root), "--log-level", "info", *options],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        self.said = []
+        for line in self.process.stderr:
+            self.said.append(line)
+            if "attach with" in line:
+                break
+        self.reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr))
+        self.reader.start()
+
+    def end(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        status = self.process.wait(20)
+        self.reader.join(20)
+        self.process.stderr.close()
+        return status
+
+
+@pytest.fixture
+def serve(temporary):
+    started = []
+
+    def start(root, *options):
+        started.append(Service(root, *options))
+        return started[-1]
+
+    yield start
+    for service in started:
+        if not service.process.stderr.closed:
+            service.end(signal.SIGKILL)
+
+
+def sockets(folder):
+    return [path for path in folder.rglob("*") if path.is_socket()]
+
+
+def test_a_game_that_comes_back_finds_the_mods_with_their_state(root, serve, script, temporary, census):
+    root.save("a.py", root.counter(1))
+    service = serve(root.root)
+    with connect(root.root) as mods:
+        assert [mods["a"].call("count", timeout=20) for _ in range(3)] == [[1, 1], [2, 1], [3, 1]]
+        pid = mods.status()[0].pid
+    with connect(root.root) as mods:
+        assert mods.status()[0].pid == pid
+        assert mods["a"].call("count", timeout=20) == [4, 1]
+    game = script(CONNECTED, root.root)
+    assert game.line() == "[5, 1]"
+    game.process.kill()
+    game.process.wait(20)
+    with connect(root.root) as mods:
+        assert mods.status()[0].pid == pid
+        assert mods["a"].call("count", timeout=20) == [6, 1]
+        assert mods["a"].post("count")
+    with census(service.process.pid) as taken:
+        assert service.end() == 0
+        taken.await_end()
+    assert left_in(temporary) == []
+
+
+def test_a_game_that_dies_with_a_call_in_hand_leaves_no_answer_for_the_next(root, serve, script):
+    root.save("a.py", root.counter(1, SLEEPY))
+    serve(root.root)
+    game = script(CONNECTED, root.root)
+    assert game.line() == "[1, 1]"
+    game.tell("[mods['a'].post('nap'), mods['a'].post('count'), mods['a'].call_outcome('count', timeout=0.01).ok]")
+    assert game.line() == "[True, True, False]"
+    game.process.kill()
+    game.process.wait(20)
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=20) == [4, 1]
+        assert mods.statistics()["stray_replies"] >= 1
+
+
+def test_what_is_saved_while_no_game_is_there_is_live_when_one_comes(root, serve, until):
+    root.save("a.py", root.counter(1, "from fumehood.worker import log\ndef on_load(): log.info('loaded %s', V)\n"))
+    service = serve(root.root)
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=20) == [1, 1]
+    for version in (2, 3):
+        root.save(
+            "a.py", root.counter(version, "from fumehood.worker import log\ndef on_load(): log.info('loaded %s', V)\n")
+        )
+        until(lambda version=version: any(f"a@{version} live" in line for line in service.said), "it went live alone")
+    root.save("b.py", root.counter(1))
+    until(lambda: any("b@1 live" in line for line in service.said), "so did a new one")
+    with connect(root.root) as mods:
+        assert sorted(mods) == ["a", "b"]
+        assert mods["a"].call("count", timeout=20) == [2, 3]
+        assert mods["b"].call("count", timeout=20) == [1, 1]
+        root.save("a.py", root.counter(4))
+        assert mods.wait("a", version=4).live_version == 4
+        assert mods["a"].call("count", timeout=20) == [3, 4]
+
+
+def test_a_crash_while_no_game_is_there_is_rolled_back(root, serve, until, script):
+    root.save("a.py", root.counter(1))
+    service = serve(root.root)
+    until(lambda: any("a@1 live" in line for line in service.said), "version 1 is live")
+    root.save(
+        "a.py", root.counter(2, "@on('die')\ndef die():\n    import os, time\n    time.sleep(0.2)\n    os._exit(1)\n")
+    )
+    until(lambda: any("a@2 live" in line for line in service.said), "version 2 is live")
+    game = script(CONNECTED, root.root)
+    assert game.line() == "[1, 2]"
+    game.tell("mods['a'].post('die')")
+    assert game.line() == "True"
+    game.process.kill()
+    game.process.wait(20)
+    until(lambda: any("a@2 rolled back" in line for line in service.said), "it is rolled back alone")
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=20)[1] == 1
+        assert mods.status()[0].lost_posts == 1
+
+
+def test_a_second_game_is_refused_while_the_first_is_there(root, serve):
+    root.save("a.py", root.counter(1))
+    serve(root.root)
+    with connect(root.root) as mods:
+        with pytest.raises(AlreadyAttached):
+            connect(root.root)
+        assert mods["a"].call("count", timeout=20) == [1, 1]
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=20) == [2, 1]
+
+
+def test_two_supervisors_of_one_folder(root, serve):
+    root.save("a.py", root.counter(1))
+    serve(root.root)
+    second = Service(root.root)
+    assert second.end() == 75
+    assert "already serves" in "".join(second.said)
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=20) == [1, 1]
+
+
+def test_kill_9_of_a_service_leaves_its_socket_file_which_the_next_replaces(root, serve, temporary, census):
+    root.save("a.py", root.counter(1))
+    first = serve(root.root)
+    with connect(root.root) as mods, census(first.process.pid) as taken:
+        assert mods["a"].call("count", timeout=20) == [1, 1]
+        first.end(signal.SIGKILL)
+        with pytest.raises((SupervisorDied, ModFailure)):
+            mods["a"].call("count", timeout=0.1)
+        mods.close()
+        taken.await_end()
+    assert len(sockets(temporary)) == 1
+    with pytest.raises(ConfigError, match="fumehood run"):
+        connect(root.root)
+    second = serve(root.root)
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=20) == [1, 1]
+    assert second.end() == 0
+    assert left_in(temporary) == []
+
+
+def test_ctrl_c_ends_a_service(root, serve, census):
+    service = serve(root.root)
+    with census(service.process.pid) as taken:
+        assert service.end(signal.SIGINT) == 0
+        taken.await_end()
+
+
+def test_the_socket_is_the_owners_alone(root, serve, temporary):
+    serve(root.root)
+    (path,) = sockets(temporary)
+    for part, mode in ((path, 0o600), (path.parent, 0o700), (path.parent.parent, 0o700)):
+        assert part.stat().st_mode & 0o777 == mode
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as garbage:
+        garbage.connect(str(path))
+        garbage.send(b"\xff" * 100)
+        garbage.settimeout(20)
+        assert garbage.recv(100) == b"", "who speaks nonsense is let go"
+    with connect(path) as mods:
+        assert list(mods) == []
+
+
+def test_connect_where_nobody_serves(tmp_path, temporary):
+    with pytest.raises(ConfigError, match="fumehood run"):
+        connect(tmp_path)
+    assert Path(temporary).exists()
