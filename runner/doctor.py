@@ -18,7 +18,7 @@ from rich.table import Table
 from ..shared.errors import ConfigError, MachineError
 from ..shared.exits import Exit
 from ..shared.policy import Confinement
-from . import nursery, packages
+from . import nursery, packages, zygote_process
 
 SYSCTLS: Final = (
     "kernel/apparmor_restrict_unprivileged_userns",
@@ -94,11 +94,11 @@ def judge(layers: list[Layer], machine: Report) -> Report:
 
 def _probe(python: str) -> dict[str, Any]:
     """Run worker/probe.py the way the zygote is run."""
-    plan = nursery.plan_file(nursery.make_plan(Confinement.FULL, packages.locate([])))
+    plan = zygote_process.plan_file(nursery.make_plan(Confinement.FULL, packages.locate([])))
     try:
         done = subprocess.run(
-            nursery.command(python, "probe", -1, plan),
-            env=nursery.environment(),
+            zygote_process.command(python, "probe", -1, plan),
+            env=zygote_process.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             pass_fds=(plan,),
