@@ -35,11 +35,14 @@ from .zygote_process import ZygoteProcess, gone
 __all__ = ["Nursery", "WorkerProcess"]
 
 TAKE_DEADLINE: Final = 5.0
-"""Seconds `take` waits for a confined worker. A fork takes milliseconds; only a machine in deep trouble needs longer."""
+"""Seconds `take` waits for a confined worker. A fork takes milliseconds; only a machine in trouble needs longer."""
+REFILL_DELAY: Final = 0.1
+"""Seconds after a spare was taken before the next is forked, while another is left. Shorter: the fork competes with the
+reload that took it, about 3 ms of a core; longer: a burst of saves finds no spare more often."""
 BAD_BIRTHS: Final = 3
 """So many workers in a row that died before they were confined stop the refilling: the next would too."""
 LOWERED: Final = ("memory", "files", "file_size", "cpu_total")
-"""Limits that can be lowered on a spare from outside, but never raised: more than the spares' takes a fork of its own."""
+"""Limits that can be lowered on a spare from outside but never raised: for more than it has, a fork of its own."""
 BORN_WITH: Final = ("scratch_bytes", "scratch_inodes")
 """Limits fixed when the scratch is mounted: any other value takes a fork of its own."""
 
@@ -106,6 +109,7 @@ class Nursery:
         self._began: dict[int, float] = {}
         self._births: deque[float] = deque(maxlen=256)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refilling: asyncio.TimerHandle | None = None
 
     # ── the supervisor's calls ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,8 +133,8 @@ class Nursery:
         return up
 
     async def take(self, limits: Limits | None = None) -> WorkerProcess:
-        """Hand out a confined worker with its limits set: a spare, or a fork of its own where `limits` ask for more than
-        the spares have. Raises MachineError when none is there within TAKE_DEADLINE, or the zygote is gone."""
+        """Hand out a confined worker with its limits set: a spare, or a fork of its own where `limits` ask for more
+        than the spares have. Raises MachineError when none is there within TAKE_DEADLINE, or the zygote is gone."""
         self._check_open()
         wanted = limits or self._limits
         if self._needs_own(wanted):
@@ -196,6 +200,9 @@ class Nursery:
         return more or differs(BORN_WITH) or (not self._can_lower and differs(LOWERED))
 
     def _refill(self) -> None:
+        if self._refilling is not None:
+            self._refilling.cancel()
+            self._refilling = None
         while not self._closing and self._bad_births < BAD_BIRTHS:
             if len(self._spare) >= self._spares + len(self._waiting):
                 return
@@ -204,6 +211,13 @@ class Nursery:
             task = asyncio.get_running_loop().create_task(self._raise_spare(worker))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _refill_later(self) -> None:
+        """While spares are left, leave the cores to who took one: a fork takes as long as a mod takes to load."""
+        if not self._ready:
+            self._refill()
+        elif self._refilling is None and not self._closing:
+            self._refilling = asyncio.get_running_loop().call_later(REFILL_DELAY, self._refill)
 
     async def _raise_spare(self, worker: WorkerProcess) -> None:
         """Wait for one spare's Confined, then offer it; a stillborn one is replaced, a few times."""
@@ -234,7 +248,7 @@ class Nursery:
             worker = self._ready.popleft()
             self._spare.discard(worker)
             if worker.alive:
-                self._refill()
+                self._refill_later()
                 return worker
         waiter: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
