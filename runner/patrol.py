@@ -37,7 +37,8 @@ class Patrol:
             return None
         done, started = seat.slot.progress()
         position = (seat.attempt, done, started)
-        busy = done != started
+        # One that is at nothing, by its own account, and leaves its messages unread is stuck, or lies about `done`.
+        busy = done != started or seat.slot.neglected()
         if not busy:
             self._sighting = None
             if position == self._position:
@@ -67,5 +68,6 @@ class Patrol:
             ran = now - self._sighting.since
             self._sighting = None
             event = estates.event_of(seat.in_hand())
-            return Breach("hang_after", Stage.RUN, f"its handler of {event!r} was still running after {ran:.1f} s")
+            what = f"its handler of {event!r} was still running" if event else "its messages lay unread"
+            return Breach("hang_after", Stage.RUN, f"{what} after {ran:.1f} s")
         return None

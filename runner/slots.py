@@ -108,6 +108,12 @@ class Slot:
         done = min(up.load64(TAIL), end)
         return done, min(max(up.load64(STARTED), done), end)
 
+    def neglected(self) -> bool:
+        """Whether messages lie unread although there is room for answers: an honest worker is busy then, or about to be."""
+        down, up = self.mapped()
+        unread = up.load64(TAIL) < self.end()
+        return unread and up.load64(HEAD) - down.load64(TAIL) <= (self.size - RING) // 2
+
     def end(self) -> int:
         """Where the request ring ends: the game's END, else its HEAD."""
         down, _ = self.mapped()
