@@ -109,7 +109,7 @@ class Slot:
         return done, min(max(up.load64(STARTED), done), end)
 
     def neglected(self) -> bool:
-        """Whether messages lie unread although there is room for answers: an honest worker is busy then, or about to be."""
+        """Whether messages lie unread although answers have room: an honest worker is busy then, or about to be."""
         down, up = self.mapped()
         unread = up.load64(TAIL) < self.end()
         return unread and up.load64(HEAD) - down.load64(TAIL) <= (self.size - RING) // 2
