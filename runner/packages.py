@@ -1,4 +1,5 @@
-"""What must be visible inside the private root, found by explicit location: fumehood, msgspec, cloudpickle, the game's packages.
+"""What must be visible inside the private root, found by explicit location: fumehood, msgspec, cloudpickle, and the
+packages that the game names.
 
 Never a whole site-packages: of each package its own folder or file, what its distribution installed beside it
 (`numpy.libs`, `*.dist-info`), and the distributions it requires. The standard library the zygote finds by itself.
@@ -61,7 +62,7 @@ class _Finder:
 
     @cached_property
     def _owners(self) -> Mapping[str, list[str]]:
-        """Distributions by top-level module. Reads every installed distribution's file list: 0.2 s, so only if asked."""
+        """Distributions by top-level module. Reads every installed file list: 0.2 s, so only if asked."""
         return importlib.metadata.packages_distributions()
 
     def add(self, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""One worker, as the supervisor sees it: a pidfd, a command socket, a stderr pipe. All of what it says is hostile input.
+"""One worker, as the supervisor sees it: a pidfd, a command socket, a stderr pipe. All it says is hostile input.
 
 Everything is bounded. A packet longer than the limit or that is no message ends the worker. Each turn of the loop reads
 a few packets, and a token bucket stops reading a worker that floods: it then blocks in its own write().
@@ -22,9 +22,9 @@ from ..shared.policy import Limits
 from .rate import TokenBucket
 
 PACKETS_A_TURN: Final = 16
-"""Packets read from one worker before the others get their turn. More: one worker's burst delays all; fewer: more turns."""
+"""Packets read from one worker before the others get their turn. More: a burst delays all others; fewer: more turns."""
 PACKETS_A_SECOND: Final = 1000.0
-"""Above the log lines and faults that any limit lets through; a flood is read at this rate and costs about 1 % of a core."""
+"""Above the log lines and faults that any limit lets through; reading a flood at this rate is about 1 % of a core."""
 STDERR_A_SECOND: Final = 64 * 1024.0
 STDERR_KEPT: Final = 64 * 1024
 """Characters of a worker's stderr kept for a post-mortem, the last ones."""
@@ -98,7 +98,7 @@ class WorkerProcess:
         return not self._dead
 
     def send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
-        """Send one command with descriptors, which stay the caller's. Never raises: a worker that cannot take it dies."""
+        """Send one command and descriptors, which stay the caller's. Never raises: a worker that cannot take it dies."""
         if self._dead:
             return
         try:
@@ -121,7 +121,7 @@ class WorkerProcess:
         self.kill()
 
     async def stack(self, timeout: float) -> str:
-        """Ask a hanging worker where it is. Returns faulthandler's dump, raw, or "" when none came in `timeout` seconds.
+        """Ask a hanging worker where it is. Returns faulthandler's dump, raw; "" when none came in `timeout` seconds.
 
         Best effort: machine code that blocks the signal answers nothing.
         """

@@ -53,9 +53,7 @@ def plan_file(plan: Plan) -> int:
 class ZygoteProcess:
     """A started zygote. Every method belongs to the event loop's thread, which is the one that it dies with."""
 
-    def __init__(
-        self, on_report: Callable[[ZygoteReport, list[int]], None], on_lost: Callable[[str], None]
-    ) -> None:
+    def __init__(self, on_report: Callable[[ZygoteReport, list[int]], None], on_lost: Callable[[str], None]) -> None:
         """`on_report(report, descriptors)`: all but ZygoteUp; the descriptors are the callee's. `on_lost(reason)`: it
         ended, after it was up and before `close`."""
         self._on_report = on_report
@@ -83,7 +81,7 @@ class ZygoteProcess:
         self._errors, errors = os.pipe()
         plan_fd = plan_file(plan)
         try:
-            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and script)
+            self._process = subprocess.Popen(
                 command(python, "zygote", theirs.fileno(), plan_fd),
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -187,7 +185,7 @@ class ZygoteProcess:
         self._stderr = (self._stderr + data.decode(errors="replace"))[-STDERR_KEPT:]
 
     def _ended(self) -> None:
-        assert self._process is not None  # noqa: S101 (the reader exists since it does)
+        assert self._process is not None  # the reader exists since it does
         self._loop.remove_reader(self._pidfd)
         status = self._process.wait()
         with contextlib.suppress(BlockingIOError):

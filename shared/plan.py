@@ -24,4 +24,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     entry: str = "fumehood.worker.loop:run"
     """module:function that a confined worker goes on in: `(socket, scratch) -> NoReturn`."""
     scratch: str = ""
-    """Reduced mode: the folder that holds a folder for each worker. Full mode: empty, it is a mount of the worker's own."""
+    """Reduced mode: the folder that holds a folder for each worker. Full mode: empty, each has a mount of its own."""

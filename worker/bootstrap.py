@@ -50,7 +50,7 @@ def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scra
     for name, step in (
         ("session",         os.setsid),
         ("die with parent", lambda: namespaces.die_with(prepared.zygote)),
-        ("scratch",         lambda: root.enter_scratch(scratch, limits.scratch_bytes, limits.scratch_inodes, mount=full)),
+        ("scratch",         lambda: root.enter_scratch(scratch, limits, mount=full)),
         ("batch",           lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
         ("capabilities",    lambda: capabilities.drop_all(lock=full)),
         ("landlock",        lambda: landlock.restrict(prepared.ruleset, prepared.readable, scratch)),

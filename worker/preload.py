@@ -1,10 +1,10 @@
 """What the zygote loads before it forks, and the one table of what a worker cannot import.
 
-Inside, no file can be mapped executable: an extension module that is not loaded here can never be. So every extension of
-the standard library is mapped; it is initialized only if a module of `WARM` needs it, else by the worker that imports
-it, because initializing pulls other modules in (`_asyncio` all of asyncio) and each page of heap costs every fork. The
-packages named are imported in full, with all their extensions. Pure modules that are not loaded are read from the
-read-only root when they are asked for.
+Inside, no file can be mapped executable: an extension module that is not loaded here can never be. So every extension
+of the standard library is mapped; it is initialized only if a module of `WARM` needs it, else by the worker that
+imports it, because initializing pulls other modules in (`_asyncio` all of asyncio) and each page of heap costs every
+fork. The packages named are imported in full, with all their extensions. Pure modules that are not loaded are read
+from the read-only root when they are asked for.
 """
 
 import ctypes

@@ -32,7 +32,7 @@ class Layer(NamedTuple):
     needed_by: tuple[Confinement, ...]
     stops: str
     attempt: Callable[[Plan], str]
-    """Runs in a fork; returns a detail worth showing. Raises LayerMissing or OSError when the machine does not give it."""
+    """Runs in a fork; returns a detail worth showing. Raises LayerMissing or OSError when it is not given."""
 
 
 def unprivileged_user(_: Plan) -> str:
@@ -78,12 +78,11 @@ def private_root(plan: Plan) -> str:
 
 def scratch(plan: Plan) -> str:
     private_root(plan)
-    limits = Limits()
     child = syscalls.fork(syscalls.CLONE_NEWPID)
     if child == 0:
         status = 1
         try:
-            root.enter_scratch(root.SCRATCH, limits.scratch_bytes, limits.scratch_inodes, mount=True)
+            root.enter_scratch(root.SCRATCH, Limits(), mount=True)
             Path("file").write_text("it can be written")
             status = 0
         finally:
@@ -126,7 +125,7 @@ def rlimits_(_: Plan) -> str:
     raise LayerMissing("rlimits", "more memory than the limit was given", "Please report this.")
 
 
-def capabilities_(plan: Plan) -> str:
+def capabilities_(_: Plan) -> str:
     if os.geteuid() == 0:
         identity.drop_root()
     else:

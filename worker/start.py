@@ -1,4 +1,4 @@
-"""Executed as a script, `python -I -S worker/start.py zygote|probe CONTROL PLAN`: makes fumehood importable, then goes on.
+"""Executed as a script, `python -I -S worker/start.py zygote|probe CONTROL PLAN`: makes fumehood importable first.
 
 Under -I -S nothing but the standard library is on the path: no virtual environment, no editable install, no .pth file
 that could run code. The plan (JSON, read from descriptor PLAN) says where each package lies.
@@ -25,9 +25,7 @@ class Gate:
         self._stdlib = stdlib
         self._packages = packages
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None = None, _: ModuleType | None = None) -> ModuleSpec | None:
         if path is not None or name in self._packages or name in sys.builtin_module_names:
             return None  # the finders behind this one
         spec = PathFinder.find_spec(name, self._stdlib)
@@ -40,7 +38,7 @@ def make_importable(plan: dict[str, Any]) -> None:
     """Put the plan's packages on the path and fumehood, from its own folder, into sys.modules."""
     sys.dont_write_bytecode = True
     gate = Gate(list(sys.path), frozenset(("fumehood", *plan["packages"])))
-    sys.meta_path.insert(0, gate)  # type: ignore[arg-type]  # a finder by its methods, as importlib wants it
+    sys.meta_path.insert(0, gate)
     sys.path.extend(plan["search"])
     folder = plan["fumehood"]
     spec = importlib.util.spec_from_file_location(
@@ -54,7 +52,7 @@ def make_importable(plan: dict[str, Any]) -> None:
 
 
 def drop_lock_hooks() -> None:
-    """Keep threading and logging from registering what they do after a fork: they make their locks anew, 0.4 ms each time.
+    """Keep threading and logging from registering what they do after a fork: make their locks anew, 0.4 ms each time.
 
     The zygote has one thread and forks while it holds none of them. `random` is reseeded by `confine.seeds`. The hooks
     of everybody else, a package that keeps its own generator for one, do run.

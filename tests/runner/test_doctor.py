@@ -18,12 +18,15 @@ def report():
     return doctor.collect()
 
 
+def run(command):
+    """Run a command; its output and exit code."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
 def without(report, name):
     """The same machine without one layer."""
-    layers = [
-        msgspec.structs.replace(layer, given=False, detail="refused [here]", remedy="Do this.") if layer.name == name else layer
-        for layer in report.layers
-    ]  # fmt: skip
+    missing = {"given": False, "detail": "refused [here]", "remedy": "Do this."}
+    layers = [msgspec.structs.replace(layer, **missing) if layer.name == name else layer for layer in report.layers]
     return doctor.judge(layers, report)
 
 
@@ -75,9 +78,7 @@ def test_json_into_a_file_leaves_the_table_on_stdout(report, capsys, tmp_path):
 
 
 def test_the_command_itself():
-    done = subprocess.run(
-        [sys.executable, "-m", "fumehood.runner.cli", "doctor", "--json"], capture_output=True, text=True, timeout=120, check=False
-    )  # fmt: skip
+    done = run([sys.executable, "-m", "fumehood.runner.cli", "doctor", "--json"])
     assert done.returncode == Exit.OK, done.stderr
     assert json.loads(done.stdout)["full"] is True
 
@@ -89,9 +90,7 @@ def test_an_interpreter_that_cannot_run_is_an_error_of_the_machines():
 
 def test_where_user_namespaces_are_forbidden_the_probe_really_says_so():
     program = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" -m fumehood.runner.cli doctor --json'
-    done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "sh", "-c", program, sys.executable], capture_output=True, text=True, timeout=120, check=False
-    )  # fmt: skip
+    done = run(["unshare", "--user", "--map-root-user", "sh", "-c", program, sys.executable])
     if not done.stdout:
         pytest.skip(f"unshare(1) does not work here: {done.stderr}")
     assert done.returncode == Exit.UNAVAILABLE

@@ -35,7 +35,7 @@ def in_a_loop(test):
 
 def descriptors():
     """What this process holds open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @contextlib.asynccontextmanager
@@ -239,7 +239,14 @@ async def test_stderr_is_bounded_and_never_blocks_the_worker():
         worker = await house.take()
         pieces = []
         worker.on_stderr = pieces.append
-        flood = "import sys, os\nfor i in range(3000):\n    try: os.write(2, b'y' * 1000)\n    except BlockingIOError: pass\nresult = 'through'"
+        flood = """if True:
+            import os
+            for _ in range(3000):
+                try:
+                    os.write(2, b'y' * 1000)
+                except BlockingIOError:
+                    result = 'through'
+        """
         async with asyncio.timeout(PATIENCE):
             while len(worker.stderr) < STDERR_KEPT:
                 assert await ask(worker, flood) == "through"
@@ -255,10 +262,8 @@ async def test_a_hanging_worker_says_where_it_hangs():
         worker = await house.take()
         stderr = []
         worker.on_stderr = stderr.append
-        order(
-            worker,
-            "import os\ndef the_endless_handler():\n    os.write(1, b'in')\n    while True: pass\nthe_endless_handler()",
-        )
+        order(worker, "import os\ndef the_endless_handler():\n    os.write(1, b'in')\n    while True: pass")
+        order(worker, "the_endless_handler()")
         await until(lambda: "in" in "".join(stderr))
         assert "the_endless_handler" in await worker.stack(PATIENCE)
         assert worker.alive

@@ -52,7 +52,7 @@ def outlive_parent() -> None:
 
 
 def enter_all() -> None:
-    """In the zygote, unprivileged: new namespaces of every kind but pid, ids mapped. Each worker gets a pid namespace."""
+    """In the zygote, unprivileged: new namespaces of every kind but pid, which each worker is born into; ids mapped."""
     uid, gid = os.geteuid(), os.getegid()
     enter_user(uid, gid)
     for kind, flag in KINDS.items():

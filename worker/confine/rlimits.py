@@ -1,4 +1,4 @@
-"""What the kernel counts per process. The supervisor may lower these from outside later, for one mod; nobody can raise them."""
+"""What the kernel counts per process. The supervisor may lower it from outside for one mod; nobody can raise it."""
 
 import os
 import resource
@@ -8,7 +8,7 @@ from ...shared.policy import MIB, Limits
 
 _FIXED = {
     resource.RLIMIT_CORE: 1,
-    # 0 would not stop a core_pattern that is a pipe; 1 stops both (a pipe is refused, a file is under the smallest dump).
+    # 0 would not stop a core_pattern that is a pipe; 1 stops both (a file would be shorter than the shortest dump).
     resource.RLIMIT_NPROC: 0,
     # A second bound under seccomp's refusal of clone and fork. Counts all workers' uid together, hence 0 and not N.
     resource.RLIMIT_STACK: 8 * MIB,
@@ -23,7 +23,7 @@ _FIXED = {
 
 
 def apply(limits: Limits, base: int) -> None:
-    """In a worker: set soft and hard alike. `base`: the zygote's address space, bytes, that a worker starts out with."""
+    """In a worker: set soft and hard alike. `base`: the zygote's address space, bytes: what a worker starts with."""
     wanted = {
         resource.RLIMIT_AS: base + limits.memory,
         resource.RLIMIT_NOFILE: limits.files,

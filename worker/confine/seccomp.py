@@ -1,4 +1,4 @@
-"""The system calls a worker may make: an allow-list, compiled once to BPF by libseccomp, installed per worker in one call.
+"""The system calls a worker may make: an allow-list, compiled once by libseccomp, installed per worker in one call.
 
 What is not named is refused with EPERM. Another architecture's calls (int 0x80, x32) kill the process: their numbers
 mean other things. Arguments are compared in their lower 32 bits, as the kernel reads them.
@@ -41,7 +41,7 @@ WRITING: Final = _names(
     "unlinkat rename renameat renameat2 link linkat symlink symlinkat"
 )
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat")
-"""Landlock does not judge these. Allowed only inside the private root, where all that is not read-only is the worker's."""
+"""Landlock does not judge these. Allowed only inside the private root, where all that is writable is the worker's."""
 MEMORY: Final = _names("munmap mremap brk msync")
 TIME: Final = _names(
     "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm"
@@ -118,14 +118,15 @@ def library() -> ModuleType:
             return search(name)
         return names[name]
 
-    ctypes.util.find_library = known  # type: ignore[assignment]  # the stub's overloads differ by platform
+    ctypes.util.find_library = known
     try:
         import pyseccomp  # imported here: it fails where libseccomp is missing, and the doctor wants to say so
     except (ImportError, RuntimeError, OSError) as error:
         raise LayerMissing("seccomp", f"libseccomp cannot be loaded ({error})", REMEDY) from error
     finally:
         ctypes.util.find_library = search
-    return pyseccomp
+    module: ModuleType = pyseccomp
+    return module
 
 
 def compile_program(mode: Confinement) -> SeccompProgram:

@@ -75,7 +75,8 @@ def test_numpy_works_when_it_is_named_with_one_thread_and_its_own_seed(make_cell
         a = numpy.arange(90_000, dtype=float).reshape(300, 300)
         product = (a @ a.T)[0, 0]
         legacy, new = numpy.random.random(), numpy.random.default_rng().random()
-        result = float(product), float(legacy), float(new), float(numpy.linalg.norm(numpy.eye(3))), threading.active_count()
+        norm = numpy.linalg.norm(numpy.eye(3))
+        result = *map(float, (product, legacy, new, norm)), threading.active_count()
     """
     first, second = cells.cell().ask(work), cells.cell().ask(work)
     assert first[0] == second[0] == sum(i * i for i in range(300))
