@@ -422,6 +422,9 @@ def _after_fork() -> None:
     """In a fork the shared pages are still mapped, but they are the parent's: nobody here may use them."""
     for mods in _alive:
         mods._thread = -1
+        for mod in mods._table:
+            if mod._port is not None:
+                mod._port.disown()
 
 
 os.register_at_fork(after_in_child=_after_fork)

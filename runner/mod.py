@@ -27,7 +27,7 @@ from ..shared.errors import (
     QueueFull,
     UsageError,
 )
-from ..shared.messages import Call, Failed, Post, Value, pack
+from ..shared.messages import CALL_TAG, Failed, Post, Value, pack
 from ..shared.messages import Intent as IntentMessage
 from .records import Intent, Outcome
 from .replies import DECODE_ERRORS, decode, read
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 MOST_REPLIES_A_LOOK: Final = 20_000
 """Messages of one mod taken at one look. Fewer: a chatty mod is read over several frames; more: it takes frame time."""
+_CALL_ERRORS: Final = (TypeError, RuntimeError, AttributeError, CorruptRing, *DECODE_ERRORS)
 NO_CARD: Final = Card(0, "", [], 0)
 
 
@@ -66,7 +67,7 @@ class Mod:
         self._at_word = word_offset(index)
         self._timeout: float = 0.0
         self._patience = 0
-        """The timeout of the last call, and the same in ns."""
+        """The timeout of the last call, and the same in ns. A caller in a loop passes the same object each time."""
         self._answered = 0, 0
         """(epoch, version) that answered the last call that took more than one look."""
 
@@ -78,54 +79,67 @@ class Mod:
         Raises ModError (it raised, or there is none), ModTimeout, ModCrashed, ModUnavailable, QueueFull; PayloadError
         and MessageTooLarge for what cannot be sent; WrongThread, SupervisorDied. A timeout kills nothing.
         """
+        mods, port = self._mods, self._port
+        if port is None or timeout is not self._timeout or type(event) is not str:
+            port = self._check(event, timeout)
+        mods._requests = number = mods._requests + 1
+        data = raw = None
+        try:
+            data = pack((CALL_TAG, number, event, args))  # a Call, without making one
+            if port is not None:
+                raw = port.exchange(data, self._patience, mods._generation)
+                if type(raw) is bytes:
+                    reply = decode(raw)
+                    if type(reply) is Value and reply.id == number:
+                        return reply.value
+        except _CALL_ERRORS as error:
+            self._explain(error, event, args, data, raw)
+        return self._call_on(number, event, data or b"", port, raw)
+
+    def _check(self, event: str, timeout: float) -> Port | None:
+        """What a call in a loop need not check again. Raises WrongThread, PayloadError, UsageError."""
         mods = self._mods
         if get_ident() != mods._thread:
             mods._refuse_thread()
         if type(event) is not str:
             raise PayloadError(f"an event's name is text, not {type(event).__name__}")
-        mods._requests = number = mods._requests + 1
         try:
-            data = pack(Call(number, event, args))
-        except payload.UNPACKABLE:
+            self._patience = int(timeout * 1e9)
+        except (ValueError, OverflowError, TypeError):
+            raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}") from None
+        self._timeout = timeout
+        return self._port
+
+    def _explain(self, error: Exception, event: str, args: tuple[Any, ...], data: bytes | None, raw: object) -> None:
+        """Raise what a failed exchange means. An answer that came and did not decode is left to be read with care."""
+        if type(error) is RuntimeError:
+            self._mods._refuse_thread()
+        if data is None:
             raise self._unsendable(event, args) from None
-        if timeout is not self._timeout:  # a caller in a loop passes the same object each time: 50 ns less
-            try:
-                self._patience = int(timeout * 1e9)
-            except (ValueError, OverflowError, TypeError):
-                raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}") from None
-            self._timeout = timeout
-        patience = self._patience
-        port = self._port
+        if isinstance(error, CorruptRing):
+            raise self._lied(error, event) from None
+        if raw is None:
+            if self._port is not None and len(data) > self._port.limit:
+                raise self._too_large(event, data) from None
+            raise error
+
+    def _call_on(self, number: int, event: str, data: bytes, port: Port | None, raw: object) -> Any:
+        """The rest of a call whose first exchange did not simply bring the answer."""
         if port is None:
-            position, deadline = -1, time.monotonic_ns() + patience
+            position, deadline = -1, time.monotonic_ns() + self._patience
+        elif raw is None:
+            raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
         else:
-            raw: bytes | int | None = None
-            try:
-                raw = port.exchange(data, patience)
-                if type(raw) is bytes:
-                    reply = decode(raw)
-                    if type(reply) is Value and reply.id == number:
-                        if mods._board_generation(0) != mods._generation:
-                            mods._look()
-                        return reply.value
-                    self._take_one(port, raw, number)
-            except CorruptRing as error:
-                raise self._lied(error, event) from None
-            except DECODE_ERRORS:
-                if len(data) > port.limit:
-                    raise self._too_large(event, data) from None
-                if type(raw) is not bytes:
-                    raise
+            position, deadline = port.asked_from, port.asked_at + self._patience
+            message = raw[0] if type(raw) is tuple else raw
+            if type(message) is bytes:
                 try:
-                    self._take_one(port, raw, number)
-                except ProtocolError as error:
+                    self._take_one(port, message, number)
+                except (CorruptRing, ProtocolError) as error:
                     raise self._lied(error, event) from None
-            if raw is None:
-                raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
-            position, deadline = port.asked_from, port.asked_at + patience
         reply = self._await(number, data, position, event, deadline)
         self._answered = self.epoch, self.version
-        mods._look_if_changed()
+        self._mods._look_if_changed()
         if type(reply) is Value:
             return reply.value
         raise self._error(reply, event)

@@ -386,6 +386,7 @@ typedef struct {
     Segment *mine, *theirs; /* NULL: closed */
     Segment *board;         /* NULL: nothing watched */
     uint64_t asked_at, asked_from; /* of the last exchange() */
+    unsigned long owner;    /* the thread that made it; 0: nobody, after a fork */
     bool waiting;           /* a thread waits in it without the GIL: nobody else may touch it */
     ring_port port;
 } Port;
@@ -492,6 +493,7 @@ static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL)
         return NULL;
     self->port = port;
+    self->owner = PyThread_get_thread_ident();
     hold(&self->mine, (Segment *)mine);
     hold(&self->theirs, (Segment *)theirs);
     return (PyObject *)self;
@@ -729,19 +731,32 @@ static PyObject *fetch(Port *self, PyObject *news, bool at_once)
     return message;
 }
 
-/* A caller's whole round: push, wait, pop. One crossing from Python instead of three, and one reading of the clock. */
+/* A caller's whole round: push, wait, pop. One crossing from Python instead of three, and one reading of the clock; and
+   what a game asks around each call anyway, whether this thread may and whether the board has changed. */
 static PyObject *port_exchange(Port *self, PyObject *const *arguments, Py_ssize_t count)
 {
     int64_t timeout_ns;
-    if (!argument_count("exchange", count, 2, 2) || !timeout_value(arguments[1], &timeout_ns))
+    uint64_t generation = 0;
+    if (!argument_count("exchange", count, 2, 3) || !timeout_value(arguments[1], &timeout_ns) ||
+        (count == 3 && !unsigned_value(arguments[2], UINT32_MAX, &generation)))
         return NULL;
+    if (self->owner != PyThread_get_thread_ident()) {
+        PyErr_SetString(PyExc_RuntimeError, "exchange() is for the thread that made the port");
+        return NULL;
+    }
     self->asked_at = now_ns();
     self->asked_from = self->port.head;
     int staged = port_stage_bytes(self, arguments[0]);
     if (staged <= 0)
         return staged < 0 ? NULL : Py_NewRef(Py_None);
     publish(&self->port);
-    return fetch(self, wait_from(self, timeout_ns, true, self->asked_at), true);
+    PyObject *message = fetch(self, wait_from(self, timeout_ns, true, self->asked_at), true);
+    if (message == NULL || count < 3 || !PyBytes_CheckExact(message) || self->port.board == NULL ||
+        load32(self->port.board, 0) == generation)
+        return message;
+    PyObject *pair = PyTuple_Pack(1, message);
+    Py_DECREF(message);
+    return pair;
 }
 
 /* A server's whole round: finish the message before, push its answer, wait for the next, take it. */
@@ -816,6 +831,13 @@ static PyObject *port_reopen(Port *self, PyObject *unused)
         return NULL;
     self->port.ended = false;
     store64(self->port.mine, RING_END, RING_OPEN_END);
+    Py_RETURN_NONE;
+}
+
+static PyObject *port_disown(Port *self, PyObject *unused)
+{
+    (void)unused;
+    self->owner = 0;
     Py_RETURN_NONE;
 }
 
@@ -900,6 +922,7 @@ static PyMethodDef port_methods[] = {
     {"seen", FUNCTION(port_seen), METH_NOARGS, "Acknowledge COMMANDS; True: it had changed."},
     {"end", FUNCTION(port_end), METH_NOARGS, "Store END, ring the bell; the end position."},
     {"reopen", FUNCTION(port_reopen), METH_NOARGS, "Store END = OPEN_END."},
+    {"disown", FUNCTION(port_disown), METH_NOARGS, "exchange() is for nobody any more."},
     {"close", FUNCTION(port_close), METH_NOARGS, "Let go of the segments."},
     {NULL, NULL, 0, NULL},
 };

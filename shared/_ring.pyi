@@ -188,12 +188,19 @@ class Port:
         who waits for several peers that may need this CPU to answer.
         """
 
-    def exchange(self, data: bytes, timeout_ns: int, /) -> bytes | int | None:
+    def exchange(
+        self, data: bytes, timeout_ns: int, generation: int = ..., /
+    ) -> bytes | tuple[bytes] | int | None:
         """A caller's whole round in one call: push(), wait(), pop().
 
         Returns the next message there is (perhaps not the answer), what wait() said if that was not MESSAGE, or None
-        when there was no room to push. Raises as those three.
+        when there was no room to push. With `generation`: the message in a tuple when the u32 at offset 0 of the
+        watched board has another value, so that one type check tells a quiet board.
+        Raises as those three; RuntimeError in another thread than the one that made the port, or after disown().
         """
+
+    def disown(self) -> None:
+        """From now on exchange() raises RuntimeError: the port's owner is another process."""
 
     @property
     def asked_at(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..shared.messages import Call, Diagnostic, Emit, Emitted, Failed, Post, Request, Value, pack
+from ..shared.messages import VALUE_TAG, Call, Diagnostic, Emit, Emitted, Failed, Post, Request, pack
 from ..shared.payload import explain
 from ..shared.states import Stage
 from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
@@ -57,7 +57,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except BaseException as error:  # noqa: BLE001  # a mod's SystemExit must not end the worker either
                 return failing.call(request, error)
             try:
-                reply = pack(Value(request.id, value))
+                reply = pack((VALUE_TAG, request.id, value))  # a Value, without making one
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001  # packing reads attributes of the mod's objects: code may run

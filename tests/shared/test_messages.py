@@ -152,3 +152,8 @@ def test_a_message_with_bytes_changed_is_a_message_or_a_protocol_error(index, da
     for _ in range(data.draw(st.integers(1, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     total(conversation, bytes(changed))
+
+
+def test_the_hot_paths_tuples_are_the_very_messages():
+    assert pack((messages.CALL_TAG, 7, "price", ("iron", 2))) == pack(Call(7, "price", ["iron", 2]))
+    assert pack((messages.VALUE_TAG, 7, {"a": 1})) == pack(Value(7, {"a": 1}))

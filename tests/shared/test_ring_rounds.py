@@ -127,9 +127,45 @@ def test_a_lying_peer_is_named(channel):
         channel.worker.turn(None, LONG)
 
 
-@pytest.mark.parametrize("arguments", [(), (b"x",), ("x", 1), (b"x", "1"), (b"x", 1, 2)])
+@pytest.mark.parametrize("arguments", [(), (b"x",), ("x", 1), (b"x", "1"), (b"x", 1, 2, 3)])
 def test_wrong_arguments_are_type_errors(channel, arguments):
     with pytest.raises(TypeError):
         channel.game.exchange(*arguments)
     with pytest.raises(TypeError):
         channel.worker.turn(*arguments)
+
+
+def test_a_changed_board_puts_the_answer_in_a_tuple(channel):
+    channel.game.watch(channel.board, 64, 7)
+    channel.worker.push(b"quiet")
+    assert channel.game.exchange(b"x", LONG, 0) == b"quiet"
+    channel.board.add32(0)
+    channel.worker.push(b"moved")
+    assert channel.game.exchange(b"x", LONG, 0) == (b"moved",)
+    channel.worker.push(b"seen")
+    assert channel.game.exchange(b"x", LONG, 1) == b"seen"
+    assert channel.game.exchange(b"x", 0, 0) == TIMEOUT
+
+
+def test_exchange_is_for_the_thread_that_made_the_port(channel):
+    refused = []
+
+    def other():
+        with pytest.raises(RuntimeError, match="thread that made"):
+            channel.game.exchange(b"x", LONG)
+        refused.append(True)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert refused == [True]
+    assert channel.worker.take() is None
+    channel.game.disown()
+    with pytest.raises(RuntimeError, match="thread that made"):
+        channel.game.exchange(b"x", LONG)
+
+
+@pytest.mark.parametrize("generation", [-1, 1 << 32, "1"])
+def test_a_generation_is_a_u32(channel, generation):
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        channel.game.exchange(b"x", 0, generation)
