@@ -44,6 +44,9 @@ STACK_PATIENCE: Final = 0.2
 """Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a busy machine shows none."""
 MOVE_PATIENCE: Final = 2.0
 """Seconds a renamed mod waits for the state of its old name; then it starts with the newest checkpoint of it."""
+KILL_DELAY: Final = 0.05
+"""Seconds that a standby nobody needs any more outlives the hand-over: the end of a process takes a core for 2 or 3 ms.
+Shorter: the first call to the new version may wait for that; longer: a burst of saves holds more processes."""
 FRESH_PATIENCE: Final = 0.1
 """Seconds a rehearsal waits for a fresh copy of the state; then it takes the newest checkpoint."""
 
@@ -208,7 +211,7 @@ class Lane:
             case Kill():
                 self._spawn(self._kill_slow(action))
             case Retire():
-                self._retire(self.seats.pop(action.attempt), action.bequeath)
+                self._retire(self.seats.pop(action.attempt), action.bequeath, action.in_time)
             case Issue():
                 self._issue(action)
 
@@ -320,12 +323,15 @@ class Lane:
         else:
             worker.exited.add_done_callback(free)
 
-    def _retire(self, seat: Seat, bequeath: bool) -> None:
+    def _retire(self, seat: Seat, bequeath: bool, in_time: bool) -> None:
         seat.retired = True
         if seat.build is not None and seat.build is not asyncio.current_task():
             seat.build.cancel()
         if seat.worker is not None:
-            seat.worker.kill()
+            if in_time:
+                asyncio.get_running_loop().call_later(KILL_DELAY, seat.worker.kill)
+            else:
+                seat.worker.kill()
         seat.close()
         if bequeath and seat.slot is not None:
             self._mark_dead(seat)

@@ -354,9 +354,10 @@ class Lifecycle:
         bequeath = attempt.adopted_at > 0 and attempt is not self.standby
         self._turn(attempt, event)
         self.attempts.pop(attempt.number, None)
+        in_time = attempt is self.standby and not attempt.failed
         if attempt is self.standby:
             self.standby = None
-        return [Retire(attempt.number, bequeath=bequeath)]
+        return [Retire(attempt.number, bequeath=bequeath, in_time=in_time)]
 
     def _offer(self, attempt: Attempt) -> list[Action]:
         """Put it on the switchboard; an older offer not taken yet is asked about, then retired."""

@@ -109,10 +109,12 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Kill and reap. What its ring still holds goes to the next one if `bequeath`."""
+    """Kill and reap. What its ring still holds goes to the next one if `bequeath`. `in_time`: nobody waits for its end,
+    and a dying process takes a core for milliseconds: not in the middle of a hand-over."""
 
     attempt: int
     bequeath: bool
+    in_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
