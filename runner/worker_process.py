@@ -98,7 +98,7 @@ class WorkerProcess:
         return not self._dead
 
     def send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
-        """Send one command and descriptors, which stay the caller's. Never raises: a worker that cannot take it dies."""
+        """Send one command and descriptors, which stay the caller's. Never raises: who cannot take it dies."""
         if self._dead:
             return
         try:

@@ -28,6 +28,7 @@ NOT_IMPORTABLE: Final = {
     "turtle": "needs tkinter",
     "turtledemo": "needs tkinter",
     "idlelib": "needs tkinter",
+    "_pyrepl": "the interactive interpreter: no terminal inside",
     "test": "CPython's own tests",
     "lib2to3.pgen2.conv": "a script of lib2to3's that does not import anywhere",
     "_testbuffer": "CPython's own tests",

@@ -69,8 +69,9 @@ def one_namespace(kind: str) -> Callable[[Plan], str]:
 
 
 def private_root(plan: Plan) -> str:
-    visible = zygote.visible_paths(plan, _stdlib(plan))
-    zygote.enter_private_root(visible, [])
+    stdlib = [path for path in sys.path if path not in plan.search and os.path.exists(path)]  # noqa: PTH110 (strings)
+    visible = zygote.visible_paths(plan, stdlib)
+    zygote.enter_private_root(visible, zygote.hidden_paths(stdlib))
     if Path("/proc/self").exists() or Path("/etc/passwd").exists():
         raise LayerMissing("private root", "paths of the host are still there", "Please report this.")
     return f"{len(visible)} folders and files are visible inside"
@@ -187,10 +188,6 @@ def libseccomp_version() -> str:
     library.seccomp_version.restype = ctypes.POINTER(Version)
     version = library.seccomp_version().contents
     return f"{version.major}.{version.minor}.{version.micro}"
-
-
-def _stdlib(plan: Plan) -> list[str]:
-    return [path for path in sys.path if path not in plan.search and os.path.exists(path)]  # noqa: PTH110 (strings)
 
 
 def main(_: int, raw_plan: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ def serve(plan: Plan, control: int) -> None:
     base = rlimits.address_space()
     ruleset = -1
     if full:
-        enter_private_root(visible, [f"{path}/{name}" for path in stdlib for name in _HIDDEN])
+        enter_private_root(visible, hidden_paths(stdlib))
         capabilities.forbid_new()
         ruleset = landlock.build(visible, [root.OWN], listable=plan.search)
         namespaces.die_with_parent(plan.parent)  # once more: changes of credentials have taken it back
@@ -76,7 +76,7 @@ def serve(plan: Plan, control: int) -> None:
         namespaces.outlive_parent()  # there are folders to clear away: it ends at the end of the control socket
         os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
     preload.settle(stdlib)
-    _set_up_streams(root.SCRATCH if full else plan.scratch)
+    _set_up_streams()
     channel = socket.socket(fileno=control)
     prepared = Prepared(plan.confinement, entry, base, null, ruleset, visible, program, os.pidfd_open(os.getpid()))
     forks = Forks(channel, prepared, plan.scratch)
@@ -121,6 +121,11 @@ def visible_paths(plan: Plan, stdlib: list[str]) -> list[str]:
     return list(dict.fromkeys([*stdlib, *own, *plan.packages.values(), *plan.companions]))
 
 
+def hidden_paths(stdlib: list[str]) -> list[str]:
+    """Folders inside the visible ones to be covered by an empty one."""
+    return [f"{path}/{name}" for path in stdlib for name in _HIDDEN]
+
+
 def prove_single_threaded() -> None:
     """Raises MachineError when a preloaded package has started a thread: its locks would be copied as they stand."""
     if (count := preload.tasks()) > 1:
@@ -130,9 +135,8 @@ def prove_single_threaded() -> None:
         )
 
 
-def _set_up_streams(scratch: str) -> None:
+def _set_up_streams() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a TextIOWrapper, as at every start
-    os.environ["HOME"] = os.environ["TMPDIR"] = scratch
 
 
 def _layers(full: bool) -> dict[str, str]:

@@ -112,3 +112,4 @@ def enter_scratch(path: str, limits: Limits, *, mount: bool) -> None:
         options = f"mode=0700,size={limits.scratch_bytes},nr_inodes={inodes}"
         syscalls.mount("scratch", path, "tmpfs", _TMPFS_FLAGS, options)
     os.chdir(path)
+    os.environ["HOME"] = os.environ["TMPDIR"] = path
