@@ -4,6 +4,7 @@ Exit codes are `shared.exits.Exit`; usage errors are click's own, 2.
 """
 
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -83,6 +84,9 @@ def main() -> None:
     frame comes on time. Save a mod's file and it is live a moment later, with its state; break it and the last good
     version goes on serving.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows a question mark, not a traceback
 
 
 @main.command(short_help="A small live game that breaks its own mods, and shows what happens.")

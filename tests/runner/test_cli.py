@@ -1,6 +1,7 @@
 """The command line: what it says, what it refuses, and its exit codes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -107,6 +108,20 @@ def test_documents_go_to_stdout_or_to_a_file(tmp_path, capsys):
     with cli.contextlib.suppress(SystemExit), cli.telling():
         cli.write_document({}, str(tmp_path / "no" / "x.json"))
     assert "cannot be written: No such file" in capsys.readouterr().err
+
+
+def test_a_terminal_without_utf_8_gets_question_marks_and_no_traceback(tmp_path):
+    (tmp_path / "fumehood.toml").write_text('wätcher = "\N{SNOWMAN}"', encoding="utf-8")
+    done = subprocess.run(
+        [*FUMEHOOD, "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )  # fmt: skip - one call
+    assert done.returncode == Exit.CONFIG, done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 class Served:
