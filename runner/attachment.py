@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import select
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -147,6 +148,12 @@ class Attachment:
                 socket.close(fd)
         if self._sock.fileno() >= 0:
             self._loop.remove_writer(self._sock)
+
+    def hung_up(self) -> bool:
+        """Whether the game has closed its end, whatever is still to be read of it. Never waits."""
+        poll = select.poll()
+        poll.register(self._sock, 0)
+        return bool(poll.poll(0))
 
     def close(self, reason: str = "") -> None:
         """Let the game go. Idempotent."""

@@ -129,6 +129,8 @@ class Supervisor:
 
     def attach(self, sock: socket.socket) -> None:
         """Take a game's control socket. A second game is refused while the first is attached."""
+        if self._attachment is not None and self._attachment.hung_up():  # its end and this beginning came together
+            self._attachment.close("the game closed its control socket")
         if self._attachment is not None:
             with contextlib.suppress(OSError), sock:
                 refusal = control.Refusal("AlreadyAttached", "another game is attached to these mods: close it first")
