@@ -151,10 +151,10 @@ def our_memfds(pid: int) -> set[int]:
             if len(fields) == 6 and fields[5].startswith("/memfd:fumehood"):
                 found.add(int(fields[4]))
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{pid}/fd"):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                if os.readlink(entry.path).startswith("/memfd:fumehood"):
-                    found.add(os.stat(entry.path).st_ino)
+                if str(entry.readlink()).startswith("/memfd:fumehood"):
+                    found.add(entry.stat().st_ino)
     return found
 
 

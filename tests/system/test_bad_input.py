@@ -1,4 +1,4 @@
-"""What is wrong with how fumehood was started is one clear error, before anything was started: what, where, what to do."""
+"""Wrong input is one clear error before anything was started: what is wrong, where, and what to do."""
 
 import os
 import subprocess

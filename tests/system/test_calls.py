@@ -1,5 +1,6 @@
 """Whatever a mod does, a request ends by its deadline, in a value or in one typed error."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -154,10 +155,10 @@ def test_a_full_queue(bench, mod):
     it = bench.mods[mod]
     it.post("nap", 0.2)
     posted = 0
-    with pytest.raises(QueueFull):
+    with contextlib.suppress(QueueFull):
         while posted < 100_000:
             posted += it.post("echo", "x" * 1000)
-    assert posted > 50
+    assert 50 < posted < 1000
     assert isinstance(it.call_outcome("echo", "y" * 1000, timeout=0.01).error, QueueFull)
     assert isinstance(bench.mods.emit("echo", "y" * 1000, budget=0.01).failed[mod], QueueFull)
     until = time.monotonic() + 20
@@ -246,7 +247,10 @@ def test_a_mod_that_was_never_live(bench, mod):
 
 def test_emit_reaches_only_mods_with_a_handler_and_never_waits_past_the_budget_for_a_slow_one(bench, mod):
     fast = "from fumehood.worker import on\n@on('{0}')\ndef tick(n): return n + {1}\n"
-    slow = "import time\nfrom fumehood.worker import game, on\n@on('{0}')\ndef tick(n):\n    time.sleep(0.2)\n    game.late(n=n)\n    return n\n"
+    slow = (
+        "import time\nfrom fumehood.worker import game, on\n@on('{0}')\ndef tick(n):\n"
+        "    time.sleep(0.2)\n    game.late(n=n)\n    return n\n"
+    )
     for i in range(3):
         bench.load(f"{mod}_fast{i}", fast.format(mod, i))
     bench.load(f"{mod}_slow", slow.format(mod))
@@ -292,7 +296,10 @@ def test_a_crash_in_one_mod_is_reported_and_the_others_answer(bench, mod):
 
 def test_intents_come_in_load_order_and_then_in_their_own(bench, mod):
     for name in ("c", "a", "b"):
-        bench.load(f"{mod}_{name}", f"from fumehood.worker import game\ndef on_{mod}():\n    for i in range(3): game.say(i=i)\n")
+        bench.load(
+            f"{mod}_{name}",
+            f"from fumehood.worker import game\ndef on_{mod}():\n    for i in range(3): game.say(i=i)\n",
+        )
     bench.mods.intents()
     bench.mods.emit(mod, budget=20)
     said = [(i.mod.rpartition("_")[2], i.name, i.fields["i"]) for i in bench.mods.intents()]
@@ -301,7 +308,11 @@ def test_intents_come_in_load_order_and_then_in_their_own(bench, mod):
 
 
 def test_a_hundred_first_callers_are_served_by_one_instance(launched, tmp_path):
-    once = "import os, random\nfrom fumehood.worker import on, state\nME = random.random()\n@on('who')\ndef who():\n    state['n'] = state.get('n', 0) + 1\n    return [ME, state['n']]\n"
+    once = (
+        "import os, random\nfrom fumehood.worker import on, state\nME = random.random()\n"
+        "@on('who')\ndef who():\n    state['n'] = state.get('n', 0) + 1\n"
+        "    return [ME, state['n']]\n"
+    )
     (tmp_path / "mods").mkdir()
     (tmp_path / "mods" / "one.py").write_text(once)
     with launched(tmp_path / "mods") as bench:
@@ -368,8 +379,16 @@ def test_after_close_everything_says_that_it_is_closed(launched, tmp_path):
         it = bench.mods["a"]
         bench.mods.close()
         bench.mods.close()
-        for act in (lambda: it.call("echo"), lambda: it.post("echo"), lambda: bench.mods.emit("echo"), bench.mods.intents,
-                    bench.mods.status, bench.mods.receipts, lambda: bench.mods["a"]):  # fmt: skip
+        for act in (
+            lambda: it.call("echo"),
+            lambda: it.post("echo"),
+            lambda: bench.mods.emit("echo"),
+            bench.mods.intents,
+            bench.mods.status,
+            bench.mods.receipts,
+            lambda: bench.mods["a"],
+            lambda: list(bench.mods),
+        ):
             with pytest.raises(UsageError, match="closed"):
                 act()
 

@@ -113,7 +113,10 @@ def test_a_crash_while_the_next_version_takes_over_loses_nothing_else(bench, mod
     die = "if n == 50: __import__('os')._exit(1)"
     bench.load(mod, recorder(1, die))
     it, since = bench.mods[mod], bench.mark()
-    hold = "end = __import__('time').perf_counter() + 0.3\n    while n == 0 and __import__('time').perf_counter() < end: pass"
+    hold = (
+        "end = __import__('time').perf_counter() + 0.3\n"
+        "    while n == 0 and __import__('time').perf_counter() < end: pass"
+    )
     bench.load(mod, recorder(2, hold + "\n    " + die))
     since = bench.mark()
     for n in range(100):

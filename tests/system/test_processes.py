@@ -54,6 +54,10 @@ def temporary(tmp_path, monkeypatch):
     tempfile.tempdir = None
 
 
+def open_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def left_in(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
@@ -63,7 +67,7 @@ def left_in(folder):
 
 @pytest.mark.parametrize("confinement", ["full", "reduced"])
 def test_close_leaves_nothing(launched, census, our_memfds, temporary, tmp_path, confinement):
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = open_descriptors()
     with launched(tmp_path / "mods", confinement=confinement) as bench:
         bench.load("a", bench.counter(1))
         bench.load("a", bench.counter(2))
@@ -73,18 +77,18 @@ def test_close_leaves_nothing(launched, census, our_memfds, temporary, tmp_path,
             bench.mods.close()
             taken.await_end()
     assert our_memfds(os.getpid()) == set()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
     assert left_in(temporary) == []
 
 
 def test_many_launches_leave_nothing(launched, our_memfds, temporary, tmp_path):
     with launched(tmp_path / "mods") as bench:
         bench.load("a", bench.counter(1))
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = open_descriptors()
     for _ in range(3):
         with launched(tmp_path / "mods") as bench:
             assert bench.mods["a"].call("count", timeout=20) == [1, 1]
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
     assert our_memfds(os.getpid()) == set()
     assert left_in(temporary) == []
 

@@ -76,7 +76,9 @@ def test_constant_saving_does_not_starve_reloads(bench, mod):
 
 
 def test_a_deleted_mod_is_unloaded(bench, mod):
-    bench.load(mod, bench.counter(1, "\nfrom fumehood.worker import game\ndef on_unload():\n    game.gone(n=state['n'])\n"))
+    bench.load(
+        mod, bench.counter(1, "\nfrom fumehood.worker import game\ndef on_unload():\n    game.gone(n=state['n'])\n")
+    )
     bench.mods[mod].call("count")
     pid, since = bench.status(mod).pid, bench.mark()
     (bench.root / f"{mod}.py").unlink()
@@ -123,7 +125,10 @@ def test_the_same_stem_in_two_folders_is_two_mods(bench, mod):
 @pytest.mark.parametrize("name", ["two words", "with-dashes", "wétter", "天気", "3d", "class", "a.b", "x'y", "100%"])
 def test_names_that_are_no_identifiers(bench, mod, name):
     key = f"{mod[:20]} {name}"
-    point = "class Point:\n    x = 1\n@on('keep')\ndef keep():\n    state['p'] = Point()\n@on('kept')\ndef kept():\n    return state['p'].x\n"
+    point = (
+        "class Point:\n    x = 1\n@on('keep')\ndef keep():\n    state['p'] = Point()\n"
+        "@on('kept')\ndef kept():\n    return state['p'].x\n"
+    )
     bench.load(key, bench.counter(1, point))
     bench.mods[key].call("keep")
     bench.load(key, bench.counter(2, point.replace("x = 1", "x = 2")))
@@ -180,4 +185,3 @@ def test_a_slow_older_save_never_replaces_a_newer_one(bench, mod, until):
     assert bench.mods[mod].call("count")[1] == 3
     live = [r.version for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"]
     assert live == [receipt.version] == [bench.mods[mod].version]
-

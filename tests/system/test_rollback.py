@@ -1,4 +1,4 @@
-"""Every way a version can fail: at load it is refused and nobody notices, live it is rolled back and the game moves on."""
+"""Every way a version can fail: at load it is refused, live it is rolled back, and the game goes on."""
 
 import os
 import signal
@@ -18,14 +18,22 @@ AT_LOAD = {
     "failing selftest": ("def selftest():\n    assert 1 == 2, 'sums'\n", "selftest", "AssertionError", 2),
     "hanging selftest": ("def selftest():\n    while True:\n        pass\n", "selftest", "LimitExceeded", (2, 3)),
     "wrong state in migrate": (
-        "STATE_VERSION = 2\ndef migrate(old, version):\n    return {'n': old['no such key']}\n", "rehearse", "KeyError", 3,
+        "STATE_VERSION = 2\ndef migrate(old, version):\n    return {'n': old['no such key']}\n",
+        "rehearse",
+        "KeyError",
+        3,
     ),
     "no migrate": ("STATE_VERSION = 2\n", "rehearse", "StateError", 0),
     "segfault at import": ("import ctypes\nctypes.string_at(0)\n", "import", "SIGSEGV", 2),
     "os._exit at import": ("import os\nos._exit(0)\n", "import", "Exited", 0),
     "memory at import": ("x = []\nwhile True:\n    x.append(bytearray(1 << 20))\n", "import", "MemoryError", 3),
-    "an async handler": ("from fumehood.worker import on\n@on('x')\nasync def x(): pass\n", "bind", "TypeError", (2, 3)),
-}  # fmt: skip
+    "an async handler": (
+        "from fumehood.worker import on\n@on('x')\nasync def x(): pass\n",
+        "bind",
+        "TypeError",
+        (2, 3),
+    ),
+}
 
 
 @pytest.mark.parametrize("how", AT_LOAD)
@@ -50,29 +58,31 @@ def test_a_version_that_fails_at_load_is_refused(bench, mod, how):
 
 
 class Death(NamedTuple):
-    """A way to fail while live: the code, what the call in progress ends in, what the diagnostic says."""
+    """A way to fail while live: the code, what the diagnostic says, whether it says where."""
 
     code: str
-    error: str
     kind: str
     located: bool = True
 
 
 DEATHS = {
-    "segfault": Death("import ctypes; ctypes.string_at(0)", "ModCrashed", "SIGSEGV"),
-    "os._exit": Death("import os; os._exit(0)", "ModCrashed", "Exited", located=False),
-    "endless loop": Death("\n        while True: pass", "ModCrashed", "LimitExceeded"),
-    "endless sleep": Death("import time; time.sleep(1000)", "ModCrashed", "LimitExceeded"),
-    "address space": Death("\n        x = [bytearray(1 << 26) for _ in range(1000)]", "ModCrashed", "MemoryLimit"),
-    "resident memory": Death("\n        x = b'x' * (160 << 20)\n        while True: pass", "ModCrashed", "LimitExceeded"),
+    "segfault": Death("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    "os._exit": Death("import os; os._exit(0)", "Exited", located=False),
+    "endless loop": Death("\n        while True: pass", "LimitExceeded"),
+    "endless sleep": Death("import time; time.sleep(1000)", "LimitExceeded"),
+    "address space": Death("\n        x = bytearray(1 << 30)", "MemoryLimit"),
+    "resident memory": Death("\n        x = b'x' * (160 << 20)\n        while True: pass", "LimitExceeded"),
     "endless __str__": Death(
-        "\n        class Odd(Exception):\n            def __str__(self):\n                while True: pass\n        raise Odd",
-        "ModCrashed", "LimitExceeded",
+        "\n        class Odd(Exception):\n            def __str__(self):\n"
+        "                while True: pass\n        raise Odd",
+        "LimitExceeded",
     ),
     "stack overflow in C": Death(
-        "\n        import sys\n        sys.setrecursionlimit(10**9)\n        def f(x): return sorted([x], key=f)\n        f(1)", "ModCrashed", "SIGSEGV",
+        "\n        import sys\n        sys.setrecursionlimit(10**9)\n"
+        "        def f(x): return sorted([x], key=f)\n        f(1)",
+        "SIGSEGV",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", DEATHS)
@@ -87,7 +97,7 @@ def test_a_version_that_fails_at_its_hundredth_call_is_rolled_back(bench, mod, h
         assert bench.mods[mod].call("count") == [n, 2]
     epoch, since = bench.mods[mod].epoch, bench.mark()
     outcome = bench.mods[mod].call_outcome("count", timeout=20)
-    assert type(outcome.error).__name__ == death.error
+    assert type(outcome.error).__name__ == "ModCrashed"
     assert (outcome.epoch, outcome.version) in {(epoch, 2), (bench.mods[mod].epoch, 1)}
     after = bench.mods[mod].call_outcome("count", timeout=20)
     assert after.error is None
@@ -203,7 +213,11 @@ def test_on_load_that_raises_rolls_back_with_its_place(bench, mod):
     bench.load(mod, bench.counter(1))
     bench.mods[mod].call("count")
     receipt = bench.load(mod, bench.counter(2, "def on_load():\n    raise ValueError('no')\n"), "rolled back")
-    assert (receipt.diagnostic.stage, receipt.diagnostic.kind, receipt.diagnostic.file) == ("on_load", "ValueError", f"{mod}.py")
+    assert (receipt.diagnostic.stage, receipt.diagnostic.kind, receipt.diagnostic.file) == (
+        "on_load",
+        "ValueError",
+        f"{mod}.py",
+    )
     assert bench.mods[mod].call("count", timeout=20) == [2, 1]
 
 

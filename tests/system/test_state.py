@@ -64,7 +64,11 @@ def milk(): return [*state["cow"].give(), isinstance(state["cow"], Cow)]
 
 def test_classes_of_a_folder_mods_parts_travel_too(bench, mod):
     bench.save(f"{mod}/parts.py", "class Part:\n    size = 1\n")
-    main = keeper(1, "from .parts import Part\n@on('make')\ndef make(): state['p'] = Part()\n@on('size')\ndef size(): return state['p'].size\n")
+    main = keeper(
+        1,
+        "from .parts import Part\n@on('make')\ndef make(): state['p'] = Part()\n@on('size')\n"
+        "def size(): return state['p'].size\n",
+    )
     bench.load(mod, main, file=f"{mod}/__init__.py")
     bench.mods[mod].call("make")
     bench.load(mod, "class Part:\n    size = 2\n", file=f"{mod}/parts.py")
@@ -115,7 +119,13 @@ def test_a_rollback_to_older_code_gets_the_state_it_can_read(bench, mod):
     assert bench.mods[mod].call("get", timeout=20) == {"n": 7}
 
 
-UNCARRIED = ["lambda: 1", "open(__file__)", "(x for x in ())", "__import__('threading').Lock()", "type('Local', (), {})()"]
+UNCARRIED = [
+    "lambda: 1",
+    "open(__file__)",
+    "(x for x in ())",
+    "__import__('threading').Lock()",
+    "type('Local', (), {})()",
+]
 
 
 def test_what_must_not_be_carried_is_named_by_its_path_and_costs_only_what_came_after(bench, mod, until):
@@ -147,7 +157,14 @@ def test_a_state_over_its_limit_is_refused_and_says_so(bench, mod, until):
 
 
 def test_a_large_state_is_carried(bench, mod):
-    bench.load(mod, keeper(1, "@on('grow')\ndef grow(): state['big'] = b'x' * (2 << 20)\n@on('size')\ndef size(): return len(state['big'])\n"))
+    bench.load(
+        mod,
+        keeper(
+            1,
+            "@on('grow')\ndef grow(): state['big'] = b'x' * (2 << 20)\n@on('size')\n"
+            "def size(): return len(state['big'])\n",
+        ),
+    )
     bench.mods[mod].call("grow")
     bench.load(mod, keeper(2, "@on('size')\ndef size(): return len(state['big'])\n"))
     assert bench.mods[mod].call("size", timeout=20) == 2 << 20
@@ -169,7 +186,10 @@ def test_a_checkpoint_made_by_itself_survives_kill_9_of_the_worker(bench, mod, u
 
 def test_a_state_whose_loading_runs_wild_ends_only_its_worker(bench, mod):
     """Unpickling runs the mod's code: in the candidate, which is refused."""
-    more = "class Trap:\n    def __setstate__(self, _): {}\n    x = 1\n@on('set')\ndef set_(): state['t'] = Trap(); state['t'].y = 1\n"
+    more = (
+        "class Trap:\n    def __setstate__(self, _): {}\n    x = 1\n@on('set')\n"
+        "def set_(): state['t'] = Trap(); state['t'].y = 1\n"
+    )
     bench.load(mod, keeper(1, more.format("pass")))
     bench.mods[mod].call("set")
     for version, how in ((2, "1 / 0"), (3, "__import__('os')._exit(1)"), (4, "exec('while True: pass')")):

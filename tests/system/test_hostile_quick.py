@@ -1,0 +1,269 @@
+"""A mod that turns on the game gets no further than its own messages: its neighbours' frames go on."""
+
+import os
+import time
+
+import pytest
+from fumehood.shared.errors import ModFailure
+
+GRIP = """
+import ctypes, gc, os, socket, struct, sys, time
+from fumehood.worker import game, log, on, state
+from fumehood.shared import _ring
+from fumehood.shared.messages import pack
+def grip():
+    "The worker's own objects, found on the stack: with them a mod has every word and socket that its process has."
+    found, frame = {{}}, sys._getframe()
+    while frame is not None:
+        for thing in getattr(frame.f_locals.get("self"), "__dict__", {{}}).values():
+            found.setdefault(type(thing).__name__, thing)
+        frame = frame.f_back
+    return found["Segment"], found["Port"], found["Link"]
+def tell(link, **report):
+    os.write(link._fd, pack(report))
+@on("ping")
+def ping(): return "pong"
+@on("attack")
+def attack():
+    up, port, link = grip()
+    {attack}
+"""
+
+LIES = {
+    "head far ahead": "up.store64(_ring.HEAD, 2**63)",
+    "head behind": "up.store64(_ring.HEAD, 0)\n    up.nudge()",
+    "head not aligned": "up.store64(_ring.HEAD, up.load64(_ring.HEAD) + 3)",
+    "all ones": "up.write(0, b'\\xff' * _ring.CARD)",
+    "zeros": "up.write(0, bytes(_ring.CARD))",
+    "garbage in the ring": "up.write(_ring.RING, os.urandom(4096))\n"
+    "    up.store64(_ring.HEAD, up.load64(_ring.HEAD) + 2048)",
+    "garbage as a message": "port.push(os.urandom(300))",
+    "an unknown tag": "port.push(b'\\x93\\x63\\x01\\x02')",
+    "nested without end": "port.push(b'\\x91' * 60000)",
+    "somebody else's answer": "[port.push(pack([1, n, 'forged'])) for n in range(100)]",
+    "the magic gone": "up.store64(0, 0)",
+    "started and done in the future": "up.store64(_ring.TAIL, 2**62)\n    up.store64(_ring.STARTED, 2**62)",
+    "started and done in the past": "up.store64(_ring.TAIL, 0)\n    up.store64(_ring.STARTED, 0)",
+    "bell without end": "[up.nudge() for _ in range(100_000)]",
+    "parked for ever": "up.store32(_ring.PARKED, 1)",
+    "garbage on its socket": "os.write(link._fd, os.urandom(100))",
+    "a packet too long": "os.write(link._fd, b'x' * 70_000)",
+    "live again": "[tell(link, type='Live', restore_us=0.0, on_load_us=0.0) for _ in range(50)]",
+    "drained while live": "tell(link, type='Drained', size=10**9, state_version=0, error='')",
+    "a second confinement": "tell(link, type='Confined', steps={})",
+    "a hundred stages": "[tell(link, type='Entered', stage='import') for _ in range(100)]",
+    "its socket closed": "os.close(link._fd)",
+    "every descriptor closed": "os.closerange(0, 100)",
+}
+
+
+@pytest.fixture(scope="module")
+def neighbour(bench):
+    """A mod whose frames go on whatever the others do."""
+    bench.load("neighbour", "def on_frame(n): return n\n")
+    return "neighbour"
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(bench, neighbour):
+    """After each attack: same worker, same epoch, every frame answered; and the mods with attacks are taken away."""
+    before = (bench.mods[neighbour].epoch, bench.status(neighbour).pid)
+    yield
+    assert bench.mods.emit("frame", 1, budget=10).results == {neighbour: [1]}
+    assert (bench.mods[neighbour].epoch, bench.status(neighbour).pid) == before
+    assert bench.supervisor.is_running()
+    for file in bench.root.glob("*.py"):
+        if file.stem != neighbour:
+            file.unlink()
+
+
+@pytest.mark.parametrize("how", LIES)
+def test_a_lie_to_the_game_or_the_supervisor_ends_in_a_typed_outcome(bench, mod, neighbour, how):
+    bench.load(mod, GRIP.format(attack=LIES[how]))
+    for n in range(20):
+        outcome = bench.mods[mod].call_outcome("attack" if n == 0 else "ping", timeout=0.5)
+        if not outcome.ok:
+            assert isinstance(outcome.error, ModFailure)
+            assert getattr(outcome.error, "kind", "") not in {"AttributeError", "NameError", "TypeError"}, "no attack"
+        assert bench.mods.emit("frame", n, budget=10).results[neighbour] == [n]
+        bench.mods.intents()
+    answers = []
+    deadline = time.monotonic() + 20
+    while answers[-3:] != ["pong"] * 3 and time.monotonic() < deadline:
+        answers.append(bench.mods[mod].call_outcome("ping", timeout=1).value)
+    assert answers[-3:] == ["pong"] * 3, "it, or its successor, answers again"
+    bench.load(mod, GRIP.format(attack="return 'mended'"))
+    assert bench.mods[mod].call("attack", timeout=10) == "mended"
+
+
+def test_a_worker_that_pretends_to_be_idle_and_spins_is_replaced(bench, mod):
+    """It stores `done` itself and never comes back: the watch over `started` and `done` sees nothing."""
+    bench.load(mod, GRIP.format(attack="return 'none'"))
+    bench.load(mod, GRIP.format(attack="up.store64(_ring.TAIL, up.load64(_ring.STARTED))\n    while True: pass"))
+    since = bench.mark()
+    assert type(bench.mods[mod].call_outcome("attack", timeout=0.5).error).__name__ in ("ModTimeout", "ModCrashed")
+    deadline = time.monotonic() + 30
+    while bench.mods[mod].call_outcome("ping", timeout=0.5).value != "pong":
+        assert time.monotonic() < deadline, "nobody noticed"
+    assert bench.next(mod, since, "rolled back").live_version == 1
+
+
+def test_a_flood_of_intents_is_bounded_and_others_are_heard(bench, mod, neighbour):
+    flood = "from fumehood.worker import game\ndef on_flood():\n    for n in range(1_000_000): game.x(n=n)\n"
+    talk = "from fumehood.worker import game\ndef on_talk(): game.hello()\n"
+    bench.load(f"{mod}_flood", flood)
+    bench.load(f"{mod}_talk", talk)
+    bench.mods[f"{mod}_flood"].post("flood")
+    heard = 0
+    for n in range(50):
+        bench.mods.emit("talk", budget=1)
+        intents = bench.mods.intents()
+        assert len(intents) <= 20_001
+        heard += sum(intent.mod == f"{mod}_talk" for intent in intents)
+        assert bench.mods.emit("frame", n, budget=10).results[neighbour] == [n]
+    assert heard == 50
+
+
+def test_floods_of_logs_and_stderr_leave_the_supervisor_answering(bench, mod, neighbour):
+    text = """
+import os, sys
+from fumehood.worker import log
+def on_logs():
+    for n in range(20_000): log.error("line %d", n)
+def on_prints():
+    for n in range(20_000): print("x" * 100)
+def on_stderr():
+    for n in range(200): os.write(2, b"y" * 4096)
+def on_ping(): return "pong"
+"""
+    bench.load(mod, text)
+    for event in ("logs", "prints", "stderr"):
+        bench.mods[mod].post(event)
+        for n in range(20):
+            assert bench.mods.emit("frame", n, budget=10).results[neighbour] == [n]
+            assert bench.status(neighbour).version == 1
+        deadline = time.monotonic() + 20
+        while bench.mods[mod].call_outcome("ping", timeout=2).value != "pong":
+            assert time.monotonic() < deadline
+
+
+def test_control_characters_of_a_mod_reach_no_terminal(bench, mod, capfd):
+    esc = "\\x1b]0;owned\\x07\\x1b[2J\\r\\u202e"
+    text = f"""
+from fumehood.worker import log, on
+Bad = type("Bad{esc}", (Exception,), {{}})
+def on_fail(): raise Bad("{esc}")
+def on_say():
+    log.error("{esc}")
+    print("{esc}")
+"""
+    bench.load(mod, text)
+    error = bench.mods[mod].call_outcome("fail").error
+    bench.mods[mod].call("say")
+    bench.load(mod, f'raise ValueError("{esc}")\n', "refused")
+    shown = f"{error}{error.kind}{error.traceback}{bench.mods.receipts()}{bench.mods.status()}"
+    said = capfd.readouterr()
+    for text in (shown, said.err, said.out):
+        assert not [c for c in text if c in "\x1b\x07\r\u202e"]
+
+
+def test_a_name_with_control_characters_reaches_no_terminal(bench, capfd):
+    name = "a\x1b[2Jb"
+    bench.save(f"{name}.py", "raise ValueError\n")
+    bench.load("after_it", "x = 1\n")
+    bench.mods.settle(20)
+    said = capfd.readouterr()
+    assert "\x1b" not in said.err + said.out
+    (bench.root / f"{name}.py").unlink()
+
+
+CRIMES = """
+import ctypes, os, signal, socket, subprocess, sys, threading, time
+from fumehood.worker import on
+def attempt(act):
+    try:
+        result = act()
+    except BaseException as error:
+        return type(error).__name__
+    return repr(result)
+def read(path):
+    with open(path, "rb") as file: return file.read(100)
+@on("crimes")
+def crimes():
+    libc = ctypes.CDLL(None, use_errno=True)
+    return {
+        "passwd": attempt(lambda: read("/etc/passwd")),
+        "shadow": attempt(lambda: read("/etc/shadow")),
+        "root": attempt(lambda: os.listdir("/")),
+        "home": attempt(lambda: os.listdir("/root")),
+        "proc": attempt(lambda: read("/proc/self/environ")),
+        "mods": attempt(lambda: os.listdir(MODS)),
+        "up": attempt(lambda: read("../../../../../../etc/passwd")),
+        "inet": attempt(lambda: socket.socket()),
+        "udp": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+        "unix": attempt(lambda: socket.socket(socket.AF_UNIX)),
+        "netlink": attempt(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)),
+        "vsock": attempt(lambda: socket.socket(40, socket.SOCK_STREAM)),
+        "fork": attempt(os.fork),
+        "spawn": attempt(lambda: subprocess.run(["/bin/true"])),
+        "exec": attempt(lambda: os.execv("/bin/true", ["true"])),
+        "kill parent": attempt(lambda: os.kill(os.getppid() or 1, signal.SIGKILL)),
+        "kill the game": attempt(lambda: os.kill(GAME, signal.SIGKILL)),
+        "kill all": attempt(lambda: os.kill(-1, signal.SIGKILL)),
+        "thread": attempt(lambda: threading.Thread(target=print).start()),
+        "ptrace": libc.ptrace(16, GAME, 0, 0),
+        "memfd": attempt(lambda: os.memfd_create("x")),
+        "mount": libc.mount(b"none", b"/", b"tmpfs", 0, None),
+        "setuid": attempt(lambda: os.setuid(0) or os.chown("/", 0, 0)),
+        "nice": attempt(lambda: os.setpriority(os.PRIO_PROCESS, 0, -20)),
+        "environ": sorted(os.environ),
+        "host": attempt(lambda: os.uname().nodename),
+    }
+"""
+
+
+DENIED = "passwd shadow home proc mods up inet udp unix netlink vsock fork spawn exec thread memfd".split() + [
+    "kill parent",
+    "kill the game",
+    "kill all",
+]
+REFUSALS = {
+    "PermissionError",
+    "FileNotFoundError",
+    "OSError",
+    "ProcessLookupError",
+    "NotADirectoryError",
+    "RuntimeError",
+}
+
+
+@pytest.mark.parametrize("confinement", ["full", "reduced"])
+def test_what_a_mod_may_not_do_it_cannot(launched, tmp_path, monkeypatch, confinement):
+    monkeypatch.setenv("FUMEHOOD_TEST_SECRET", "hunter2")
+    root = tmp_path / "mods"
+    root.mkdir()
+    (root / "evil.py").write_text(CRIMES.replace("GAME", str(os.getpid())).replace("MODS", repr(str(root))))
+    with launched(root, confinement=confinement) as bench:
+        outcome = bench.mods["evil"].call_outcome("crimes", timeout=10)
+        assert outcome.error is None, outcome.error.traceback
+        tried = outcome.value
+        denied = {key: tried[key] for key in DENIED}
+        assert set(denied.values()) <= REFUSALS, denied
+        assert (tried["ptrace"], tried["mount"]) == (-1, -1)
+        assert "FUMEHOOD_TEST_SECRET" not in tried["environ"]
+        assert bench.mods["evil"].call("crimes", timeout=10)["fork"] in REFUSALS, "nothing of it killed it either"
+
+
+@pytest.mark.parametrize("what", ["signal handlers", "blocked"])
+def test_signals_a_mod_plays_with_do_not_save_it(bench, mod, what):
+    code = {
+        "signal handlers": "[signal.signal(n, signal.SIG_IGN) for n in range(1, 32) if n not in (9, 19)]\n"
+        "    while True: pass",
+        "blocked": "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\n    while True: pass",
+    }[what]
+    bench.load(mod, "def on_ping(): return 'pong'\n")
+    bench.load(mod, f"import os, signal\ndef on_ping(): return 'pong'\ndef on_attack():\n    {code}\n")
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("attack", timeout=20).ok
+    assert bench.mods[mod].call("ping", timeout=20) == "pong"
+    assert bench.next(mod, since, "rolled back").live_version == 1
