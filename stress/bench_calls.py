@@ -28,9 +28,8 @@ from typing import Any, Final
 
 import peers
 import report
-from report import Goal, Report, Spread
-
 from fumehood.runner import FumehoodError, Mods, QueueFull, launch
+from report import Goal, Report, Spread
 
 GAP: Final = 0.002
 """Seconds between two paced calls: long enough for the other side to sleep, short against a frame."""
@@ -240,7 +239,9 @@ def make_report(
             chosen = [cell for cell in cells if (cell.pinning, cell.pace) == (pinning, pace)]
             spreads = {cell.subject.name: Spread.of(cell.times, 1e-3) for cell in chosen}
             ours = spreads["fumehood"].p50
-            rows = [(n, s.p50, s.p99, s.p999, s.most, s.p50 / ours, s.count) for n, s in spreads.items()]
+            rows: list[report.Row] = [
+                (name, s.p50, s.p99, s.p999, s.most, s.p50 / ours, s.count) for name, s in spreads.items()
+            ]
             columns = ("", "p50 µs", "p99", "p99.9", "max", "p50 : fumehood's", "calls")
             made.table(f"{pinning}, {pace}", columns, rows)
             made.data["calls_us"][f"{pinning}, {pace}"] = {n: s.document() for n, s in spreads.items()}

@@ -14,7 +14,7 @@ Saves are spaced more than 250 ms apart. That is on purpose: one mod is reloaded
 follows closer waits for that, which would be measured instead of the reload. Nothing else is left out.
 
 Besides: the stages of a reload as the receipts tell them; the first answered call after a swap, as the caller saw it,
-hand-over included; the same with 20 KB and 2 MB of state; what making a confined worker takes, and what an idle one uses.
+hand-over included; the same with 20 KB and 2 MB of state; what making a confined worker takes, and an idle one uses.
 Nothing here fails on a figure: goals are printed as met or missed.
 """
 
@@ -26,15 +26,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import forks
 import psutil
 import reload_peers
 import report
-from report import Goal, Report, Spread
-
 from fumehood.runner import Confinement, FumehoodError, ModFailure, Mods, Receipt, launch
+from report import Goal, Report, Spread
 
 FRAME: Final = 1 / 60
 SPACING: Final = 0.270
@@ -60,7 +59,8 @@ def version():
 @on("fill")
 def fill(count):
     state["village"] = [
-        {{"name": f"villager {{n}}", "x": n, "y": -n, "hungry": n % 2 == 0, "goods": [n, n + 1, n + 2]}} for n in range(count)
+        {{"name": f"villager {{n}}", "x": n, "y": -n, "hungry": n % 2 == 0, "goods": [n, n + 1, n + 2]}}
+        for n in range(count)
     ]
 """
 VILLAGERS: Final = {"20 KB": 420, "2 MB": 38_000}
@@ -99,7 +99,7 @@ class Game:
         self.rng = rng
 
     def play(self, saves: int, until_live: Callable[[Run, float], int]) -> Run:
-        """Save `saves` times. `until_live(run, pause)` plays for `pause` seconds, saves, and plays on until it is live."""
+        """Save `saves` times. `until_live(run, pause)` plays on for `pause` s, saves, and plays until it is live."""
         run = Run()
         supervisor = psutil.Process().children()[0]
         before = sum(supervisor.cpu_times()[:2])
@@ -244,7 +244,7 @@ def tell_reloads(
     if bare is not None:
         peers["bare watchdog event"] = Spread.of(bare)
     spreads = {name: Spread.of(run.to_answer) for name, run in runs.items()} | peers
-    rows = [(name, s.p50, s.p99, s.least, s.most, s.count) for name, s in spreads.items()]
+    rows: list[report.Row] = [(name, s.p50, s.p99, s.least, s.most, s.count) for name, s in spreads.items()]
     made.table("from the save to the first answer by the new code", columns, rows)
     calls = {name: Spread.of(run.first_call) for name, run in runs.items()}
     rows = [(name, s.p50, s.p99, s.least, s.most, s.count) for name, s in calls.items()]
@@ -268,12 +268,10 @@ def tell_reloads(
     made.goals.append(Goal("first answered call after a swap, p99, tight loop", tight.p99, 1.0, "ms"))
     in_frame = calls["60 frames a second"].p99
     made.goals.append(Goal("first answered call after a swap, p99, 60 frames a second", in_frame, 1.0, "ms"))
-    made.notes.append(f"Saves are {SPACING * 1e3:.0f} ms apart, beyond the 250 ms that two reloads of a mod keep apart.")
+    made.notes.append(f"Saves are {SPACING * 1e3:.0f} ms apart: closer ones would wait for the 250 ms between reloads.")
     if served is not None:
-        made.notes.append(
-            f"uvicorn: {served.skipped}" if served.skipped
-            else f"uvicorn watches with {served.watcher}; it refused {served.refused} requests during {len(served.milliseconds)} reloads."
-        )  # fmt: skip
+        told = f"uvicorn watches with {served.watcher}; {served.refused} requests found nobody meanwhile."
+        made.notes.append(f"uvicorn: {served.skipped}" if served.skipped else told)
 
 
 def _stages(receipts: list[Receipt]) -> dict[str, float]:
@@ -288,9 +286,8 @@ def tell_workers(made: Report, born: forks.Births, spare: forks.Idle, live: fork
     """Forks, and what idle workers use."""
     took = Spread.of(born.microseconds, 1e-3)
     steps = {name: median(times) / 1e3 for name, times in born.steps.items()}
-    made.table(
-        "fork to confined, ms", ("", "p50", "p99", "max", "workers"), [("one by one", took.p50, took.p99, took.most, took.count)]
-    )
+    row = ("one by one", took.p50, took.p99, took.most, took.count)
+    made.table("fork to confined, ms", ("", "p50", "p99", "max", "workers"), [row])
     made.table("its steps, p50 ms", ("step", "ms"), list(steps.items()))
     rows = [
         (name, idle.uss / 2**20, idle.cpu_share * 100, idle.wakeups_per_second)
@@ -301,8 +298,8 @@ def tell_workers(made: Report, born: forks.Births, spare: forks.Idle, live: fork
     made.data["confinement_steps_ms"] = {name: report.rounded(ms) for name, ms in steps.items()}
     made.data["workers_per_second"] = report.rounded(born.per_second)
     made.data["idle"] = {
-        name: {"uss_mib": report.rounded(uss), "cpu_percent": report.rounded(cpu), "wakeups_per_second": report.rounded(ups)}
-        for name, uss, cpu, ups in rows
+        name: dict(zip(("uss_mib", "cpu_percent", "wakeups_per_second"), map(report.rounded, figures), strict=True))
+        for name, *figures in rows
     }
     made.goals.append(Goal("fork to confined, p50", took.p50, 2.5, "ms"))
     made.goals.append(Goal("idle worker, CPU", round(live.cpu_share * 100, 2), 0.0, "%"))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-
 from fumehood.runner import MachineError
 from fumehood.runner.nursery import Nursery
 from fumehood.shared.policy import Confinement, Limits

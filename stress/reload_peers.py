@@ -1,4 +1,4 @@
-"""What a reload is compared with, in the same run: `uvicorn --reload`, and the bare file event everything begins with."""
+"""What a reload is compared with, in the same run: `uvicorn --reload`, and the bare file event that all begins with."""
 
 import http.client
 import os

@@ -6,6 +6,7 @@ the wrong thing: so each report opens with the machine and how busy it was befor
 
 import argparse
 import json
+import math
 import os
 import platform
 import sys
@@ -26,7 +27,7 @@ Row = Sequence[object]
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
-    """The value at quantile `q` (0..1) of values in ascending order: the nearest rank, so always one that was measured."""
+    """The value at quantile `q` (0..1) of values in ascending order: the nearest rank, so one that was measured."""
     if not ordered:
         return float("nan")
     rank = int(q * len(ordered))
@@ -62,14 +63,14 @@ class Spread:
 
 def rounded(value: float) -> float | None:
     """Four significant digits; None for what is no number, since JSON has no NaN."""
-    return None if value != value else float(f"{value:.4g}")  # noqa: PLR0124 - the one value that differs from itself
+    return None if math.isnan(value) else float(f"{value:.4g}")
 
 
 def shown(value: object) -> str:
     """A cell of a table."""
     if isinstance(value, float):
-        if value != value:  # noqa: PLR0124 - as above
-            return "–"
+        if math.isnan(value):
+            return "-"
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return str(value)
 
@@ -100,8 +101,8 @@ class Goal:
         """As plain data."""
         margin = None if self.margin == float("inf") else rounded(self.margin)
         bound = "at least" if self.at_least else "at most"
-        value = rounded(self.value)
-        return {"name": self.name, "value": value, bound: self.limit, "unit": self.unit, "met": self.met, "margin": margin}
+        figures = {"value": rounded(self.value), bound: self.limit, "unit": self.unit}
+        return {"name": self.name, **figures, "met": self.met, "margin": margin}
 
 
 @dataclass
@@ -110,13 +111,13 @@ class Report:
 
     title: str
     machine: dict[str, Any]
-    tables: list[tuple[str, Sequence[str], list[Row]]] = field(default_factory=list)
+    tables: list[tuple[str, Sequence[str], Sequence[Row]]] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     """The figures under their names, for the JSON document."""
 
-    def table(self, title: str, columns: Sequence[str], rows: list[Row]) -> None:
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Add a table; columns after the first are right-aligned."""
         self.tables.append((title, columns, rows))
 
@@ -143,7 +144,7 @@ class Report:
             markup=False,
         )
         for title, columns, rows in self.tables:
-            table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+            table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
             for number, column in enumerate(columns):
                 table.add_column(column, justify="right" if number else "left", no_wrap=True)
             for row in rows:

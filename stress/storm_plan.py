@@ -1,12 +1,12 @@
 """What a storm changes, when and how; and what must be live once it is over. Pure: no file, no clock.
 
-A mod's code carries the number of the save it came from, so that an answer says which save is answering. Every save of a
-mod is made by the same writer, so the plan alone knows what its disk holds in the end.
+A mod's code carries the number of the save it came from, so that an answer says which save is answering. Every save of
+a mod is made by the same writer, so the plan alone knows what its disk holds in the end.
 
-What is live when the disk is broken: the last good save *that was live*. A good save that was followed by a broken one at
-once need never have been live; one that stood for `CALM` seconds must have been. So a mod whose disk is broken may be
-live on that one or on any good save after it, and the journal's last word says on which. The calm rounds at the end leave
-no such choice: a good save, rest, a broken one, rest.
+What is live when the disk is broken: the last good save *that was live*. A good save that was followed by a broken one
+at once need never have been live; one that stood for `CALM` seconds must have been. So a mod whose disk is broken may
+be live on that one or on any good save after it, and the journal's last word says on which. The calm rounds at the end
+leave no such choice: a good save, rest, a broken one, rest.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 CALM: Final = 6.0
-"""Seconds after which a good save that nobody wrote over must have been live. A busy supervisor may be seconds behind."""
+"""Seconds after which a good save that nobody wrote over must have been live. The supervisor may be seconds behind."""
 BULK: Final = 12
 """Mods renamed into place at once by a bulk change, as a git checkout does."""
 MOST_LOOPS: Final = 3
@@ -106,7 +106,7 @@ def written(mod: str, save: int, kind: str) -> str:
 
 
 def digest(contents: dict[str, bytes]) -> str:
-    """The digest of a snapshot, written a second time from its definition: the checker must not borrow what it checks."""
+    """A snapshot's digest, written a second time from its definition: a checker must not borrow what it checks."""
     hashed = hashlib.sha256(b"fumehood snapshot 1\n")
     for path in sorted(contents):
         for part in (path.encode(), contents[path]):

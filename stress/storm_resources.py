@@ -1,6 +1,5 @@
 """What a process holds: descriptors by kind, mappings by kind, its own memory, its descendants."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +10,7 @@ from typing import Final
 import psutil
 
 MAPPINGS_SLACK: Final = 64
-"""Mappings that are no memfd's and may come and go: the allocator's. Less: a longer journal fails; more: hides a leak."""
+"""Mappings that are no memfd's and may come and go: the allocator's. Less: a long journal fails; more: hides a leak."""
 MEMORY_SLACK: Final = 24 << 20
 """Bytes that the supervisor's or the game's own memory may grow in one storm: receipts, snapshots, measured times."""
 
@@ -30,7 +29,8 @@ class Holdings:
 def of(pid: int) -> Holdings:
     """Look at a process."""
     process = psutil.Process(pid)
-    return Holdings(descriptors(pid), mappings(pid), process.memory_full_info().uss, len(process.children(recursive=True)))
+    below = len(process.children(recursive=True))
+    return Holdings(descriptors(pid), mappings(pid), process.memory_full_info().uss, below)
 
 
 def descriptors(pid: int) -> Counter[str]:
@@ -38,7 +38,7 @@ def descriptors(pid: int) -> Counter[str]:
     found: Counter[str] = Counter()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found[_kind(os.readlink(entry))] += 1
+            found[_kind(str(entry.readlink()))] += 1
         except FileNotFoundError:
             continue  # the one the folder was read with, when it is our own
     return found
