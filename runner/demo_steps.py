@@ -140,8 +140,8 @@ class Copy:
         source, now = self.original / edit.file, self.root / edit.file
         after = edit.apply(source.read_text(encoding="utf-8") if source.exists() else "")
         before = now.read_text(encoding="utf-8") if now.exists() else ""
-        lines = difflib.ndiff(before.splitlines(), after.splitlines())
-        return [line for line in lines if line[0] in "+-" and line[2:].strip()]
+        lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))
+        return [f"{line[0]} {line[1:]}" for line in lines[2:] if line[0] in "+-" and line[1:].strip()]
 
     def delete(self, file: str) -> None:
         """Raises OSError."""

@@ -1,11 +1,15 @@
 """How the demo looks: panels drawn with rich, one of them a frame, so that drawing fits in the frame that is measured.
 
-A whole screen costs rich about a frame's time. So each frame redraws the one panel whose turn it is; the map comes
-round most often. Only rich's own calls write to the terminal. Rejected: a thread for drawing (it takes the interpreter
-lock from the game for up to 5 ms at a time) and a process for drawing (its work would be missing from the frame times).
+A whole screen costs rich some milliseconds, so each frame redraws the one panel whose turn it is; the map comes round
+most often. What is large is handed to rich as `Rows`, cut to size: as tables and texts, which it measures and wraps,
+the same panels took four times as long. Only rich's own calls write to the terminal.
+
+Rejected: a thread for drawing (it takes the interpreter lock from the game for up to 5 ms at a time) and a process for
+drawing (its work would be missing from the frame times).
 """
 
 import io
+import textwrap
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +21,7 @@ from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel
 from rich.segment import Segment
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -40,6 +45,12 @@ VERDICTS: Final[dict[str, str]] = {
     Verdict.DOWN: "red",
 }
 COLUMNS: Final = {"mod": 12, "epoch": 5, "role": 8, "last verdict": 12, "ticks kept": 10, "µs/call": 7}
+FIGURES: Final = frozenset({"epoch", "ticks kept", "µs/call"})
+FAINT: Final = Style.parse("bright_black")
+BOLD: Final = Style.parse("bold")
+PLAIN: Final = Style.parse("default")
+FEED_INDENT: Final = 8
+INDENT: Final = Segment(" " * FEED_INDENT)
 MARKS: Final = {
     "edit": ("✎", "bold cyan"),
     "live": ("✔", "green"),
@@ -115,7 +126,7 @@ def village(scene: Scene) -> RenderableType:
     quest, done, wanted = world.quest
     time = f"{world.hour:02d}:{world.minute:02d}"
     return Panel(
-        world.draw(scene.frame),
+        Rows(world.draw(scene.frame)),
         title=f"village  {time}  {world.sky}",
         subtitle=scene.said if scene.frame < scene.said_until else f"{quest} {done}/{wanted}" if quest else None,
         width=WIDTH + 2,
@@ -126,26 +137,30 @@ def village(scene: Scene) -> RenderableType:
 
 
 def mods(scene: Scene) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name, width in COLUMNS.items():  # widths given: measuring every cell would double the time it takes
-        numeric = name in ("epoch", "ticks kept", "µs/call")
-        table.add_column(
-            name, justify="right" if numeric else "left", no_wrap=True, header_style="bright_black", width=width
-        )
+    rows = [[Segment(_cell(name, name), FAINT) for name in COLUMNS]]
     for name, row in sorted(scene.rows.items()):
+        version = f"@{row.version}"
         micro = f"{quantile(list(row.calls), 0.5):.0f}" if row.calls else "-"
-        table.add_row(
-            Text.assemble((name, "bold"), (f"@{row.version}", "cyan")),
-            str(row.epoch),
-            Text(row.role, "green" if row.role == "active" else "yellow"),
-            Text(row.verdict, VERDICTS.get(row.verdict, "default")),
-            f"{row.ticks:,}",
-            micro,
+        rows.append(
+            [
+                Segment(name[: COLUMNS["mod"] - len(version)], BOLD),
+                Segment(version.ljust(COLUMNS["mod"] - len(name) + 1), Style.parse("cyan")),
+                Segment(_cell("epoch", str(row.epoch))),
+                Segment(_cell("role", row.role), Style.parse("green" if row.role == "active" else "yellow")),
+                Segment(_cell("last verdict", row.verdict), Style.parse(VERDICTS.get(row.verdict, "default"))),
+                Segment(_cell("ticks kept", f"{row.ticks:,}")),
+                Segment(_cell("µs/call", micro)),
+            ]
         )
     prices = "  ".join(f"{item} {price:.2f}" for item, price in scene.prices.items())
-    return Panel(
-        table, title=f"mods, a process each, {scene.confinement} confinement", subtitle=prices or None, padding=(0, 1)
-    )
+    title = f"mods, a process each, {scene.confinement} confinement"
+    return Panel(Rows(rows), title=title, subtitle=prices or None, padding=(0, 1))
+
+
+def _cell(column: str, text: str) -> str:
+    """Cut and pad to the column's width, figures to the right, and a space after it."""
+    width = COLUMNS[column]
+    return (text[:width].rjust(width) if column in FIGURES else text[:width].ljust(width)) + " "
 
 
 def edit(scene: Scene) -> RenderableType:
@@ -200,27 +215,30 @@ def explain(found: Diagnostic) -> list[tuple[str, str]]:
     return lines
 
 
-def feed(scene: Scene, lines: int) -> RenderableType:
-    shown = Table.grid(padding=(0, 1), expand=True)
-    shown.add_column(justify="right", no_wrap=True, style="bright_black", width=5)
-    shown.add_column(no_wrap=True, width=1)
-    shown.add_column(overflow="fold", ratio=1)
-    for at, kind, text in list(scene.feed)[-lines:]:
+def feed(scene: Scene, width: int, lines: int) -> RenderableType:
+    """The last `lines` lines of what happened, as a scrolled terminal shows them; `width` is the panel's."""
+    rows: list[list[Segment]] = []
+    for at, kind, text in reversed(scene.feed):
         mark, style = MARKS[kind]
-        shown.add_row(f"{at:.1f}", Text(mark, style), Text(text, "bold" if kind == "edit" else ""))
-    return Panel(BottomOf(shown), title="events", padding=(0, 1))
+        entry = []
+        for number, part in enumerate(textwrap.wrap(text, width - 4 - FEED_INDENT)):
+            start = [Segment(f"{at:5.1f} ", FAINT), Segment(f"{mark} ", Style.parse(style))]
+            entry.append([*(start if not number else [INDENT]), Segment(part, BOLD if kind == "edit" else PLAIN)])
+        rows[:0] = entry
+        if len(rows) >= lines:
+            break
+    return Panel(Rows(rows[-lines:]), title="events", padding=(0, 1))
 
 
-class BottomOf:
-    """Shows the last lines of what does not fit, as a scrolled terminal does."""
+class Rows:
+    """Rows that are cut to size already: rich need not measure and wrap them, which is most of what drawing costs."""
 
-    def __init__(self, inner: RenderableType) -> None:
-        self.inner = inner
+    def __init__(self, rows: list[list[Segment]]) -> None:
+        self._rows = rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self.inner, options.update(height=None), pad=False)
-        for line in lines[-(options.height or len(lines)) :]:
-            yield from line
+        for row in self._rows:
+            yield from row
             yield Segment.line()
 
 
@@ -255,13 +273,13 @@ class Face:
                 "header",
                 "edit",
             )  # fmt: skip - one round, one line
-            self._feed_lines = height - 15
+            self._feed = (width - WIDTH - 2, height - 15)
         else:
             self.layout.split_column(
                 head, Layout(name="mods", size=12), Layout(name="diagnosis", size=6), Layout(name="feed")
             )
             self.turns = ("mods", "feed", "diagnosis", "header")
-            self._feed_lines = height - 21
+            self._feed = (width, max(1, height - 21))
         for name in set(self.turns):
             self.fill(name)
 
@@ -275,7 +293,7 @@ class Face:
             "frames": frames,
             "diagnosis": diagnosis,
         }
-        self.layout[name].update(feed(self.scene, self._feed_lines) if name == "feed" else draw[name](self.scene))
+        self.layout[name].update(feed(self.scene, *self._feed) if name == "feed" else draw[name](self.scene))
 
 
 class Screen(Protocol):

@@ -7,8 +7,8 @@ the map or one name too many is counted as nonsense and changes nothing.
 import random
 from typing import Any, Final
 
+from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
 
 from .text import escape
 
@@ -109,8 +109,8 @@ class Village:
         """Let all beings of a kind leave the map: their mod will say again who is there."""
         self.beings = {key: place for key, place in self.beings.items() if key[0] != kind}
 
-    def draw(self, frame: int) -> Text:
-        """Return the map as it is at a frame: WIDTH by HEIGHT characters."""
+    def draw(self, frame: int) -> list[list[Segment]]:
+        """Return the map as it is at a frame: HEIGHT rows of WIDTH characters, in runs of one style."""
         cells = [list(row) for row in self._ground]
         for plot, stage in enumerate(self.crops):
             left = 11 + plot % 3 * 3
@@ -128,17 +128,20 @@ class Village:
                 if not cells[y][x][1].startswith("bold"):
                     cells[y][x] = ("/", "rgb(90,130,200)")
         dim = self.night or self.sky == "clouds"
-        text = Text(no_wrap=True, end="")
-        for row in cells:
-            run, colour = "", ""
-            for char, style in row:
-                if style != colour and char != " ":
-                    text.append(run, _style(colour, dim))
-                    run, colour = "", style
-                run += char
-            text.append(run + "\n", _style(colour, dim))
-        text.right_crop()
-        return text
+        return [_runs(row, dim) for row in cells]
+
+
+def _runs(row: list[tuple[str, str]], dim: bool) -> list[Segment]:
+    """Join neighbours of one colour; a space takes whatever colour stands before it."""
+    runs: list[Segment] = []
+    run, colour = "", ""
+    for char, style in row:
+        if style != colour and char != " ":
+            runs.append(Segment(run, _style(colour, dim)))
+            run, colour = "", style
+        run += char
+    runs.append(Segment(run, _style(colour, dim)))
+    return runs
 
 
 _STYLES: dict[tuple[str, bool], Style] = {}
