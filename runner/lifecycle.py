@@ -162,12 +162,10 @@ class Lifecycle:
         if attempt is None or not self.awaits_drain(number):
             return []
         if attempt is not self.draining:
-            # The game ended its ring on the way to an offer that was withdrawn, and came back: start it again, once.
-            if attempt.restarted:
-                return self.died(number, _DRAINED_TWICE, now)
-            attempt.restarted = True
-            attempt.live = attempt.started = False
-            return self._begin(now)
+            if any(offer is not attempt for offer in self.offers.values()):
+                attempt.ended = True  # the game is on its way there: its adoption is what will be seen next
+                return []
+            return self._restart(attempt, now)
         self.draining, attempt.by = None, None
         if attempt is self.active:
             return self._begin(now)
@@ -250,19 +248,22 @@ class Lifecycle:
         before = self.active
         if attempt is before and attempt is not None:
             attempt.epoch = epoch
-            return actions
+            return actions + self._restart(attempt, now) if attempt.ended else actions
         self.active = attempt
         if attempt:
             attempt.adopted_at, attempt.live, attempt.started, attempt.restarted = now, False, False, False
             attempt.faults, attempt.faults_since = 0, now
             self._turn(attempt, "adopted")
-        if before and not before.failed:
+        kept: list[Action] = []
+        if before and before.ended and not before.failed:
+            kept = self._left(before)
+        elif before and not before.failed:
             actions += self._leave(before, now)
         if attempt and attempt.failed:
-            return actions + self._fail_active(attempt, self._died_on_offer(attempt), now, again=True)
+            return actions + kept + self._fail_active(attempt, self._died_on_offer(attempt), now, again=True)
         if attempt is None and self.draining is None:
-            return actions + self._finish_unload()
-        return actions + self._begin(now)
+            return actions + kept + self._finish_unload()
+        return actions + self._begin(now) + kept
 
     def superseded(self, epoch: int) -> list[Action]:
         """The game never took this offer and never will."""
@@ -382,6 +383,24 @@ class Lifecycle:
         active.started = True
         active.stage, active.by, active.limit = Stage.RESTORE, now + self.limits.load_timeout, "load_timeout"
         return [Begin(active.number)]
+
+    def _restart(self, attempt: Attempt, now: float) -> list[Action]:
+        """The game ended its ring on the way to an offer that was withdrawn, and came back: start it again, once."""
+        if attempt.restarted:
+            return self.died(attempt.number, _DRAINED_TWICE, now)
+        attempt.restarted = True
+        attempt.live = attempt.started = attempt.ended = False
+        return self._begin(now)
+
+    def _left(self, before: Attempt) -> list[Action]:
+        """The game went on from `before`, which had drained already."""
+        before.ended = False
+        self._turn(before, "replaced")
+        self._turn(before, "drained")
+        if before in self.offers.values():
+            self._turn(before, "offered")
+            return []
+        return self._keep(before)
 
     def _leave(self, before: Attempt, now: float) -> list[Action]:
         """The game went on from `before`: it drains, or, never started, it goes and its ring is bequeathed."""

@@ -44,6 +44,8 @@ class Attempt:
     """Start was sent: it takes state in and reads its ring."""
     restarted: bool = False
     """It drained although it was to go on, and was started again under the same epoch."""
+    ended: bool = False
+    """It drained before the game's step to the offer was seen: the ring is ended first, the epoch stored after."""
     live: bool = False
     was_live: bool = False
     failed: bool = False
