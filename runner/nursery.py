@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, Zy
 from ..shared.plan import Plan
 from ..shared.policy import Confinement, Limits
 from . import packages as packages_
+from . import scratch
 from .worker_process import STATUS_DEADLINE, WorkerProcess
 from .zygote_process import ZygoteProcess, gone
 
@@ -52,9 +53,9 @@ def make_plan(
 ) -> Plan:
     """Put down what the zygote must see. `extra`: further modules by name and place."""
     more = extra or {}
-    scratch = ""
+    folder = ""
     if confinement is Confinement.REDUCED:
-        scratch = f"{tempfile.gettempdir()}/fumehood-{os.getpid()}-{secrets.token_hex(4)}"
+        folder = f"{tempfile.gettempdir()}/fumehood-{os.getpid()}-{secrets.token_hex(4)}"
     return Plan(
         confinement=confinement,
         parent=os.getpid(),
@@ -62,7 +63,7 @@ def make_plan(
         packages={**found.packages, **more},
         search=[*found.search, *sorted({str(Path(place).parent) for place in more.values()} - set(found.search))],
         companions=found.companions,
-        scratch=scratch,
+        scratch=folder,
         **({"entry": entry} if entry else {}),
     )
 
@@ -130,6 +131,8 @@ class Nursery:
             raise
         self._base = up.address_space
         self._refill()
+        if self._scratch:
+            self._keep(self._patrol_scratch())
         return up
 
     async def take(self, limits: Limits | None = None) -> WorkerProcess:
@@ -208,9 +211,21 @@ class Nursery:
                 return
             worker = self._fork(self._limits)
             self._spare.add(worker)
-            task = asyncio.get_running_loop().create_task(self._raise_spare(worker))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(self._raise_spare(worker))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _patrol_scratch(self) -> None:
+        """Reduced mode: what a tmpfs of its own would refuse a worker, it is killed for here."""
+        while True:
+            await asyncio.sleep(scratch.PERIOD)
+            for worker in list(self._workers.values()):
+                limits = worker.limits or self._limits
+                if worker.alive and (reason := scratch.excess(f"{self._scratch}/{worker.serial}", limits)):
+                    worker.condemn(reason)
 
     def _refill_later(self) -> None:
         """While spares are left, leave the cores to who took one: a fork takes as long as a mod takes to load."""

@@ -52,7 +52,7 @@ def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scra
         ("die with parent", lambda: namespaces.die_with(prepared.zygote)),
         ("scratch",         lambda: root.enter_scratch(scratch, limits, mount=full)),
         ("batch",           lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
-        ("capabilities",    lambda: capabilities.drop_all(lock=full)),
+        ("capabilities",    capabilities.drop_all),
         ("landlock",        lambda: landlock.restrict(prepared.ruleset, prepared.readable, scratch)),
         ("descriptors",     lambda: fds.arrange(prepared.null, errors, commands)),
         ("rlimits",         lambda: rlimits.apply(limits, prepared.base)),

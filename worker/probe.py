@@ -131,7 +131,7 @@ def capabilities_(_: Plan) -> str:
         identity.drop_root()
     else:
         capabilities.forbid_new(bounding=False)
-    capabilities.drop_all(lock=False)
+    capabilities.drop_all()
     status = Path("/proc/self/status").read_text()
     if "CapEff:\t0000000000000000" not in status:
         raise LayerMissing("capabilities", "some are left", "Please report this.")

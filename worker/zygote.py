@@ -62,13 +62,14 @@ def serve(plan: Plan, control: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     prove_single_threaded()
     rlimits.volunteer_for_oom()
-    rlimits.raise_descriptors()
+    rlimits.prepare()
     visible = visible_paths(plan, stdlib)
     base = rlimits.address_space()
     ruleset = -1
     if full:
         enter_private_root(visible, hidden_paths(stdlib))
         capabilities.forbid_new()
+        capabilities.lock()
         ruleset = landlock.build(visible, [root.OWN], listable=plan.search)
         namespaces.die_with_parent(plan.parent)  # once more: changes of credentials have taken it back
     else:
@@ -112,7 +113,9 @@ def leave_privilege(visible: list[str]) -> None:
     capabilities.forbid_new(bounding=as_root)
     if as_root:
         identity.drop_root(keep_file_access=keep)
-    capabilities.drop_all(lock=keep)
+    if keep:
+        capabilities.lock()
+    capabilities.drop_all()
 
 
 def visible_paths(plan: Plan, stdlib: list[str]) -> list[str]:

@@ -354,6 +354,16 @@ async def test_an_interpreter_that_does_not_start_is_a_clear_error():
 
 
 @in_a_loop
+async def test_in_the_reduced_mode_a_scratch_over_its_limits_is_death():
+    limits = Limits(scratch_bytes=64 * 1024)
+    async with nursery(confinement=Confinement.REDUCED, limits=limits) as house:
+        worker = await house.take()
+        order(worker, "import os, time\nopen('big', 'wb').write(os.urandom(1 << 20))\ntime.sleep(60)")
+        assert await end(worker) == -signal.SIGKILL
+        assert "scratch" in worker.misbehaved
+
+
+@in_a_loop
 async def test_spares_that_die_are_replaced():
     async with nursery(spares=2) as house:
         await until(lambda: house.statistics()["spares_ready"] == 2)

@@ -31,8 +31,11 @@ def _drop_bounding() -> None:
             raise
 
 
-def drop_all(*, lock: bool) -> None:
-    """Empty the effective, permitted and inheritable sets. `lock` the securebits first, while CAP_SETPCAP allows it."""
-    if lock:
-        syscalls.prctl(syscalls.PR_SET_SECUREBITS, _LOCKED_DOWN)
+def lock() -> None:
+    """In the zygote, while CAP_SETPCAP allows it: uid 0 means nothing, no set can be raised; for it and its forks."""
+    syscalls.prctl(syscalls.PR_SET_SECUREBITS, _LOCKED_DOWN)
+
+
+def drop_all() -> None:
+    """Empty the effective, permitted and inheritable sets."""
     syscalls.clear_capabilities()

@@ -3,14 +3,13 @@
 import os
 import resource
 from pathlib import Path
+from typing import Final
 
 from ...shared.policy import MIB, Limits
 
-_FIXED = {
+INHERITED: Final = {
     resource.RLIMIT_CORE: 1,
     # 0 would not stop a core_pattern that is a pipe; 1 stops both (a file would be shorter than the shortest dump).
-    resource.RLIMIT_NPROC: 0,
-    # A second bound under seccomp's refusal of clone and fork. Counts all workers' uid together, hence 0 and not N.
     resource.RLIMIT_STACK: 8 * MIB,
     # Less breaks deep C recursion (regular expressions, pickles) that runs in the game; more only eats address space.
     resource.RLIMIT_MEMLOCK: 0,
@@ -20,33 +19,38 @@ _FIXED = {
     resource.RLIMIT_SIGPENDING: 64,
     # Signals queued; the faulthandler's request for a stack needs one.
 }
+"""Those that suit the zygote as well: set there, once."""
+
+
+def prepare() -> None:
+    """In the zygote: what its workers inherit; and as many descriptors as it may have, since it holds one for each."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for which, value in INHERITED.items():
+        _lower(which, value)
 
 
 def apply(limits: Limits, base: int) -> None:
     """In a worker: set soft and hard alike. `base`: the zygote's address space, bytes: what a worker starts with."""
-    wanted = {
-        resource.RLIMIT_AS: base + limits.memory,
-        resource.RLIMIT_NOFILE: limits.files,
-        resource.RLIMIT_FSIZE: limits.file_size,
-        resource.RLIMIT_CPU: limits.cpu_total,
-        **_FIXED,
-    }
-    for which, value in wanted.items():
-        hard = resource.getrlimit(which)[1]
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(which, (value, value))
+    _lower(resource.RLIMIT_AS, base + limits.memory)
+    _lower(resource.RLIMIT_NOFILE, limits.files)
+    _lower(resource.RLIMIT_FSIZE, limits.file_size)
+    _lower(resource.RLIMIT_CPU, limits.cpu_total)
+    _lower(resource.RLIMIT_NPROC, 0)
+    # Under seccomp's refusal of clone and fork. It counts all workers' uid together: hence 0 and not N.
+
+
+def _lower(which: int, value: int) -> None:
+    """Set soft and hard to `value`, or to the hard limit where that is lower already."""
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
 
 
 def address_space() -> int:
     """VmSize of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def raise_descriptors() -> None:
-    """In the zygote: as many descriptors as it may have. It holds one for each worker; workers get fewer."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def volunteer_for_oom() -> None:

@@ -1,8 +1,8 @@
 """Randomness that forks of one zygote must not share.
 
 OpenSSL reseeds itself when its pid differs from the zygote's (it does: the zygote is never pid 1), uuid4 and secrets
-ask the kernel each time, and `start.drop_lock_hooks` keeps random's own hook away. What is left is here. The hash secret,
-the stack canary and the address layout are shared by all forks of a zygote; SECURITY.md lists that.
+ask the kernel each time, and `start.drop_lock_hooks` keeps random's own hook away. What is left is here. The hash
+secret, the stack canary and the address layout are shared by all forks of a zygote; SECURITY.md lists that.
 """
 
 import random

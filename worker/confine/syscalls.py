@@ -183,12 +183,12 @@ class _CapData(ctypes.Structure):
 
 
 _CAPABILITY_VERSION_3: Final = 0x20080522
+_NO_CAPABILITIES: Final = (_CapHeader(_CAPABILITY_VERSION_3, 0), (_CapData * 2)())
 
 
 def clear_capabilities() -> None:
     """Empty the effective, permitted and inheritable sets of this thread."""
-    header = _CapHeader(_CAPABILITY_VERSION_3, 0)
-    data = (_CapData * 2)()
+    header, data = _NO_CAPABILITIES
     _by_number("capset", ctypes.byref(header), ctypes.byref(data))
 
 
