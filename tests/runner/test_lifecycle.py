@@ -385,6 +385,22 @@ def test_a_worker_that_drains_unasked_is_started_again_once() -> None:
     assert number in world.retired
 
 
+def test_a_worker_that_drains_before_the_games_step_is_seen_is_not_started_again() -> None:
+    """The game ends the old ring first and stores the epoch after: on a loaded machine the worker is quicker."""
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    world.do(world.life.ready(second := max(world.building), world.now))
+    world.drain(first)
+    assert not world.running
+    world.game_looks()
+    assert world.running == {second}
+    world.quiesce()
+    assert world.life.standby is not None
+    assert world.life.standby.number == first
+    assert [issue.verdict for issue in world.issued] == [Verdict.LIVE, Verdict.LIVE]
+
+
 def test_one_bad_save_is_refused_once_whether_it_fails_before_or_after_it_settles() -> None:
     world = World()
     serve(world, "aa")
