@@ -390,7 +390,7 @@ def test_a_worker_that_drains_before_the_games_step_is_seen_is_not_started_again
     world = World()
     first = serve(world, "aa")
     world.do(world.life.settled("bb", "save"))
-    world.do(world.life.ready(second := max(world.building), world.now))
+    world.do(world.life.ready(second := max(world.building)))
     world.drain(first)
     assert not world.running
     world.game_looks()
