@@ -222,10 +222,10 @@ def crimes():
 """
 
 
-DENIED = "passwd shadow home proc mods up inet udp unix netlink vsock fork spawn exec thread memfd".split() + [
-    "kill parent",
-    "kill the game",
-    "kill all",
+DENIED = [
+    *("passwd", "shadow", "home", "proc", "mods", "up"),
+    *("inet", "udp", "unix", "netlink", "vsock"),
+    *("fork", "spawn", "exec", "thread", "memfd", "kill parent", "kill the game", "kill all"),
 ]
 REFUSALS = {
     "PermissionError",
