@@ -1,6 +1,7 @@
 """The zygote's life: it serves all workers at once, and whatever of ours dies takes the rest with it."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -51,15 +52,16 @@ def family(request):
     process = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, request.param], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
     )
-    zygote, *workers, scratch = process.stdout.readline().split()
-    pids = [int(zygote), *map(int, workers)]
-    pidfds = [os.pidfd_open(pid) for pid in pids]
-    yield process, pids[0], pids[1:], pidfds, scratch
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    for pidfd in pidfds:
-        os.close(pidfd)
+    with contextlib.ExitStack() as stack:
+        stack.callback(process.stdout.close)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        zygote, *workers, scratch = process.stdout.readline().split()
+        pids = [int(zygote), *map(int, workers)]
+        pidfds = [os.pidfd_open(pid) for pid in pids]
+        for pidfd in pidfds:
+            stack.callback(os.close, pidfd)
+        yield process, pids[0], pids[1:], pidfds, scratch
 
 
 def test_when_the_supervisor_is_killed_nothing_is_left(family):
