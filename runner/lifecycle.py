@@ -111,7 +111,7 @@ class Lifecycle:
             attempt.by, attempt.limit = now + self.limits.load_timeout, "load_timeout"
 
     def entered(self, number: int, stage: str, now: float) -> list[Action]:
-        """An attempt began a stage: its deadline starts anew. Stages only go forward, so that none can last for ever."""
+        """An attempt began a stage: its deadline starts anew. Stages only go forward: none can last for ever."""
         order = list(Stage)
         attempt = self.attempts.get(number)
         if attempt and attempt.by is not None and order.index(Stage(stage)) > order.index(Stage(attempt.stage)):
@@ -290,7 +290,9 @@ class Lifecycle:
 
     def role(self) -> Role | None:
         """The role of the attempt that serves or is about to; None when nobody does."""
-        attempt = self.active or next((a for a in reversed(self.offers.values()) if a), None) or self.candidate
+        offered = next((a for a in reversed(self.offers.values()) if a), None)
+        serving = self.active if self.active and not self.active.failed else None
+        attempt = serving or offered or self.candidate or self.recovery
         return attempt.role if attempt else None
 
     # ── the parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -477,6 +479,8 @@ class Lifecycle:
                 self.recovery, actions = self._new_attempt(digest, "recovery")
                 return actions
         self.down = diagnostic.message
+        if self._blame:
+            self._out(self._blame[0].digest, self._blame[1])
         actions = self._withdraw() if self.active or self.offers else []
         if self._blame:
             blamed, why = self._blame
@@ -502,7 +506,7 @@ class Lifecycle:
                 actions += self._retire(attempt, "superseded")
         self.recovery = self.understudy = None
         if self._current() is None and self.active is None and not self.offers:
-            return actions
+            return actions + (self._finish_unload() if self.standby else [])
         self.down = "its files are gone"
         return actions + self._withdraw()
 
