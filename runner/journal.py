@@ -42,7 +42,8 @@ class Journal:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
             try:
-                await asyncio.wait_for(waiter, patience)
+                async with asyncio.timeout(patience):
+                    await waiter
             except TimeoutError:
                 return []
             finally:

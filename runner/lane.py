@@ -259,7 +259,9 @@ class Lane:
         seat = self.seats.get(active.number) if active and active.live and not active.failed else None
         if seat is not None and seat.ask_checkpoint():
             try:
-                await asyncio.wait_for(seat.expect(messages.Checkpointed), FRESH_PATIENCE)
+                # Not wait_for: before 3.12 it drops a cancellation that meets the answer, and the build goes on for ever.
+                async with asyncio.timeout(FRESH_PATIENCE):
+                    await seat.expect(messages.Checkpointed)
             except (TimeoutError, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                     raise
@@ -292,7 +294,8 @@ class Lane:
     async def _move_in(self, old: "Lane") -> None:
         """A renamed mod takes its state along, once the one of the old name has handed it over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(old.unloaded.wait(), MOVE_PATIENCE)
+            async with asyncio.timeout(MOVE_PATIENCE):
+                await old.unloaded.wait()
         self.moved_from = None
         state = old.states.newest()
         if state is not None and self.states.newest() is None:

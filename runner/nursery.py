@@ -237,7 +237,8 @@ class Nursery:
     async def _raise_spare(self, worker: WorkerProcess) -> None:
         """Wait for one spare's Confined, then offer it; a stillborn one is replaced, a few times."""
         try:
-            await asyncio.wait_for(asyncio.shield(worker.confined), TAKE_DEADLINE)
+            async with asyncio.timeout(TAKE_DEADLINE):
+                await asyncio.shield(worker.confined)
         except (asyncio.CancelledError, TimeoutError):
             if self._closing:
                 raise
@@ -270,18 +271,20 @@ class Nursery:
         self._bad_births = 0  # somebody asks: try again, even if it failed before
         self._refill()
         try:
-            return await asyncio.wait_for(waiter, TAKE_DEADLINE)
-        except TimeoutError:
-            raise MachineError(f"no confined worker within {TAKE_DEADLINE:g} s") from None
-        except asyncio.CancelledError:
+            async with asyncio.timeout(TAKE_DEADLINE):  # not wait_for: before 3.12 it drops cancellations
+                return await waiter
+        except (TimeoutError, asyncio.CancelledError) as error:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 waiter.result().kill()  # it was handed over to somebody who has just given up
+            if isinstance(error, TimeoutError):
+                raise MachineError(f"no confined worker within {TAKE_DEADLINE:g} s") from None
             raise
 
     async def _own_fork(self, limits: Limits) -> WorkerProcess:
         worker = self._fork(limits)
         try:
-            await asyncio.wait_for(asyncio.shield(worker.confined), TAKE_DEADLINE)
+            async with asyncio.timeout(TAKE_DEADLINE):
+                await asyncio.shield(worker.confined)
         except TimeoutError:
             worker.kill()
             raise MachineError(f"no confined worker within {TAKE_DEADLINE:g} s") from None

@@ -359,7 +359,8 @@ class FolderSource:
         reconciled = self._loop.time()
         while self._publisher:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._attention.wait(), ROOT_PERIOD)
+                async with asyncio.timeout(ROOT_PERIOD):  # not wait_for: before 3.12 it drops cancellations
+                    await self._attention.wait()
             self._attention.clear()
             if self._root.moved():
                 self._follow(self._publisher)
