@@ -38,6 +38,7 @@ from .slots import Slot, Slots
 from .snapshot import Snapshot
 from .switchboard import Switchboard, epoch_of, slot_of, word_of
 from .text import escape, escape_diagnostic
+from .turns import Turns
 from .worker_process import UNKNOWN_STATUS
 
 STACK_PATIENCE: Final = 0.2
@@ -63,7 +64,7 @@ class House(Protocol):
     probation: Probation
     intensity: Intensity
     confinement: Confinement
-    candidates: asyncio.Semaphore
+    turns: Turns
     attached: bool
 
     def settle_changed(self) -> None:
@@ -220,7 +221,7 @@ class Lane:
         try:
             slot = await self._free_slot(seat.attempt)
             seat.slot = slot
-            async with self.house.candidates:
+            async with self.house.turns.turn():
                 worker = await self.house.nursery.take(seat.limits)
                 with contextlib.suppress(psutil.Error):  # it died already: its exit is on the way
                     seat.process = psutil.Process(worker.pid)
@@ -259,7 +260,7 @@ class Lane:
         seat = self.seats.get(active.number) if active and active.live and not active.failed else None
         if seat is not None and seat.ask_checkpoint():
             try:
-                # Not wait_for: before 3.12 it drops a cancellation that meets the answer, and the build goes on for ever.
+                # Not wait_for: before 3.12 it drops a cancellation that meets the answer, and the build never ends.
                 async with asyncio.timeout(FRESH_PATIENCE):
                     await seat.expect(messages.Checkpointed)
             except (TimeoutError, asyncio.CancelledError) as error:

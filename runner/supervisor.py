@@ -37,6 +37,7 @@ from .slots import Slot
 from .snapshot import Snapshot
 from .source import FolderSource, Settled
 from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
+from .turns import Turns
 
 CHECKPOINT_PERIOD: Final = 1.0
 """Seconds between two checkpoints of a mod that did something. Shorter: less is lost in a crash; longer: less work."""
@@ -59,7 +60,7 @@ class Supervisor:
         self.switchboard = Switchboard()
         self.lanes: dict[str, Lane] = {}
         self.attached = False
-        self.candidates = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
+        self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._attachment: Attachment | None = None
         self._sessions = 0
