@@ -34,5 +34,3 @@ def read(raw: bytes) -> Any:
     if tag in _TAGS_WITH_ID and len(parts) > 1:
         return Failed(_number(bytes(parts[1])), "PayloadError", f"its answer cannot be read: {reason}", "")
     raise ProtocolError(f"the mod's worker sent {len(raw)} bytes that are no reply: {reason}")
-
-

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 LONGEST: Final = 0.5
-"""Seconds after which a turn no longer counts. Shorter: slow honest candidates crowd the cores; longer: a mod that hangs
-at import holds up every other mod's reload by as much."""
+"""Seconds after which a turn no longer counts. Shorter: slow honest candidates crowd the cores; longer: a mod that
+hangs at import holds up every other mod's reload by as much."""
 
 
 class Turns:
