@@ -16,8 +16,8 @@ class Confinement(StrEnum):
     REDUCED = "reduced"
     """Without namespaces (Landlock, seccomp, rlimits, no capabilities): for hosts that forbid user namespaces.
 
-    Gives up: stat() and access() tell which host paths exist; the host's name and process numbers can be read; scratch is
-    a folder on disk, looked at once a second (a worker over its limits there is killed); chmod and utime are refused.
+    Gives up: stat() and access() tell which host paths exist; the host's name and process numbers can be read; scratch
+    is a folder on disk, looked at once a second (a worker over its limits is killed); chmod and utime are refused.
     """
 
 

@@ -20,7 +20,9 @@ def test_reading_is_total(data):
     assert reply is None or isinstance(reply, Value | Failed | Emitted | Intent)
 
 
-@pytest.mark.parametrize("reply", [Value(7, [1, "x"]), Failed(7, "k", "m", "t"), Emitted(7, [1], []), Intent("rain", {})])
+@pytest.mark.parametrize(
+    "reply", [Value(7, [1, "x"]), Failed(7, "k", "m", "t"), Emitted(7, [1], []), Intent("rain", {})]
+)
 def test_what_a_worker_packs_arrives(reply):
     assert replies.read(pack(reply)) == reply
 
@@ -39,7 +41,15 @@ def test_an_intent_python_cannot_hold_is_nothing():
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"\x90", b"\xc1", b"\x93\x09\x07\x01", b"\x93\xa1x\x07\x01", b"\x91" * 5000, msgspec.msgpack.encode({"a": 1})],
+    [
+        b"",
+        b"\x90",
+        b"\xc1",
+        b"\x93\x09\x07\x01",
+        b"\x93\xa1x\x07\x01",
+        b"\x91" * 5000,
+        msgspec.msgpack.encode({"a": 1}),
+    ],
 )
 def test_what_is_no_reply_is_named(raw):
     with pytest.raises(ProtocolError):
