@@ -364,8 +364,11 @@ class Lifecycle:
 
     def _offer(self, attempt: Attempt) -> list[Action]:
         """Put it on the switchboard; an older offer not taken yet is asked about, then retired."""
+        obsolete: list[Action] = []
         if attempt is self.candidate:
             self.candidate = None
+            if self.recovery:  # the game goes on with what is newer: the last good one must not come after it
+                obsolete, self.recovery = self._retire(self.recovery, "superseded"), None
         epoch = self.next_epoch()
         before = list(self.offers.items())
         attempt.epoch = epoch
@@ -375,7 +378,7 @@ class Lifecycle:
         self.down = ""
         actions: list[Action] = [Offer(attempt.number, epoch)]
         actions += [Supersede(old.number if old else 0, old_epoch) for old_epoch, old in before]
-        return actions
+        return actions + obsolete
 
     def _begin(self, now: float) -> list[Action]:
         """Start the active worker once nobody is left to wait for."""

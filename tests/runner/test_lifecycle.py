@@ -401,6 +401,23 @@ def test_a_worker_that_drains_before_the_games_step_is_seen_is_not_started_again
     assert [issue.verdict for issue in world.issued] == [Verdict.LIVE, Verdict.LIVE]
 
 
+def test_the_last_good_one_loaded_anew_never_comes_after_a_newer_save() -> None:
+    """The only version died, its snapshot is being loaded again, and meanwhile a new save is ready."""
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    newer = max(world.building)
+    world.do(world.life.died(first, WHY, world.now))
+    anew = max(world.building)
+    assert anew not in (first, newer)
+    world.building.discard(newer)
+    world.do(world.life.ready(newer))
+    assert anew in world.retired
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.number == newer
+
+
 def test_one_bad_save_is_refused_once_whether_it_fails_before_or_after_it_settles() -> None:
     world = World()
     serve(world, "aa")

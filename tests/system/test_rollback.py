@@ -122,7 +122,7 @@ def test_bytes_that_were_rolled_back_are_refused_until_they_change(bench, mod):
     bench.load(mod, bench.counter(1))
     bench.load(mod, dying)
     since = bench.mark()
-    assert not bench.mods[mod].call_outcome("die").ok
+    assert not bench.mods[mod].call_outcome("die", timeout=20).ok
     bench.next(mod, since, "rolled back")
     assert bench.load(mod, dying + " ", "live").version == 3
     refused = bench.load(mod, dying, "refused")
@@ -136,11 +136,11 @@ def test_after_a_rollback_there_is_a_way_back_again(bench, mod, until):
     bench.load(mod, bench.counter(1, die))
     bench.load(mod, bench.counter(2, die))
     since = bench.mark()
-    assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+    assert type(bench.mods[mod].call_outcome("die", timeout=20).error).__name__ == "ModCrashed"
     since = bench.next(mod, since, "rolled back").number
     until(lambda: bench.status(mod).standby == 1, "a new standby of version 1")
     bench.mods[mod].call("count")
-    assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+    assert type(bench.mods[mod].call_outcome("die", timeout=20).error).__name__ == "ModCrashed"
     assert bench.mods[mod].call("count", timeout=20)[1] == 1
     assert bench.next(mod, since, "rolled back").live_version == 1
 
@@ -156,7 +156,7 @@ def test_a_standby_that_dies_is_no_loss_until_it_is_needed(bench, mod, until):
     assert bench.mods[mod].call("count") == [1, 2]
     assert bench.mods[mod].epoch == epoch
     since = bench.mark()
-    assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+    assert type(bench.mods[mod].call_outcome("die", timeout=20).error).__name__ == "ModCrashed"
     assert bench.mods[mod].call("count", timeout=20)[1] in (1, 2)  # loaded anew: the last that was good
     bench.next(mod, since, None)
 
@@ -168,7 +168,7 @@ def test_the_only_version_comes_back_after_a_crash_and_is_out_after_a_burst(benc
     while crashes < 10:
         bench.mods[mod].call("count", timeout=20)
         since = bench.mark()
-        assert type(bench.mods[mod].call_outcome("die").error).__name__ == "ModCrashed"
+        assert type(bench.mods[mod].call_outcome("die", timeout=20).error).__name__ == "ModCrashed"
         crashes += 1
         receipt = bench.next(mod, since, None)
         if receipt.verdict == "down":
