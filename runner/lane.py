@@ -228,6 +228,7 @@ class Lane:
                     _, seat.memory_base = monitor.sample(seat.process)
                 worker.on_report = lambda report: self._report(seat, report)
                 worker.on_exit = lambda status: self._exited(seat, status)
+                worker.on_dead = lambda: self._died(seat)
                 seat.assign(worker, slot, self.name)
                 seat.mark("assigned", time.monotonic_ns())
                 self.life.assigned(seat.attempt, time.monotonic())
@@ -441,6 +442,12 @@ class Lane:
         self.handler_errors += count
         self._log.raised(seat.version, report.event, diagnostic, count)
         self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
+
+    def _died(self, seat: Seat) -> None:
+        """Dead, how is not known yet: whoever waits for it in the game need not wait for that."""
+        active = self.life.active
+        if not seat.retired and active is not None and active.number == seat.attempt:
+            self._mark_dead(seat)
 
     def _exited(self, seat: Seat, status: int) -> None:
         """A worker ended. What it was to the mod decides what follows; a retired one has no say left."""

@@ -58,6 +58,8 @@ class Mod:
         self._events: frozenset[str] = frozenset()
         self._leaving: dict[int, Port] = {}
         """Slots the game went on from and may still read answers in."""
+        self._epochs: dict[int, int] = {}
+        """The epoch under which the game talked to each slot last."""
         self._intents: deque[Intent] = deque()
         self._most_intents = 0
         """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
@@ -323,33 +325,33 @@ class Mod:
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take_replies(self, port: Port, number: int = 0) -> None:
-        """Take what is there. The answer to request `number` goes to `Mods._answers`."""
+    def _take_replies(self, port: Port, number: int = 0, epoch: int = 0) -> None:
+        """Take what is there. The answer to request `number` goes to `Mods._answers`; `epoch` 0: the present one's."""
         for _ in range(MOST_REPLIES_A_LOOK):
             raw = port.pop()
             if raw is None:
                 return
-            self._take_one(port, raw, number)
+            self._take_one(port, raw, number, epoch)
 
     def _read_leaving(self) -> None:
         """Take what older workers said. One that lied is not read any more; the one that serves is not to blame."""
         for slot, port in list(self._leaving.items()):
             try:
-                self._take_replies(port)
+                self._take_replies(port, epoch=self._epochs[slot])
             except (CorruptRing, ProtocolError):
                 port.close()
                 del self._leaving[slot]
 
-    def _take_one(self, port: Port, raw: bytes, number: int) -> None:
+    def _take_one(self, port: Port, raw: bytes, number: int, epoch: int = 0) -> None:
         """Take one message. The first one of a new worker means that those before it have said all they had to say."""
         if self._leaving and port is self._port:
             self._read_leaving()
-        self._absorb(read(raw), number)
+        self._absorb(read(raw), number, epoch or self.epoch)
 
-    def _absorb(self, reply: Any, number: int = 0) -> None:
+    def _absorb(self, reply: Any, number: int, epoch: int) -> None:
         if type(reply) is IntentMessage:
             if len(self._intents) < self._most_intents:
-                self._intents.append(Intent(self.name, reply.name, reply.fields, self.epoch))
+                self._intents.append(Intent(self.name, reply.name, reply.fields, epoch))
             else:
                 self._dropped_intents += 1
         elif reply is not None and number and reply.id == number:
@@ -424,6 +426,7 @@ class Mod:
         port = port or self._leaving.pop(slot, None) or Port(down, up, orders=False)
         if down.load64(END) != OPEN_END:
             port.reopen()
+        self._epochs[slot] = epoch_of(self._word)
         port.watch(self._mods._board, dead_offset(self._index, slot), epoch_of(self._word))
         self._card = read_card(down)
         self._most_intents = self._card.intents_per_frame

@@ -42,6 +42,7 @@ class Intent(msgspec.Struct, frozen=True):
     name: str
     fields: dict[str, Any]
     epoch: int
+    """Under which the version that asked for it served."""
 
 
 class ModStatus(msgspec.Struct, frozen=True):

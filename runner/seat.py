@@ -1,6 +1,7 @@
 """One worker in the supervisor's eyes: its process, its slot, its state memory, and the conversation with it."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -108,7 +109,15 @@ class Seat:
         self._send_state(state, lambda size, version: Rehearse(size, version), [])
 
     def start(self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float) -> None:
-        """Send the real state and what predecessors were sent and never began."""
+        """Send the real state and what predecessors were sent and never began.
+
+        From here on it has the ordinary scheduling policy. A candidate runs under SCHED_BATCH, which never preempts:
+        right for compiling beside a game, wrong for answering it. On a busy machine a call that had to wait for a
+        stranger's time slice took 1.4 ms in place of 0.05, and one first call in ten after a swap 4 ms in place of 1.5.
+        """
+        if self.worker is not None:
+            with contextlib.suppress(OSError):  # it just died, or the machine does not allow it: slower, not wrong
+                os.sched_setscheduler(self.worker.pid, os.SCHED_OTHER, os.sched_param(0))
         self.inherited = list(inheritance)
         self.resumed_from = state
         self.resumed_age = now - state.at if state else None

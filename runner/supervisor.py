@@ -41,6 +41,8 @@ from .turns import Turns
 
 CHECKPOINT_PERIOD: Final = 1.0
 """Seconds between two checkpoints of a mod that did something. Shorter: less is lost in a crash; longer: less work."""
+FIRST_VERDICTS: Final = 30.0
+"""Seconds the mods that are there at the start get for their verdicts; what takes longer goes on afterwards."""
 GOODBYE: Final = 0.5
 """Seconds the mods together get for on_unload when everything ends."""
 
@@ -79,6 +81,7 @@ class Supervisor:
         asyncio.get_running_loop().add_reader(self._bell, self._rung)
         await self.nursery.start()
         await self.source.start()
+        await self.settle(FIRST_VERDICTS)
         self._started = True
         self._tasks = [
             asyncio.create_task(self._every(monitor.PERIOD, self._patrol)),

@@ -57,6 +57,8 @@ class WorkerProcess:
         """The last characters it wrote to stderr, raw: escape before showing."""
         self.on_stderr: Callable[[str], None] | None = None
         self.on_exit: Callable[[int], None] | None = None
+        self.on_dead: Callable[[], None] | None = None
+        """Called the moment it is known to be dead; `on_exit`, which says how, may come a little later."""
         self._on_report: Callable[[Report], None] | None = None
         self._backlog: list[Report] = []
         self._loop = asyncio.get_running_loop()
@@ -287,6 +289,8 @@ class WorkerProcess:
         self._loop.remove_reader(self.pidfd)
         self._drain()
         self._dead = True
+        if self.on_dead is not None:
+            self.on_dead()
         if self._status is not None:
             self._finish(self._status)
         else:

@@ -92,7 +92,6 @@ def compile_all(layout: Layout, snapshot: dict[str, bytes]) -> "Finder":
 
 def import_main(layout: Layout, finder: "Finder") -> ModuleType:
     """Import the mod. Raises whatever it raises, any BaseException."""
-    importlib.invalidate_caches()
     sys.meta_path.insert(0, finder)
     importlib.import_module(layout.module)
     module = sys.modules[layout.module]
