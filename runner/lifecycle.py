@@ -28,6 +28,8 @@ from .roles import TRANSITIONS, Action, Attempt, Begin, Build, Issue, Kill, Offe
 
 MOST_QUARANTINED: Final = 64
 """Digests remembered as bad per mod. Fewer: alternating bad saves are tried again; more: memory."""
+MOST_HISTORY: Final = 4
+"""Digests that were live and may be loaded anew. Fewer: a mod is down sooner; more: as many snapshots are kept."""
 
 
 _DRAINED_TWICE: Final = Diagnostic(Stage.RUN, "ProtocolError", "it said twice that it drained, and nobody had asked")
@@ -58,7 +60,7 @@ class Lifecycle:
     standby: Attempt | None = None
     quarantine: dict[str, Diagnostic] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
-    """Digests that were live, the latest last."""
+    """Digests that were live, the latest last; at most MOST_HISTORY."""
     down: str = ""
     """Why nobody serves; empty while somebody does or is about to."""
     versions: dict[str, int] = field(default_factory=dict)
@@ -146,6 +148,7 @@ class Lifecycle:
         if attempt.digest in self.history:
             self.history.remove(attempt.digest)
         self.history.append(attempt.digest)
+        del self.history[:-MOST_HISTORY]
         actions: list[Action] = []
         blame, self._blame = self._blame, None
         if blame:
@@ -213,9 +216,12 @@ class Lifecycle:
         attempt.failed = True
         if attempt is self.draining:
             self.draining = None
-            return self._retire(attempt, "failed") + self._begin(now)
+            if attempt not in self.offers.values():
+                return self._retire(attempt, "failed") + self._begin(now)
+            self._turn(attempt, "drained")
+            self._turn(attempt, "offered")  # it was the way back as well, and the game may adopt that yet
         if attempt.epoch in self.offers:
-            return self._fail_offer(attempt, diagnostic)
+            return self._fail_offer(attempt, diagnostic, now)
         actions = self._retire(attempt, "failed")
         if attempt is self.candidate:
             self.candidate = None
@@ -419,10 +425,14 @@ class Lifecycle:
         self.draining = before
         return []
 
-    def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic) -> list[Action]:
+    def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Died while on offer. The one before is offered again, since the game may already be moving."""
-        self._out(attempt.digest, diagnostic)
-        actions: list[Action] = [self._issue(attempt, Verdict.REFUSED, diagnostic)]
+        actions: list[Action] = []
+        if attempt.was_live:  # the way back: a version that served is not bad because one worker of it died
+            self._count_failure(attempt.digest, diagnostic, now)
+        else:
+            self._out(attempt.digest, diagnostic)
+            actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
         if self.active and not self.active.failed:
             return actions + self._offer(self.active)
         return actions + self._recover(diagnostic)
@@ -446,7 +456,7 @@ class Lifecycle:
             self.draining = None
         if way_back is not None and way_back.digest != attempt.digest:
             self._out(attempt.digest, diagnostic)
-        else:
+        elif not again:
             self._count_failure(attempt.digest, diagnostic, now)
         if self._newer_offer():  # the game goes on there; no way back is needed
             return actions if again else [*actions, self._issue(attempt, Verdict.SUPERSEDED, diagnostic)]
@@ -477,6 +487,8 @@ class Lifecycle:
 
     def _recover(self, diagnostic: Diagnostic) -> list[Action]:
         """Load the latest digest that was live and is not quarantined; none left: the mod is down."""
+        if self.recovery:  # under way already: its predecessor died on offer, and was adopted dead after that
+            return []
         for digest in reversed(self.history):
             if digest not in self.quarantine:
                 self.recovery, actions = self._new_attempt(digest, "recovery")

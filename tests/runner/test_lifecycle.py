@@ -299,6 +299,28 @@ def test_a_crash_hands_over_to_the_standby_without_a_build() -> None:
     assert world.life.standby.digest == "aa"
 
 
+@pytest.mark.parametrize("drained", [True, False])
+def test_a_way_back_that_dies_on_offer_is_loaded_anew(drained: bool) -> None:
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    second = max(world.building)
+    world.building.discard(second)
+    world.parked.add(second)
+    world.do(world.life.ready(second))
+    world.game_looks()
+    if drained:
+        world.quiesce()
+    world.do(world.life.died(second, WHY, world.now))
+    world.do(world.life.died(first, WHY, world.now))
+    world.game_looks()
+    assert len(world.building) == 1
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "aa"
+    assert len(world.life.attempts) <= 2, "the one that serves, and its standby"
+
+
 def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once() -> None:
     world = World()
     serve(world, "aa")
