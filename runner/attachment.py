@@ -128,6 +128,10 @@ class Attachment:
         self._send(message, fds)
 
     def _send(self, message: control.Answer, fds: tuple[int, ...] = (), *, close: bool = False) -> None:
+        if self._sock.fileno() < 0:  # it went while it was being answered
+            for fd in fds if close else ():
+                socket.close(fd)
+            return
         self._out.append((pack(message), fds))
         self._close_after.append(fds if close else ())
         if len(self._out) == 1:

@@ -63,10 +63,10 @@ class Link:
             except OSError:
                 data, fds = b"", []
             answer = self._decode(data)
-            if isinstance(answer, control.Done):
-                self._pending = 0
-            elif isinstance(answer, control.Introduce):
+            if isinstance(answer, control.Introduce):
                 self.introduced.append((answer, fds))
+            elif isinstance(answer, control.Done) and answer.id == self._pending:  # else late, of one given up
+                self._pending = 0
 
     def finish_introductions(self, deadline: float) -> None:
         """Collect the whole answer, waiting up to `deadline` (monotonic seconds)."""
