@@ -140,6 +140,8 @@ class Lane:
         if before and (slot_of(before) != slot_of(word) or self.house.switchboard.is_dead(self.index, word)):
             # The game may read on there. A word that says "nobody" names slot 0, whoever sat in it.
             self._slot_at(before).freed_by = epoch_of(word)
+        if not self.house.switchboard.is_nobody(self.index, word):
+            self._slot_at(word).epoch = epoch_of(word)
         self._do(self.life.adopted(epoch_of(word), time.monotonic()))
         active = self.life.active
         if active is None and self.life.draining is None:
@@ -165,7 +167,7 @@ class Lane:
         old = self._slot_at(self._adopted) if self._adopted else None
         if old is not None and old is not slot and old.down is not None:
             old.end_for_absent_game()
-        if slot is not None and slot is not old:
+        if slot is not None:  # also the one it is in: a game that died may have ended it on its way elsewhere
             slot.reopen_for_absent_game()
         board.adopt_for_absent_game(self.index, new)
         self.look()
@@ -264,14 +266,13 @@ class Lane:
                 # Not wait_for: before 3.12 it drops a cancellation that meets the answer, and the build never ends.
                 async with asyncio.timeout(FRESH_PATIENCE):
                     await seat.expect(messages.Checkpointed)
-            except (TimeoutError, asyncio.CancelledError) as error:
+            except (TimeoutError, TypeError, asyncio.CancelledError) as error:  # TypeError: it answered anything else
                 if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                     raise
 
     def _offer(self, seat: Seat, epoch: int) -> None:
         assert seat.slot is not None, "only a worker with a slot is offered"
-        attempt = self.life.attempts[seat.attempt]
-        if not attempt.live:
+        if self.life.attempts[seat.attempt] is not self.life.active:  # one that still drains has to be started anew
             seat.slot.set_live(False)
         seat.mark("offered", time.monotonic_ns())
         self.house.switchboard.publish(self.index, epoch, seat.slot.index)
@@ -321,6 +322,8 @@ class Lane:
         def free(_: object = None) -> None:
             if slot.holder == seat.attempt:
                 slot.holder = 0
+                if slot.epoch:  # the game need not wait for a successor to be live before it leaves
+                    self.house.switchboard.mark_dead(self.index, slot.index, slot.epoch)
                 self._room.set()
 
         if worker is None or worker.exited.done():
@@ -394,7 +397,8 @@ class Lane:
                     self._do(self.life.drained(seat.attempt, now))
             case messages.Checkpointed() if seat.asked and report.serial == seat.serial:
                 seat.asked = False
-                self._take_state(seat, report, now)
+                if self.life.attempts.get(seat.attempt) in (self.life.active, self.life.draining):
+                    self._take_state(seat, report, now)  # a standby's is older than what came after it
                 seat.answer(report)
             case messages.LogLine():
                 self._log.said(seat.version, report)
@@ -507,7 +511,7 @@ class Lane:
 
     def _forget_old_snapshots(self) -> None:
         """Keep what may still be loaded: what is live, standing by, on disk, being built, or next in the history."""
-        kept = {a.digest for a in self.life.attempts.values()} | set(self.life.history[-3:]) | {self.life.target or ""}
+        kept = {a.digest for a in self.life.attempts.values()} | set(self.life.history) | {self.life.target or ""}
         for digest in [d for d in self.snapshots if d not in kept]:
             if len(self.snapshots) > 8:
                 del self.snapshots[digest]
@@ -551,12 +555,12 @@ class Lane:
         active = self.life.active
         return self.seats.get(active.number) if active is not None and active.live and not active.failed else None
 
-    async def patrol(self, now: float) -> None:
+    def patrol(self, now: float) -> None:
         """Four times a second: is it hanging, is it too large?"""
         seat = self.active_seat()
         breach = self._patrol.look(seat, now)
         if seat is not None and breach is not None:
-            await self.execute(seat, *breach)
+            self._spawn(self.execute(seat, *breach))  # not awaited: the other mods' hangs do not wait for its stack
 
     def checkpoint(self) -> None:
         """Once a second: ask for the state if anything happened."""

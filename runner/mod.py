@@ -32,7 +32,17 @@ from ..shared.messages import Intent as IntentMessage
 from .records import Intent, Outcome
 from .replies import DECODE_ERRORS, decode, read
 from .slots import Card, read_card
-from .switchboard import FENCE, adopted_offset, dead_offset, epoch_of, left_offset, slot_of, word_offset
+from .switchboard import (
+    FENCE,
+    GENERATION,
+    adopted_offset,
+    dead_offset,
+    epoch_of,
+    left_offset,
+    nobody_offset,
+    slot_of,
+    word_offset,
+)
 from .text import escape
 
 if TYPE_CHECKING:
@@ -40,6 +50,11 @@ if TYPE_CHECKING:
 
 MOST_REPLIES_A_LOOK: Final = 20_000
 """Messages of one mod taken at one look. Fewer: a chatty mod is read over several frames; more: it takes frame time."""
+MOST_REPLIES_A_WAIT: Final = 256
+"""Messages taken before a caller who waits looks at the clock again. Fewer: more looks; more: a worker that floods its
+ring delays a deadline by about 1 µs each."""
+INHERITED: Final = -2
+"""Where a request stands that a successor was given: no longer in any ring."""
 _CALL_ERRORS: Final = (TypeError, RuntimeError, AttributeError, CorruptRing, *DECODE_ERRORS)
 NO_CARD: Final = Card(0, "", [], 0)
 
@@ -245,9 +260,14 @@ class Mod:
                     position = port.head
                     if not port.push(data):
                         raise QueueFull(self._says(event, "its queue is full"), mod=self.name, event=event)
+                elif position == INHERITED:
+                    self._await_heir(port, number, event, left)
+                    continue
                 reason = port.wait(left, spin)
                 if reason == MESSAGE:
-                    self._take_replies(port, number)
+                    self._take_replies(port, number, most=MOST_REPLIES_A_WAIT)
+                    if left <= 0 and number not in mods._answers:
+                        raise self._too_late(event)
                 elif reason == DEAD:
                     position = self._survive(port, number, position, event, left)
                 elif left <= 0:
@@ -273,7 +293,26 @@ class Mod:
             mods._wait_for_change(self._at_word, self._word, left)
             return position
         self._look()
-        return position
+        return INHERITED
+
+    def _await_heir(self, port: Port, number: int, event: str, left: int) -> None:
+        """The request was passed on. A successor answers it before it is live; else it was in hand at another death."""
+        mods = self._mods
+        generation = mods._board_generation(GENERATION)
+        live = self._is_live()
+        self._take_replies(port, number)
+        if number in mods._answers:
+            return
+        if live:
+            text = self._says(event, "it crashed while it handled this call")
+            raise ModCrashed(text, mod=self.name, event=event)
+        if mods._generation_moved(self._at_word, self._word):
+            self._look()
+        elif left <= 0:
+            raise self._too_late(event)
+        else:
+            mods._board.wait32(GENERATION, generation, left)
+            mods._check_supervisor()
 
     def _too_late(self, event: str) -> ModFailure:
         self._mods._check_supervisor()
@@ -297,6 +336,7 @@ class Mod:
         for port in self._leaving.values():
             port.close()
         self._leaving.clear()
+        self._mods._answers.clear()  # of the request that is about to fail
         self._mods._events_changed()
 
     def _error(self, reply: Any, event: str) -> ModFailure:
@@ -312,7 +352,7 @@ class Mod:
 
     def _restarting(self) -> bool:
         """Whether a new epoch can be expected: its worker was given up, or died and was not withdrawn."""
-        return self._mods._board_load(dead_offset(self._index, slot_of(self._word))) != epoch_of(self._word)
+        return not self._is_nobody(self._word)
 
     def _unsendable(self, event: str, args: tuple[Any, ...]) -> PayloadError:
         return payload.refused(list(args), f"{self.name}.{event}: args")
@@ -325,9 +365,9 @@ class Mod:
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take_replies(self, port: Port, number: int = 0, epoch: int = 0) -> None:
+    def _take_replies(self, port: Port, number: int = 0, epoch: int = 0, most: int = MOST_REPLIES_A_LOOK) -> None:
         """Take what is there. The answer to request `number` goes to `Mods._answers`; `epoch` 0: the present one's."""
-        for _ in range(MOST_REPLIES_A_LOOK):
+        for _ in range(most):
             raw = port.pop()
             if raw is None:
                 return
@@ -360,16 +400,18 @@ class Mod:
             self._stray_replies += 1
 
     def _collect(self) -> None:
-        """Take every answer there is, of older slots first; let go of those once the new worker is live."""
+        """Take every answer there is, of older slots first; let go of those whose workers say nothing more."""
         try:
             if self._leaving:
                 live = self._port is not None and self._is_live()  # before the last look, not after
+                silent = [slot for slot in self._leaving if live or self._has_died(slot)]
                 self._read_leaving()
-                if live:
-                    for port in self._leaving.values():
+                for slot in silent:
+                    if (port := self._leaving.pop(slot, None)) is not None:
                         port.close()
-                    self._leaving.clear()
+                if not self._leaving:
                     self._mods._page_store(left_offset(self._index), self.epoch)
+                    self._mods._ring_bell()  # a candidate may wait for a slot
             if self._port is not None:
                 self._take_replies(self._port)
         except (CorruptRing, ProtocolError) as error:
@@ -436,7 +478,15 @@ class Mod:
             self._mods._page_store(left_offset(self._index), self.epoch)
 
     def _is_dead(self, word: int) -> bool:
-        return self._mods._board_load(dead_offset(self._index, slot_of(word))) == epoch_of(word)
+        died = self._mods._board_load(dead_offset(self._index, slot_of(word)))
+        return died == epoch_of(word) or self._is_nobody(word)
+
+    def _is_nobody(self, word: int) -> bool:
+        return self._mods._board_load(nobody_offset(self._index)) == epoch_of(word)
+
+    def _has_died(self, slot: int) -> bool:
+        """Whether the worker is gone that the game talked to in that slot last."""
+        return self._mods._board_load(dead_offset(self._index, slot)) == self._epochs.get(slot)
 
     def _close(self) -> None:
         for port in (*self._leaving.values(), *([self._port] if self._port else [])):

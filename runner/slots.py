@@ -65,6 +65,8 @@ class Slot:
     """Attempt that sits in it; 0: nobody."""
     freed_by: int = 0
     """The epoch after which the game no longer reads it; 0: the game never used it."""
+    epoch: int = 0
+    """The epoch under which the game talked to its holder last; 0: never."""
 
     def prepare(self, holder: int) -> tuple[Segment, Segment]:
         """Give it to an attempt: memory allocated in full, control words as new. Raises OSError: no memory."""
@@ -76,7 +78,7 @@ class Slot:
         for mapped in (self.down, self.up):
             format_segment(mapped)
         self.holder = holder
-        self.freed_by = 0
+        self.freed_by = self.epoch = 0
         return self.down, self.up
 
     def mapped(self) -> tuple[Segment, Segment]:

@@ -234,7 +234,7 @@ class Supervisor:
 
     async def _patrol(self) -> None:
         for lane in list(self.lanes.values()):
-            await lane.patrol(time.monotonic())
+            lane.patrol(time.monotonic())
 
     def _lost_zygote(self, reason: str) -> None:
         """Without its zygote nothing can be confined any more: end, so that nothing is left half alive."""

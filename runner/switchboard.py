@@ -2,11 +2,12 @@
 
 ::
 
-    supervisor ─ writes ─▶ switchboard: generation │ count │ per mod: word, dead[4]    ─ read-only ─▶ game
-    game       ─ writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left          ─▶ supervisor
+    supervisor ─ writes ─▶ switchboard: generation │ count │ per mod: word, dead[4], nobody ─ read-only ─▶ game
+    game       ─ writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left              ─▶ supervisor
 
 A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that
-slot is gone; a word published with its `dead` already set says that nobody serves.
+slot is gone; ``nobody == epoch`` says that nobody serves, and that nobody is about to. (That word names slot 0. To call
+slot 0 dead instead would hide the death of who sat there from a caller who waits for it.)
 
 The generation is word 0: a frame in which nothing changed checks one u32 for all mods, and a caller who waits for a
 mod to come back waits on it.
@@ -31,7 +32,7 @@ MOST_MODS: Final = 4096
 GENERATION: Final = 0
 COUNT: Final = 8
 _ENTRY: Final = 64
-_WORD, _DEAD = 0, 8
+_WORD, _DEAD, _NOBODY = 0, 8, 40
 
 SESSION: Final = 0
 FRAMES: Final = 8
@@ -66,6 +67,11 @@ def word_offset(index: int) -> int:
 def dead_offset(index: int, slot: int) -> int:
     """Where the epoch of the worker that died last in mod `index`'s `slot` stands on the switchboard."""
     return _ENTRY * (index + 1) + _DEAD + 8 * slot
+
+
+def nobody_offset(index: int) -> int:
+    """Where the latest epoch in which nobody serves mod `index` stands on the switchboard."""
+    return _ENTRY * (index + 1) + _NOBODY
 
 
 def adopted_offset(index: int) -> int:
@@ -119,7 +125,7 @@ class Switchboard:
 
     def publish_nobody(self, index: int, epoch: int) -> None:
         """A new epoch that says that nobody serves."""
-        self.mark_dead(index, 0, epoch)
+        self.board.store64(nobody_offset(index), epoch)
         self.publish(index, epoch, 0)
 
     def mark_dead(self, index: int, slot: int, epoch: int) -> None:
@@ -129,7 +135,11 @@ class Switchboard:
 
     def is_dead(self, index: int, word: int) -> bool:
         """Whether the worker that a word names is gone, or there never was one: the game talks to nobody there."""
-        return self.board.load64(dead_offset(index, slot_of(word))) == epoch_of(word)
+        return self.is_nobody(index, word) or self.board.load64(dead_offset(index, slot_of(word))) == epoch_of(word)
+
+    def is_nobody(self, index: int, word: int) -> bool:
+        """Whether a word says that nobody serves."""
+        return self.board.load64(nobody_offset(index)) == epoch_of(word)
 
     def adopted(self, index: int) -> int:
         """The word the game adopted last."""

@@ -1,0 +1,86 @@
+"""What could leave a mod, or the game that talks to it, stuck: each ends in a verdict or a typed outcome instead."""
+
+import pytest
+from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
+
+GRIP = """
+import os, sys
+from fumehood.worker import on
+from fumehood.shared.messages import pack
+def grip():
+    found, frame = {}, sys._getframe()
+    while frame is not None:
+        for thing in getattr(frame.f_locals.get("self"), "__dict__", {}).values():
+            found.setdefault(type(thing).__name__, thing)
+        frame = frame.f_back
+    return found
+"""
+
+BROKEN = """
+def on_load():
+    raise RuntimeError("broken {n}")
+"""
+
+
+def test_after_many_versions_that_never_got_live_a_good_one_does(bench, mod):
+    """A slot whose worker is gone is left although nobody came after it."""
+    for n in range(6):
+        assert bench.load(mod, BROKEN.format(n=n), "down").diagnostic.message == f"broken {n}"
+        assert list(bench.mods.intents()) == []
+    bench.load(mod, bench.counter(7))
+    assert bench.mods[mod].call("count") == [1, 7]
+
+
+def test_a_call_to_a_mod_that_goes_down_is_told_at_once(bench, mod):
+    """Not left to its deadline: the word that nobody serves does not hide the death of who served."""
+    bench.load(mod, "import os\nfrom fumehood.worker import on\n@on('die')\ndef die(): os._exit(3)\n")
+    for _ in range(8):
+        with pytest.raises((ModCrashed, ModUnavailable)):
+            bench.mods[mod].call("die", timeout=30)
+    assert bench.status(mod).down
+
+
+FLOOD = (
+    GRIP
+    + """
+@on("flood")
+def flood():
+    port = grip()["Port"]
+    message = pack([4, "noise", {}])
+    while True:
+        port.push(message)
+"""
+)
+
+
+def test_a_flood_does_not_outlast_the_deadline_of_a_call(bench, mod):
+    """What a mod says without end does not keep the game from looking at the clock."""
+    bench.load(mod, FLOOD)
+    with pytest.raises(ModTimeout):
+        bench.mods[mod].call("flood", timeout=0.05)
+    assert bench.status(mod).pid, "nobody had to be killed for it"
+    assert bench.status(mod).rollbacks == 0
+    assert bench.mods.intents()
+
+
+VETO = (
+    GRIP
+    + """
+@on("arm")
+def arm():
+    link = grip()["Link"]
+    bound = pack({"type": "Bound", "events": [], "state_version": 0, "stages": {}, "has_selftest": False})
+    def tell(report): os.write(link._fd, bound)
+    link.tell = tell
+@on("work")
+def work(): return 1
+"""
+)
+
+
+def test_a_live_version_cannot_have_the_next_one_refused(bench, mod):
+    """Its answer to a checkpoint is not taken for the candidate's."""
+    bench.load(mod, VETO)
+    bench.mods[mod].call("arm", timeout=5)
+    bench.mods[mod].call("work", timeout=5)
+    assert bench.load(mod, bench.counter(2), None).verdict == "live"
