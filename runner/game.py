@@ -163,6 +163,7 @@ class Mods:
             if mod._intents:
                 taken.extend(mod._intents)
                 mod._intents.clear()
+                mod._intent_bytes = 0
         return taken
 
     # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────

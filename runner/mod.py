@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from ..shared import payload
-from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, CorruptRing, Port, Segment
+from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, RING, CorruptRing, Port, Segment
 from ..shared.errors import (
     MessageTooLarge,
     ModCrashed,
@@ -48,11 +48,12 @@ from .text import escape
 if TYPE_CHECKING:
     from .game import Mods
 
-MOST_REPLIES_A_LOOK: Final = 20_000
-"""Messages of one mod taken at one look. Fewer: a chatty mod is read over several frames; more: it takes frame time."""
-MOST_REPLIES_A_WAIT: Final = 256
-"""Messages taken before a caller who waits looks at the clock again. Fewer: more looks; more: a worker that floods its
-ring delays a deadline by about 1 µs each."""
+MOST_BYTES_A_WAIT: Final = 16 * 1024
+"""Bytes taken before a caller who waits looks at the clock again. Fewer: more looks; more: a worker that floods its
+ring delays a deadline by as much as it takes to decode them, up to 50 ns a byte."""
+MOST_INTENT_BYTES: Final = 1024 * 1024
+"""Bytes of one mod's intents, as packed, kept between two looks of the game; past it they are dropped and counted, as
+past `intents_per_frame`. A byte may be an empty list, which takes 64 here."""
 INHERITED: Final = -2
 """Where a request stands that a successor was given: no longer in any ring."""
 _CALL_ERRORS: Final = (TypeError, RuntimeError, AttributeError, CorruptRing, *DECODE_ERRORS)
@@ -76,6 +77,7 @@ class Mod:
         self._epochs: dict[int, int] = {}
         """The epoch under which the game talked to each slot last."""
         self._intents: deque[Intent] = deque()
+        self._intent_bytes = 0
         self._most_intents = 0
         """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
         self._dropped_intents = 0
@@ -265,7 +267,7 @@ class Mod:
                     continue
                 reason = port.wait(left, spin)
                 if reason == MESSAGE:
-                    self._take_replies(port, number, most=MOST_REPLIES_A_WAIT)
+                    self._take_replies(port, number, most=MOST_BYTES_A_WAIT)
                     if left <= 0 and number not in mods._answers:
                         raise self._too_late(event)
                 elif reason == DEAD:
@@ -365,12 +367,13 @@ class Mod:
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take_replies(self, port: Port, number: int = 0, epoch: int = 0, most: int = MOST_REPLIES_A_LOOK) -> None:
-        """Take what is there. The answer to request `number` goes to `Mods._answers`; `epoch` 0: the present one's."""
-        for _ in range(most):
-            raw = port.pop()
-            if raw is None:
-                return
+    def _take_replies(self, port: Port, number: int = 0, epoch: int = 0, most: int = 0) -> None:
+        """Take what is there: at most `most` bytes, 0: a ring full of them. Who goes on writing is not followed.
+
+        The answer to request `number` goes to `Mods._answers`; `epoch` 0: the present one's.
+        """
+        until = port.tail + (most or self._mods._ring_segment - RING)
+        while port.tail < until and (raw := port.pop()) is not None:
             self._take_one(port, raw, number, epoch)
 
     def _read_leaving(self) -> None:
@@ -386,11 +389,12 @@ class Mod:
         """Take one message. The first one of a new worker means that those before it have said all they had to say."""
         if self._leaving and port is self._port:
             self._read_leaving()
-        self._absorb(read(raw), number, epoch or self.epoch)
+        self._absorb(read(raw), len(raw), number, epoch or self.epoch)
 
-    def _absorb(self, reply: Any, number: int, epoch: int) -> None:
+    def _absorb(self, reply: Any, size: int, number: int, epoch: int) -> None:
         if type(reply) is IntentMessage:
-            if len(self._intents) < self._most_intents:
+            if len(self._intents) < self._most_intents and self._intent_bytes + size <= MOST_INTENT_BYTES:
+                self._intent_bytes += size
                 self._intents.append(Intent(self.name, reply.name, reply.fields, epoch))
             else:
                 self._dropped_intents += 1

@@ -48,8 +48,8 @@ class Patrol:
             self.attempt, self._window = seat.attempt, None
         try:
             cpu, self.resident = monitor.sample(seat.process)
-        except psutil.Error:
-            return None  # it is going: its exit is on the way
+        except (psutil.Error, OSError):  # it is going, its exit is on the way; or we are out of descriptors just now
+            return None
         grown = self.resident - seat.memory_base
         if grown > seat.limits.resident:
             return Breach("resident", Stage.RUN, f"it grew by {grown >> 20} MiB of memory")

@@ -1,6 +1,7 @@
 """What could leave a mod, or the game that talks to it, stuck: each ends in a verdict or a typed outcome instead."""
 
 import pytest
+from fumehood.runner.mod import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
 
 GRIP = """
@@ -61,6 +62,28 @@ def test_a_flood_does_not_outlast_the_deadline_of_a_call(bench, mod):
     assert bench.status(mod).pid, "nobody had to be killed for it"
     assert bench.status(mod).rollbacks == 0
     assert bench.mods.intents()
+
+
+BULK = """
+from fumehood.worker import game, on
+@on("bulk")
+def bulk(size, count):
+    for n in range(count):
+        game.noise(n=n, data=[[]] * size)
+"""
+
+
+def test_few_and_large_intents_are_bounded_as_many_and_small_ones(bench, mod):
+    """What a mod says takes a bounded part of the game's memory; what is over is counted."""
+    bench.load(mod, BULK)
+    dropped = bench.mods.statistics()["dropped_intents"]
+    for _ in range(40):
+        bench.mods[mod].call("bulk", 50_000, 1, timeout=10)
+    kept = [intent for intent in bench.mods.intents() if intent.mod == mod]
+    assert 0 < len(kept) <= MOST_INTENT_BYTES // 50_000
+    assert bench.mods.statistics()["dropped_intents"] - dropped >= 40 - len(kept)
+    bench.mods[mod].call("bulk", 1, 100, timeout=10)
+    assert [intent.fields["n"] for intent in bench.mods.intents() if intent.mod == mod] == list(range(100))
 
 
 VETO = (
