@@ -11,6 +11,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Coroutine
@@ -428,6 +429,7 @@ class Lane:
         seat.mark("live", time.monotonic_ns())
         seat.stages |= receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
         seat.slot.set_live(True)
+        seat.schedule(os.SCHED_BATCH)
         self.house.switchboard.announce()
         self._do(self.life.live(seat.attempt))
 

@@ -111,13 +111,10 @@ class Seat:
     def start(self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float) -> None:
         """Send the real state and what predecessors were sent and never began.
 
-        From here on it has the ordinary scheduling policy. A candidate runs under SCHED_BATCH, which never preempts:
-        right for compiling beside a game, wrong for answering it. On a busy machine a call that had to wait for a
-        stranger's time slice took 1.4 ms in place of 0.05, and one first call in ten after a swap 4 ms in place of 1.5.
+        For the hand-over it has the ordinary scheduling policy, since calls wait for it: one first call in ten after a
+        swap took 4 ms under SCHED_BATCH, which never preempts, and takes 1 to 1.5 so.
         """
-        if self.worker is not None:
-            with contextlib.suppress(OSError):  # it just died, or the machine does not allow it: slower, not wrong
-                os.sched_setscheduler(self.worker.pid, os.SCHED_OTHER, os.sched_param(0))
+        self.schedule(os.SCHED_OTHER)
         self.inherited = list(inheritance)
         self.resumed_from = state
         self.resumed_age = now - state.at if state else None
@@ -126,6 +123,12 @@ class Seat:
         if self.slot is not None:
             self.slot.forget_inheritance()
         self._send_state(state, lambda size, version: Start(epoch, size, version, count, len(frames)), [frames])
+
+    def schedule(self, policy: int) -> None:
+        """Give the worker a scheduling policy. Its own filter lets it change none."""
+        if self.worker is not None:
+            with contextlib.suppress(OSError):  # it just died, or the machine does not allow it: slower, not wrong
+                os.sched_setscheduler(self.worker.pid, policy, os.sched_param(0))
 
     def _send_state(self, state: checkpoints.Checkpoint | None, message: Any, blobs: list[bytes]) -> None:
         worker, slot = self.worker, self.slot
