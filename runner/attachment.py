@@ -80,8 +80,7 @@ class Attachment:
             self.close(str(error))
             return
         if self._task is not None and not self._task.done():
-            self.close("the game sent a request before the last one was answered")
-            return
+            self._task.cancel()  # the game gave it up: Ctrl-C in `wait`, say
         self._task = self._loop.create_task(self._answer(request))
 
     async def _answer(self, request: control.Request) -> None:

@@ -82,7 +82,6 @@ class Mod:
         """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
         self._dropped_intents = 0
         self._stray_replies = 0
-        self._lost_posts = 0
         self._at_word = word_offset(index)
         self._timeout: float = 0.0
         self._patience = 0

@@ -1,12 +1,16 @@
 """Looks at one mod's live worker from outside, four times a second: does it hang, is it too large?"""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import psutil
 
 from ..shared.states import Stage
 from . import estates, monitor
 from .seat import Seat
+
+IDLE_PERIOD: Final = 5.0
+"""Seconds between two samples of a worker that does nothing by its own account. Shorter costs work for idle mods;
+longer: one that only claims to be idle can grow for longer."""
 
 
 class Breach(NamedTuple):
@@ -18,7 +22,7 @@ class Breach(NamedTuple):
 
 
 class Patrol:
-    """What was seen of one mod the last time. Only workers that did something since are looked at."""
+    """What was seen of one mod the last time. Workers at rest are looked at rarely."""
 
     def __init__(self) -> None:
         self.resident = 0
@@ -27,6 +31,7 @@ class Patrol:
         self.attempt = 0
         """Whose memory that is."""
         self._position: tuple[int, int, int] = (-1, -1, -1)
+        self._sampled = 0.0
         self._window: tuple[float, float] | None = None
         """(time, CPU seconds) at which the window for `cpu_share` opened."""
 
@@ -41,9 +46,9 @@ class Patrol:
         busy = done != started or seat.slot.neglected()
         if not busy:
             self._sighting = None
-            if position == self._position:
+            if position == self._position and now - self._sampled < IDLE_PERIOD:
                 return None
-        self._position = position
+        self._position, self._sampled = position, now
         if seat.attempt != self.attempt:
             self.attempt, self._window = seat.attempt, None
         try:

@@ -197,10 +197,6 @@ class Slots:
         """A slot nobody sits in and that the game has left (`left`: see switchboard); None: all four are in use."""
         return next((s for s in self.slots if not s.holder and s.freed_by <= left), None)
 
-    def of(self, holder: int) -> Slot | None:
-        """The slot an attempt sits in."""
-        return next((s for s in self.slots if s.holder == holder), None)
-
     def close(self) -> None:
         """Unmap and close everything."""
         for slot in self.slots:
