@@ -188,9 +188,7 @@ class Port:
         who waits for several peers that may need this CPU to answer.
         """
 
-    def exchange(
-        self, data: bytes, timeout_ns: int, generation: int = ..., /
-    ) -> bytes | tuple[bytes] | int | None:
+    def exchange(self, data: bytes, timeout_ns: int, generation: int = ..., /) -> bytes | tuple[bytes] | int | None:
         """A caller's whole round in one call: push(), wait(), pop().
 
         Returns the next message there is (perhaps not the answer), what wait() said if that was not MESSAGE, or None

@@ -56,6 +56,7 @@ PACE: Final = 60.0
 LOOK_EVERY: Final = 0.3
 """Seconds between two looks whether all is at rest. More often would be what the game's frames are measured by."""
 
+
 @dataclass
 class Phase:
     """One stretch of the storm."""
@@ -266,5 +267,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

@@ -33,7 +33,7 @@ BROKEN: Final = {
 WEIGHTS: Final = {GOOD: 72, "syntax": 9, "import": 9, "selftest": 6, "segfault": 4}
 WAYS: Final = ("rename", "truncate", "recreate")
 
-BODY: Final = '''\
+BODY: Final = """\
 from fumehood.worker import on, state
 
 @on("post")
@@ -47,12 +47,12 @@ def post(number):
 @on("audit")
 def audit():
     return SAVE, state.get("count", 0), state.get("sum", 0), state.get("disorder", 0)
-'''
-TICK: Final = '''
+"""
+TICK: Final = """
 @on("tick")
 def tick(dt):
     return SAVE
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
