@@ -1,5 +1,6 @@
 """exchange() and turn(): a caller's and a server's whole round in one call, against the single steps they stand for."""
 
+import os
 import threading
 import time
 
@@ -14,19 +15,29 @@ LONG = 60_000 * MS
 class Channel:
     def __init__(self):
         size = segment.ring_segment_size(1024)
-        self.fds = [segment.create(name, size) for name in ("down", "up", "board")]
-        for fd in self.fds:
+        fds = [segment.create(name, size) for name in ("down", "up", "board")]
+        for fd in fds:
             segment.allocate(fd, size)
-        self.down, self.up, self.board = (Segment(fd, size, writable=True) for fd in self.fds)
+        self.down, self.up, self.board = (Segment(fd, size, writable=True) for fd in fds)
+        for fd in fds:
+            os.close(fd)
         format_segment(self.down)
         format_segment(self.up)
         self.game = Port(self.down, self.up, orders=False)
         self.worker = Port(self.up, self.down)
 
+    def close(self):
+        self.game.close()
+        self.worker.close()
+        for mapped in (self.down, self.up, self.board):
+            mapped.close()
+
 
 @pytest.fixture
 def channel():
-    return Channel()
+    channel = Channel()
+    yield channel
+    channel.close()
 
 
 def test_a_round_carries_the_message_there_and_the_answer_back(channel):
