@@ -5,6 +5,7 @@ table and an exit code.
 """
 
 import json as json_
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,8 @@ def _probe(python: str) -> dict[str, Any]:
         raise MachineError(f"the probe ended with status {done.returncode}: {done.stderr.strip()[-2000:]}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MachineError(f"the probe cannot be run: {error}") from error
+    finally:
+        os.close(plan)
     return answer
 
 

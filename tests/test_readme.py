@@ -50,6 +50,16 @@ def argv_of(command):
     return [sys.executable, "-W", "error", "-m", "fumehood.runner.cli", *words[1:]]
 
 
+def await_line(stream, word):
+    """Read lines until one holds the word: the first verdicts are said before it."""
+    while select.select([stream], [], [], 60)[0]:
+        line = stream.readline()
+        assert line, f"it ended without saying {word!r}"
+        if word in line:
+            return
+    raise AssertionError(f"nothing is said any more, and {word!r} was not")
+
+
 def test_two_commands_set_everything_up_and_stand_on_top():
     assert len(SETUP) == 2
     for line in SETUP:
@@ -81,8 +91,7 @@ def test_the_other_commands_run_and_a_game_attaches(place):
     served = subprocess.Popen(argv_of(SERVE), cwd=place, stderr=subprocess.PIPE, text=True)
     with served:
         try:
-            assert select.select([served.stderr], [], [], 60)[0]
-            assert "serving" in served.stderr.readline()
+            await_line(served.stderr, "serving")
             done = run([sys.executable, "-W", "error", "attach.py"], place)
             assert done.stdout == "rain on tuesday\n", done.stderr
         finally:

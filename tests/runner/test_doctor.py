@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,6 +22,11 @@ def report():
 def run(command):
     """Run a command; its output and exit code."""
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def descriptors():
+    """How many this process holds open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def without(report, name):
@@ -84,8 +90,10 @@ def test_the_command_itself():
 
 
 def test_an_interpreter_that_cannot_run_is_an_error_of_the_machines():
+    before = descriptors()
     with pytest.raises(MachineError, match="cannot be run"):
         doctor.collect("/no/such/python")
+    assert descriptors() == before
 
 
 def test_where_user_namespaces_are_forbidden_the_probe_really_says_so():
