@@ -83,11 +83,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 BYTES: Final = frozenset(
-    {"memory", "resident", "scratch_bytes", "file_size", "state_bytes", "snapshot_bytes", "ring_bytes"}
+    {"memory", "resident", "scratch_bytes", "file_size", "state_bytes", "snapshot_bytes", "ring_bytes", "log_bytes"}
 )
 """The limits that are measured in bytes, and so may be written as ``"64 MiB"`` too."""
 
-MAY_BE_ZERO: Final = frozenset({"log_lines", "intents_per_frame", "state_bytes"})
+MAY_BE_ZERO: Final = frozenset({"log_lines", "log_bytes", "intents_per_frame", "state_bytes"})
 """The limits of which none at all is a sensible amount."""
 
 UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

@@ -31,9 +31,9 @@ from .journal import Journal
 from .lifecycle import Lifecycle
 from .modlog import ModLog
 from .nursery import Nursery
-from .patrol import Patrol
+from .patrol import Duty, Patrol
 from .records import ModStatus
-from .roles import Action, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
+from .roles import Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
 from .seat import Seat
 from .slots import Slot, Slots
 from .snapshot import Snapshot
@@ -83,8 +83,9 @@ class Lane:
         self.index = index
         self.house = house
         self.slots = Slots(house.limits.ring_bytes)
-        self.life = Lifecycle(house.switchboard.next_epoch, name, house.limits, house.probation, house.intensity)
+        self.life = Lifecycle(house.switchboard.next_epoch, self._limits, house.probation, house.intensity)
         self.seats: dict[int, Seat] = {}
+        self._patrols: dict[int, Patrol] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.states = Checkpoints()
         self.diagnostic: Diagnostic | None = None
@@ -98,8 +99,7 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._adopted = 0
-        self._log = ModLog(name, house.limits.log_lines)
-        self._patrol = Patrol()
+        self._log = ModLog(name, house.limits.log_lines, house.limits.log_bytes)
         self.moved_from: Lane | None = None
         """The lane of the name this mod had until it was renamed just now."""
         self.unloaded = asyncio.Event()
@@ -200,6 +200,7 @@ class Lane:
             case Build():
                 seat = Seat(action.attempt, self.snapshots[action.digest], action.version, self._limits(action.digest))
                 self.seats[action.attempt] = seat
+                self._patrols[action.attempt] = Patrol()
                 seat.mark("begun", time.monotonic_ns())
                 seat.build = self._spawn(self._build(seat))
             case Offer():
@@ -215,6 +216,7 @@ class Lane:
             case Kill():
                 self._spawn(self._kill_slow(action))
             case Retire():
+                del self._patrols[action.attempt]
                 self._retire(self.seats.pop(action.attempt), action.bequeath, action.in_time)
             case Issue():
                 self._issue(action)
@@ -379,7 +381,7 @@ class Lane:
     def _report(self, seat: Seat, report: messages.Report) -> None:
         """One message from a worker: hostile input, already known to be well-formed."""
         now = time.monotonic()
-        if seat.retired:
+        if seat.retired or self._closed:
             return
         match report:
             case messages.Entered() if report.stage in tuple(Stage):
@@ -452,13 +454,13 @@ class Lane:
     def _died(self, seat: Seat) -> None:
         """Dead, how is not known yet: whoever waits for it in the game need not wait for that."""
         active = self.life.active
-        if not seat.retired and active is not None and active.number == seat.attempt:
+        if not seat.retired and not self._closed and active is not None and active.number == seat.attempt:
             self._mark_dead(seat)
 
     def _exited(self, seat: Seat, status: int) -> None:
         """A worker ended. What it was to the mod decides what follows; a retired one has no say left."""
         worker = seat.worker
-        if seat.retired or worker is None:
+        if seat.retired or worker is None or self._closed:
             return
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
@@ -467,7 +469,8 @@ class Lane:
         else:
             dump = escape(worker.stderr, lines=True)
             known = None if status == UNKNOWN_STATUS else status
-            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words))
+            cpu = self._patrols[seat.attempt].cpu
+            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words, cpu))
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -548,7 +551,7 @@ class Lane:
             handler_errors=self.handler_errors,
             lost_posts=self._estates.lost_posts,
             state_bytes=len(newest.data) if newest else 0,
-            resident=self._patrol.resident if seat and self._patrol.attempt == seat.attempt else 0,
+            resident=self._patrols[seat.attempt].resident if seat else 0,
             state_error=self.state_error,
         )
 
@@ -558,11 +561,25 @@ class Lane:
         return self.seats.get(active.number) if active is not None and active.live and not active.failed else None
 
     def patrol(self, now: float) -> None:
-        """Four times a second: is it hanging, is it too large?"""
-        seat = self.active_seat()
-        breach = self._patrol.look(seat, now)
-        if seat is not None and breach is not None:
-            self._spawn(self.execute(seat, *breach))  # not awaited: the other mods' hangs do not wait for its stack
+        """Four times a second: does any of its workers hang, is one too large, does one burn what is not its own?"""
+        for seat in list(self.seats.values()):
+            attempt = self.life.attempts.get(seat.attempt)
+            if attempt is None or attempt.failed:
+                continue
+            patrol = self._patrols[seat.attempt]
+            breach = patrol.look(seat, self._duty(attempt), attempt.stage, now)
+            if breach is not None:
+                self._spawn(self.execute(seat, *breach))  # not awaited: others' hangs do not wait for its stack
+            elif patrol.worn(seat.limits.cpu_total):
+                self._do(self.life.worn(seat.attempt))
+
+    def _duty(self, attempt: Attempt) -> Duty:
+        if attempt is self.life.draining:
+            return Duty.DRAINING
+        if attempt is self.life.active and attempt.live:
+            return Duty.SERVING
+        parked = attempt.role is Role.STANDBY or (attempt.ready and not attempt.started)
+        return Duty.PARKED if parked else Duty.LOADING
 
     def checkpoint(self) -> None:
         """Once a second: ask for the state if anything happened."""

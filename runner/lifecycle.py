@@ -40,8 +40,8 @@ class Lifecycle:
     """The roles of one mod's workers. Methods take the time (seconds, monotonic) and return what to do, in order."""
 
     next_epoch: Callable[[], int]
-    mod: str = ""
-    limits: Limits = field(default_factory=Limits)
+    limits_of: Callable[[str], Limits] = lambda _: Limits()
+    """What a version, by its digest, may use."""
     probation: Probation = field(default_factory=Probation)
     intensity: Intensity = field(default_factory=Intensity)
 
@@ -53,6 +53,8 @@ class Lifecycle:
     """The last good snapshot, loaded anew because nobody is left to roll back to."""
     understudy: Attempt | None = None
     """A new standby being built after a rollback."""
+    renewal: Attempt | None = None
+    """A fresh worker of the version that serves, for one that has used up most of its CPU time."""
     offers: dict[int, Attempt | None] = field(default_factory=dict)
     """Epochs on offer, oldest first. None: the epoch says that nobody serves."""
     active: Attempt | None = None
@@ -110,14 +112,14 @@ class Lifecycle:
     def assigned(self, number: int, now: float) -> None:
         """An attempt got its worker: the clock of its first stage runs."""
         if attempt := self.attempts.get(number):
-            attempt.by, attempt.limit = now + self.limits.load_timeout, "load_timeout"
+            attempt.by, attempt.limit = now + attempt.limits.load_timeout, "load_timeout"
 
     def entered(self, number: int, stage: str, now: float) -> list[Action]:
         """An attempt began a stage: its deadline starts anew. Stages only go forward: none can last for ever."""
         order = list(Stage)
         attempt = self.attempts.get(number)
         if attempt and attempt.by is not None and order.index(Stage(stage)) > order.index(Stage(attempt.stage)):
-            attempt.stage, attempt.by, attempt.limit = stage, now + self.limits.load_timeout, "load_timeout"
+            attempt.stage, attempt.by, attempt.limit = stage, now + attempt.limits.load_timeout, "load_timeout"
         return []
 
     def ready(self, number: int) -> list[Action]:
@@ -135,6 +137,12 @@ class Lifecycle:
                 self._turn(attempt, "kept as standby")
                 self.standby = attempt
                 return []
+            return self._retire(attempt, "superseded")
+        if attempt is self.renewal:
+            self.renewal = None
+            active = self.active
+            if active and active.worn and active.digest == attempt.digest and not active.failed and not self.offers:
+                return self._offer(attempt)
             return self._retire(attempt, "superseded")
         return self._offer(attempt) if attempt.digest == self.target else []
 
@@ -202,6 +210,18 @@ class Lifecycle:
             return []
         return self._fail_active(attempt, diagnostic, now)
 
+    def worn(self, number: int) -> list[Action]:
+        """The active worker has used most of the CPU time of its whole life: a fresh one of the same version is to take
+        over before the kernel ends it. Nobody is to blame for that, and it is tried once a worker."""
+        attempt = self.attempts.get(number)
+        if attempt is None or attempt is not self.active or not attempt.live or attempt.failed or attempt.worn:
+            return []
+        if self.candidate or self.offers or self.draining or self.understudy:  # what is under way may settle it
+            return []
+        attempt.worn = True
+        self.renewal, actions = self._new_attempt(attempt.digest, "renewal")
+        return actions
+
     def unfit(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """A stage failed, before or after activation; the process may live on and is killed."""
         return self.died(number, diagnostic, now)
@@ -237,6 +257,8 @@ class Lifecycle:
             actions += self._recover(diagnostic)
         elif attempt is self.understudy:
             self.understudy = None
+        elif attempt is self.renewal:
+            self.renewal = None
         elif attempt is self.standby:
             self.standby = None
         return actions
@@ -259,6 +281,12 @@ class Lifecycle:
         if attempt:
             attempt.adopted_at, attempt.live, attempt.started, attempt.restarted = now, False, False, False
             attempt.faults, attempt.faults_since = 0, now
+            if attempt.cause == "renewal" and before and before.digest == attempt.digest:  # the same version goes on
+                attempt.adopted_at, attempt.faults, attempt.faults_since = (
+                    before.adopted_at,
+                    before.faults,
+                    before.faults_since,
+                )
             self._turn(attempt, "adopted")
         kept: list[Action] = []
         if before and before.ended and not before.failed:
@@ -320,13 +348,18 @@ class Lifecycle:
 
     def _new_attempt(self, digest: str, cause: str) -> tuple[Attempt, list[Action]]:
         self._numbers += 1
-        attempt = Attempt(self._numbers, digest, self._version(digest), cause)
+        attempt = Attempt(self._numbers, digest, self._version(digest), cause, self.limits_of(digest))
         self.attempts[attempt.number] = attempt
         return attempt, [Build(attempt.number, digest, attempt.version)]
 
     def _build_candidate(self, digest: str, cause: str) -> list[Action]:
-        self.candidate, actions = self._new_attempt(digest, cause)
-        return actions
+        actions: list[Action] = []
+        if self.renewal:  # what is being built is as fresh
+            actions, self.renewal = self._retire(self.renewal, "superseded"), None
+            if self.active:
+                self.active.worn = False
+        self.candidate, build = self._new_attempt(digest, cause)
+        return actions + build
 
     def _build_understudy(self, active: Attempt) -> list[Action]:
         if self.standby or self.understudy:
@@ -341,7 +374,12 @@ class Lifecycle:
         return self._retire(candidate, "superseded")
 
     def _keep(self, attempt: Attempt) -> list[Action]:
-        """Make it the standby; the older one goes."""
+        """Make it the standby; the older one goes. One that is worn goes itself: it would not serve for long."""
+        if attempt.worn:
+            older, self.standby = self.standby, attempt
+            gone = self._retire(attempt, "superseded")
+            self.standby = older
+            return gone
         actions = self._retire(self.standby, "superseded") if self.standby else []
         self.standby = attempt
         return actions
@@ -392,7 +430,7 @@ class Lifecycle:
         if active is None or active.started or active.failed or self.draining:
             return []
         active.started = True
-        active.stage, active.by, active.limit = Stage.RESTORE, now + self.limits.load_timeout, "load_timeout"
+        active.stage, active.by, active.limit = Stage.RESTORE, now + active.limits.load_timeout, "load_timeout"
         return [Begin(active.number)]
 
     def _restart(self, attempt: Attempt, now: float) -> list[Action]:
@@ -421,7 +459,7 @@ class Lifecycle:
         if not before.started:
             return self._retire(before, "superseded")
         self._turn(before, "replaced")
-        before.stage, before.by, before.limit = Stage.DRAIN, now + self.limits.drain_timeout, "drain_timeout"
+        before.stage, before.by, before.limit = Stage.DRAIN, now + before.limits.drain_timeout, "drain_timeout"
         self.draining = before
         return []
 
@@ -476,7 +514,7 @@ class Lifecycle:
         return any(a is not None and not a.failed and a is not self.active for a in self.offers.values())
 
     def _count_failure(self, digest: str, diagnostic: Diagnostic, now: float) -> None:
-        if self._breaker.failed(self.mod, digest, now):
+        if self._breaker.failed(digest, now):
             self._out(digest, diagnostic)
 
     def _out(self, digest: str, diagnostic: Diagnostic) -> None:
@@ -516,10 +554,10 @@ class Lifecycle:
     def _unload(self) -> list[Action]:
         """The files are gone: nobody serves from the next epoch on; the active one drains and runs on_unload."""
         actions = self._drop_candidate()
-        for attempt in (self.recovery, self.understudy):
+        for attempt in (self.recovery, self.understudy, self.renewal):
             if attempt:
                 actions += self._retire(attempt, "superseded")
-        self.recovery = self.understudy = None
+        self.recovery = self.understudy = self.renewal = None
         if self._current() is None and self.active is None and not self.offers:
             return actions + (self._finish_unload() if self.standby else [])
         self.down = "its files are gone"

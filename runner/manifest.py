@@ -36,8 +36,10 @@ MOST_BYTES: Final = 64 * 1024
 
 _OPENING: Final = b"# /// script"
 _CLOSING: Final = b"# ///"
-_MAY_BE_ZERO: Final = frozenset({"log_lines", "intents_per_frame", "state_bytes"})
-_POWERS_OF_TWO: Final = frozenset({"ring_bytes"})
+_THE_GAMES: Final = {"ring_bytes": "a mod's rings are made before any version of it is read"}
+OWN_LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name not in _THE_GAMES)
+"""What a mod may lower for itself."""
+_MAY_BE_ZERO: Final = frozenset({"log_lines", "log_bytes", "intents_per_frame", "state_bytes"})
 _WHERE: Final = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
 _LIMITS: Final = Limits()
 _LARGEST: Final = 2**62  # beyond it an integer is nobody's limit, and its decimal digits may be too many to print
@@ -192,7 +194,7 @@ class _Reader:
             raise self._wrong(f"{key.replace('_', '-')}: {text}", self._line(key)) from None
 
     def _limits(self, table: Any) -> dict[str, int | float]:
-        limits = self._known(table, Limits.__struct_fields__, "limits")
+        limits = self._known(table, OWN_LIMITS, "limits")
         for name, value in limits.items():
             self._limit(name, value)
         wanted = msgspec.structs.replace(self._ceiling, **limits)
@@ -213,8 +215,6 @@ class _Reader:
             raise self._wrong(f"{name} has to be {kind}, not {_shown(value)}", self._line(name))
         if math.isnan(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
             raise self._wrong(f"{name} has to be above 0, not {_shown(value)}", self._line(name))
-        if name in _POWERS_OF_TWO and value & (value - 1):
-            raise self._wrong(f"{name} has to be a power of two, not {_shown(value)}", self._line(name))
 
     def _known(self, table: Any, names: tuple[str, ...], what: str) -> dict[str, Any]:
         if not isinstance(table, dict):
@@ -223,6 +223,8 @@ class _Reader:
         # The first unknown key ends it: a manifest of 10,000 wrong keys gives one message.
         for key, value in table.items():
             name = key.replace("-", "_")
+            if name in _THE_GAMES:
+                raise self._wrong(f"{key!r} is the game's to set: {_THE_GAMES[name]}", self._line(key))
             if name not in names:
                 near = difflib.get_close_matches(name, names, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""What one mod says, in the supervisor's log: escaped, one line each, at most so many a second."""
+"""What one mod says, in the supervisor's log: escaped, one line each, at most so many, and so many bytes, a second."""
 
 import logging
 import time
@@ -18,9 +18,10 @@ log = logging.getLogger("fumehood.mods")
 class ModLog:
     """The log of one mod. What is over its rate is dropped and counted; the count stands in the next line."""
 
-    def __init__(self, mod: str, lines_per_second: float) -> None:
+    def __init__(self, mod: str, lines_per_second: float, bytes_per_second: float) -> None:
         self._mod = mod
-        self._bucket = TokenBucket(lines_per_second, lines_per_second)
+        self._lines = TokenBucket(lines_per_second, lines_per_second)
+        self._bytes = TokenBucket(bytes_per_second, bytes_per_second)
         self._dropped = 0
 
     def said(self, version: int, line: messages.LogLine) -> None:
@@ -37,7 +38,9 @@ class ModLog:
         self._write(logging.WARNING, version, text)
 
     def _write(self, level: int, version: int, text: str) -> None:
-        if not self._bucket.take(time.monotonic()):
+        now = time.monotonic()
+        size = max(1.0, min(len(text.encode()), self._bytes.burst))  # a line longer than a second's worth passes alone
+        if self._lines.wait(now) or not self._bytes.take(now, size) or not self._lines.take(now):
             self._dropped += 1
             return
         dropped, self._dropped = self._dropped, 0

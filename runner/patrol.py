@@ -1,5 +1,10 @@
-"""Looks at one mod's live worker from outside, four times a second: does it hang, is it too large?"""
+"""Looks at one worker from outside, four times a second: does it hang, is it too large, does it burn what is not its own?
 
+What a worker says of itself (`started`, `done`) is believed only where believing it costs nothing: one that claims to be
+at rest is sampled too, less often, and CPU time that it then uses is a lie found out.
+"""
+
+from enum import Enum, auto
 from typing import Final, NamedTuple
 
 import psutil
@@ -10,7 +15,27 @@ from .seat import Seat
 
 IDLE_PERIOD: Final = 5.0
 """Seconds between two samples of a worker that does nothing by its own account. Shorter costs work for idle mods;
-longer: one that only claims to be idle can grow for longer."""
+longer: one that only claims to be idle can grow, or burn a core, for longer."""
+REST_SHARE: Final = 0.1
+"""CPU seconds a second that a worker at rest may use: for a last checkpoint of a large state, or a collection."""
+POLLING: Final = 100e-6 / 64
+"""CPU seconds a byte of messages read that are not the mod's own: a worker may poll up to 100 µs for the next message,
+and 64 bytes stand for a message. A game that calls back to back keeps the worker's core busy, and is welcome to."""
+WORN: Final = 0.8
+"""The part of `cpu_total` after which a fresh worker takes over. Smaller: more renewals; larger: one that is slow to
+load comes too late."""
+
+
+class Duty(Enum):
+    """What a worker may be doing."""
+
+    LOADING = auto()
+    """A candidate before Ready, or one taking its state in: each stage has a deadline of its own."""
+    SERVING = auto()
+    PARKED = auto()
+    """Nothing: a standby, or a candidate that waits for the game."""
+    DRAINING = auto()
+    """Finishing what it was sent: `drain_timeout` bounds that."""
 
 
 class Breach(NamedTuple):
@@ -22,57 +47,91 @@ class Breach(NamedTuple):
 
 
 class Patrol:
-    """What was seen of one mod the last time. Workers at rest are looked at rarely."""
+    """What was seen of one worker the last time."""
 
     def __init__(self) -> None:
         self.resident = 0
-        """Bytes of the worker's own memory, as sampled last."""
+        """Bytes of the worker's memory, as sampled last."""
+        self.cpu = 0.0
+        """CPU seconds of its whole life, as sampled last."""
         self._sighting: monitor.Sighting | None = None
-        self.attempt = 0
-        """Whose memory that is."""
-        self._position: tuple[int, int, int] = (-1, -1, -1)
+        self._position = (-1, -1)
+        self._duty: Duty | None = None
         self._sampled = 0.0
-        self._window: tuple[float, float] | None = None
-        """(time, CPU seconds) at which the window for `cpu_share` opened."""
+        self._window: tuple[float, float, int] | None = None
+        """(time, CPU seconds, bytes done) at which the window for `cpu_share` opened."""
 
-    def look(self, seat: Seat | None, now: float) -> Breach | None:
-        """One look at the worker that serves; None: nothing to complain of. `now`: monotonic seconds."""
-        if seat is None or seat.slot is None or seat.process is None:
-            self._sighting = None
+    def worn(self, cpu_total: float) -> bool:
+        """Whether it has used most of the CPU seconds that the kernel gives one process."""
+        return self.cpu >= WORN * cpu_total
+
+    def look(self, seat: Seat, duty: Duty, stage: str, now: float) -> Breach | None:
+        """One look; None: nothing to complain of. `stage`: what it is at; `now`: monotonic seconds."""
+        if seat.slot is None or seat.process is None:
             return None
-        done, started = seat.slot.progress()
-        position = (seat.attempt, done, started)
-        # One that is at nothing, by its own account, and leaves its messages unread is stuck, or lies about `done`.
-        busy = done != started or seat.slot.neglected()
-        if not busy:
-            self._sighting = None
-            if position == self._position and now - self._sampled < IDLE_PERIOD:
+        known = duty is self._duty
+        if duty is Duty.PARKED:
+            if known and now - self._sampled < IDLE_PERIOD:
                 return None
-        self._position, self._sampled = position, now
-        if seat.attempt != self.attempt:
-            self.attempt, self._window = seat.attempt, None
+            busy, position = False, self._position
+        else:
+            position = seat.slot.progress()
+            # One that is at nothing, by its own account, and leaves its messages unread is stuck, or lies about `done`.
+            busy = duty is Duty.SERVING and (position[0] != position[1] or seat.slot.neglected())
+            if not busy:
+                self._sighting = None
+                idle = duty is Duty.SERVING and position == self._position
+                if known and idle and now - self._sampled < IDLE_PERIOD:
+                    return None
+        rested = known and duty in (Duty.PARKED, Duty.SERVING) and not busy and position == self._position
+        before, since = self.cpu, self._sampled
+        self._position, self._duty, self._sampled = position, duty, now
         try:
-            cpu, self.resident = monitor.sample(seat.process)
+            self.cpu, self.resident = monitor.sample(seat.process)
         except (psutil.Error, OSError):  # it is going, its exit is on the way; or we are out of descriptors just now
             return None
+        return (
+            self._too_large(seat, stage)
+            or (self._restless(before, since, now) if rested else None)
+            or (self._over_its_share(seat, position[0], now) if duty is Duty.SERVING else None)
+            or (self._hanging(seat, position, now) if busy else None)
+        )
+
+    def _too_large(self, seat: Seat, stage: str) -> Breach | None:
         grown = self.resident - seat.memory_base
-        if grown > seat.limits.resident:
-            return Breach("resident", Stage.RUN, f"it grew by {grown >> 20} MiB of memory")
-        if self._window is None:
-            self._window = now, cpu
-        elif now - self._window[0] >= seat.limits.cpu_window:
-            share = (cpu - self._window[1]) / (now - self._window[0])
-            self._window = now, cpu
-            if share > seat.limits.cpu_share:
-                return Breach("cpu_share", Stage.RUN, f"it used {share:.0%} of a CPU over {seat.limits.cpu_window:g} s")
-        if not busy:
+        if grown <= seat.limits.resident:
             return None
-        if self._sighting is None or self._sighting.position != position:
-            self._sighting = monitor.Sighting(position, now, cpu)
-        elif monitor.hangs(self._sighting, now, cpu, seat.limits.hang_after):
-            ran = now - self._sighting.since
-            self._sighting = None
-            event = estates.event_of(seat.in_hand())
-            what = f"its handler of {event!r} was still running" if event else "its messages lay unread"
-            return Breach("hang_after", Stage.RUN, f"{what} after {ran:.1f} s")
-        return None
+        return Breach("resident", stage, f"it grew by {grown >> 20} MiB of memory")
+
+    def _restless(self, cpu: float, since: float, now: float) -> Breach | None:
+        """It had nothing to do since the last sample, and said so."""
+        if self.cpu - cpu <= REST_SHARE * (now - since):
+            return None
+        what = f"it used {self.cpu - cpu:.1f} s of CPU in {now - since:.1f} s in which it had nothing to do"
+        return Breach("cpu_share", Stage.RUN, what)
+
+    def _over_its_share(self, seat: Seat, done: int, now: float) -> Breach | None:
+        if self._window is None:
+            self._window = now, self.cpu, done
+            return None
+        since, cpu, begun = self._window
+        if now - since < seat.limits.cpu_window:
+            return None
+        self._window = now, self.cpu, done
+        share = (self.cpu - cpu - POLLING * (done - begun)) / (now - since)
+        if share <= seat.limits.cpu_share:
+            return None
+        return Breach("cpu_share", Stage.RUN, f"it used {share:.0%} of a CPU over {now - since:.1f} s")
+
+    def _hanging(self, seat: Seat, position: tuple[int, int], now: float) -> Breach | None:
+        where = seat.attempt, *position
+        if self._sighting is None or self._sighting.position != where:
+            self._sighting = monitor.Sighting(where, now, self.cpu)
+            return None
+        if not monitor.hangs(self._sighting, now, self.cpu, seat.limits.hang_after):
+            return None
+        ran = now - self._sighting.since
+        self._sighting = None
+        event = estates.event_of(seat.in_hand())
+        what = f"its handler of {event!r} was still running" if event else "its messages lay unread"
+        return Breach("hang_after", Stage.RUN, f"{what} after {ran:.1f} s")

@@ -14,6 +14,9 @@ _FRAME: Final = re.compile(r'^\s*File "[^"]*?/mods/([^"\n]{1,300})", line (\d{1,
 STACK_LIMIT: Final = 4096
 """Characters of a dump that are kept: the innermost frames come first in faulthandler's dumps."""
 
+LATE: Final = 0.75
+"""Past this part of `cpu_total` an unexplained SIGKILL is taken for the kernel's: the last sample may be 5 s old."""
+_OUT_OF_CPU: Final = (signal.SIGKILL, signal.SIGXCPU)
 _SIGNALS: Final = {
     signal.SIGSEGV: "segmentation fault (or abort)",
     signal.SIGBUS: "bus error",
@@ -33,12 +36,18 @@ def locate(dump: str) -> tuple[str, int]:
 
 
 def of_exit(
-    status: int | None, stderr: str, stage: str, limits: Limits, last_words: Diagnostic | None = None
+    status: int | None,
+    stderr: str,
+    stage: str,
+    limits: Limits,
+    last_words: Diagnostic | None = None,
+    cpu: float = 0.0,
 ) -> Diagnostic:
     """Say why a worker that was not told to end is gone.
 
     `status`: as os.waitstatus_to_exitcode; None: it could not be learned. `stderr`: what it wrote there, and
     `last_words`: the last error it told of, both clean. Only a worker out of memory says in them where that was.
+    `cpu`: CPU seconds of its life, as sampled last: the kernel's SIGKILL at `cpu_total` does not say what it is for.
     """
     file, line = locate(stderr)
     dump = stderr[-STACK_LIMIT:]
@@ -49,6 +58,9 @@ def of_exit(
         return Diagnostic(stage, "MemoryLimit", message, file, line, traceback=dump)
     if status is None:
         return Diagnostic(stage, "Crashed", "the worker is gone; how it ended could not be learned", file, line)
+    if -status in _OUT_OF_CPU and cpu >= LATE * limits.cpu_total:
+        what = f"its process has used the CPU time of its whole life, {limits.cpu_total} s"
+        return of_limit("cpu_total", stage, limits.cpu_total, what, stderr)
     if status < 0:
         try:
             number = signal.Signals(-status)

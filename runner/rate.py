@@ -1,6 +1,6 @@
 """A token bucket: so many at once, so many a second, no clock of its own.
 
-Against reload floods (one bucket per mod) and log floods. Pure: every call is told the time.
+Against floods of log lines and of packets. Pure: every call is told the time.
 """
 
 import math

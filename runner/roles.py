@@ -1,9 +1,10 @@
 """The table of roles, the record of one attempt, and the actions that the lifecycle asks for: data, no behaviour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..shared.messages import Diagnostic
+from ..shared.policy import Limits
 from ..shared.states import Role, Stage, Verdict
 
 TRANSITIONS: Final[dict[tuple[Role, str], Role]] = {
@@ -37,6 +38,8 @@ class Attempt:
     digest: str
     version: int
     cause: str
+    limits: Limits = field(default_factory=Limits)
+    """The game's, lowered by what this version says of itself."""
     role: Role = Role.CANDIDATE
     ready: bool = False
     epoch: int = 0
@@ -49,6 +52,8 @@ class Attempt:
     live: bool = False
     was_live: bool = False
     failed: bool = False
+    worn: bool = False
+    """Near the end of the CPU time it may use: a fresh worker of the same version was asked for."""
     adopted_at: float = 0.0
     faults: int = 0
     """Handler errors since `faults_since`; counted anew after every probation period."""

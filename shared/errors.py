@@ -105,7 +105,3 @@ class ProtocolError(FumehoodError):
 
 class SupervisorDied(FumehoodError):
     """Raised when the supervisor is gone; every mod is gone with it."""
-
-
-class Refused(FumehoodError):
-    """Raised by `refuse(reason)` in a handler of an event that mods may veto."""

@@ -22,20 +22,22 @@ class Confinement(StrEnum):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one mod may use. Every field can stand under `[tool.fumehood.limits]` in its PEP 723 block or mod.toml.
-
-    A mod may only lower what the game set; `Limits.within` says which field asks for more.
+    """What one mod may use. A mod may lower what the game set, under `[tool.fumehood.limits]` in its PEP 723 block or
+    under `[limits]` in its mod.toml, never raise it: `Limits.within` says which field asks for more. `ring_bytes` is
+    the game's alone.
     """
 
     memory: int = 256 * MIB
     """Address space beyond the zygote's, bytes. At the limit the mod's own allocation fails (MemoryError)."""
     resident: int = 128 * MIB
     """Resident memory of its own, bytes; sampled from outside. Past it the worker is killed and rolled back."""
-    cpu_share: float = 1.0
-    """CPU seconds per second it may use, averaged over `cpu_window`. 1.0: a whole core, so only a hang counts."""
+    cpu_share: float = 0.9
+    """CPU seconds per second it may use, averaged over `cpu_window`; polling for the next message of a busy game does not
+    count. A worker that says it has nothing to do may use a tenth of a second per second, whatever stands here."""
     cpu_window: float = 10.0
     cpu_total: int = 3600
-    """CPU seconds of one worker's whole life (RLIMIT_CPU): the last bound when everything else failed."""
+    """CPU seconds of one worker's whole life (RLIMIT_CPU): the last bound when everything else failed. A good mod does
+    not notice: at four fifths of it a fresh worker of the same version takes over, with the state."""
     hang_after: float = 1.0
     """Seconds one handler may run before its stack is taken and it is killed."""
     load_timeout: float = 5.0
@@ -53,6 +55,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Pickled `state`. Larger: slower hand-over (about 35 ms a MiB) and slower checkpoints."""
     log_lines: float = 200.0
     """Log lines a second (token bucket, burst of one second); past it they are dropped and counted."""
+    log_bytes: int = 64 * KIB
+    """Bytes of log text a second, likewise. Smaller: a traceback may be lost; larger: a disk fills sooner."""
     intents_per_frame: int = 10_000
     """Intents of one mod kept between two looks of the game; past it they are dropped and counted."""
     snapshot_bytes: int = 8 * MIB

@@ -1,4 +1,4 @@
-"""Restart intensity, per mod and digest."""
+"""Restart intensity, per digest."""
 
 from fumehood.runner.breaker import MOST_DIGESTS, Breaker
 from fumehood.shared.policy import Intensity
@@ -8,43 +8,28 @@ from hypothesis import strategies as st
 
 def test_more_than_the_burst_within_the_period_is_out():
     breaker = Breaker(Intensity(burst=3, period=30.0))
-    assert [breaker.failed("weather", "d1", t) for t in (0.0, 1.0, 2.0, 3.0)] == [False, False, False, True]
-    assert breaker.out("weather", "d1") == "failed 4 times within 30 s"
-    assert breaker.failed("weather", "d1", 1e6)  # time does not bring the same bytes back
+    assert [breaker.failed("d1", t) for t in (0.0, 1.0, 2.0, 3.0)] == [False, False, False, True]
+    assert breaker.failed("d1", 1e6)  # time does not bring the same bytes back
 
 
 def test_spread_out_failures_do_not_count_together():
     breaker = Breaker(Intensity(burst=1, period=10.0))
-    assert not any(breaker.failed("weather", "d1", t) for t in (0.0, 10.0, 20.0, 30.0))
+    assert not any(breaker.failed("d1", t) for t in (0.0, 10.0, 20.0, 30.0))
 
 
-def test_other_bytes_and_other_mods_have_their_own_sheet():
-    breaker = Breaker(Intensity(burst=0))
-    assert breaker.failed("weather", "d1", 0.0)
-    assert not breaker.out("weather", "d2")
-    assert not breaker.out("economy", "d1")
-
-
-def test_condemned_at_once_pardoned_by_hand_forgotten_with_the_mod():
-    breaker = Breaker()
-    breaker.condemn("weather", "d1", "syntax error")
-    breaker.condemn("weather", "d1", "later")
-    assert breaker.out("weather", "d1") == "syntax error"
-    breaker.pardon("weather", "d1")
-    assert not breaker.out("weather", "d1")
-    breaker.pardon("nobody", "d1")
-    breaker.condemn("weather", "d2", "")
-    assert breaker.out("weather", "d2") == "refused"
-    breaker.forget("weather")
-    assert not breaker.out("weather", "d2")
+def test_other_bytes_have_their_own_sheet():
+    breaker = Breaker(Intensity(burst=1))
+    assert not breaker.failed("d1", 0.0)
+    assert not breaker.failed("d2", 0.0)
+    assert breaker.failed("d1", 0.0)
 
 
 def test_memory_is_bounded_and_the_newest_are_kept():
-    breaker = Breaker()
+    breaker = Breaker(Intensity(burst=1))
     for number in range(MOST_DIGESTS * 3):
-        breaker.condemn("weather", str(number), "bad")
-    assert breaker.out("weather", str(MOST_DIGESTS * 3 - 1))
-    assert sum(bool(breaker.out("weather", str(n))) for n in range(MOST_DIGESTS * 3)) == MOST_DIGESTS
+        assert not breaker.failed(str(number), 0.0)
+    assert breaker.failed(str(MOST_DIGESTS * 3 - 1), 0.0), "remembered: the second failure is one too many"
+    assert not breaker.failed("0", 0.0), "forgotten: it begins anew"
 
 
 @given(st.lists(st.floats(0, 20), max_size=40), st.integers(0, 5), st.floats(0.1, 50))
@@ -55,4 +40,4 @@ def test_out_exactly_when_some_window_holds_too_many(steps, burst, period):
         now += step
         times.append(now)
         out = out or sum(t > now - period for t in times) > burst
-        assert breaker.failed("m", "d", now) == out
+        assert breaker.failed("d", now) == out

@@ -19,6 +19,7 @@ from fumehood.runner.roles import (
     Withdraw,
 )
 from fumehood.shared.messages import Diagnostic
+from fumehood.shared.policy import Limits
 from fumehood.shared.states import Role, Stage, Verdict
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ class World:
     def __init__(self) -> None:
         self.now = 1.0
         counter = itertools.count(1)
-        self.life = Lifecycle(lambda: next(counter), "weather")
+        self.life = Lifecycle(lambda: next(counter))
         self.building: set[int] = set()
         self.parked: set[int] = set()
         """Ready, waiting."""
@@ -208,6 +209,14 @@ class Machine(RuleBasedStateMachine):
             attempt = data.draw(st.sampled_from(sorted(world.live)))
             world.do(world.life.faulted(attempt, count, WHY, world.now))
 
+    @rule()
+    def wears_out(self) -> None:
+        world = self.world
+        if world.live:
+            active = world.life.active
+            world.do(world.life.worn(max(world.live)))
+            assert world.life.active is active, "it serves until the fresh one is adopted"
+
     @rule(seconds=st.sampled_from((0.01, 0.5, 2.0, 40.0)))
     def time_passes(self, seconds: float) -> None:
         self.world.now += seconds
@@ -376,6 +385,62 @@ def test_the_quarantine_is_bounded() -> None:
     assert len(world.life.quarantine) == MOST_QUARANTINED
 
 
+def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None:
+    world = World()
+    first = serve(world, "aa")
+    second = serve(world, "bb")
+    adopted_at = world.life.attempts[second].adopted_at
+    world.now += 7000
+    world.do(world.life.worn(second))
+    world.do(world.life.worn(second))
+    assert len(world.building) == 1, "asked for once"
+    world.quiesce()
+    active = world.life.active
+    assert active is not None
+    assert (active.digest, active.cause, active.adopted_at) == ("bb", "renewal", adopted_at)
+    assert active.number not in (first, second)
+    assert second in world.retired
+    assert world.life.standby is not None
+    assert world.life.standby.number == first
+    assert not world.life.quarantine
+    assert [(issue.verdict, issue.cause) for issue in world.issued[2:]] == [(Verdict.LIVE, "renewal")]
+
+
+def test_a_fresh_worker_that_fails_to_load_leaves_the_worn_one_serving() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.worn(number))
+    (fresh,) = world.building
+    world.do(world.life.unfit(fresh, WHY, world.now))
+    assert world.life.active is not None
+    assert world.life.active.number == number
+    assert not world.life.quarantine
+    world.do(world.life.worn(number))
+    assert not world.building, "not tried again for ever"
+
+
+def test_a_save_goes_before_a_renewal() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.worn(number))
+    (fresh,) = world.building
+    world.do(world.life.drafted("bb", "save"))
+    assert fresh in world.retired
+    world.do(world.life.unfit(max(world.building), WHY, world.now))
+    world.do(world.life.settled("bb", "save"))
+    world.do(world.life.worn(number))
+    assert world.building, "the save was bad, and the worker is still worn"
+
+
+def test_each_version_has_its_own_limits() -> None:
+    counter = itertools.count(1)
+    life = Lifecycle(lambda: next(counter), {"aa": Limits(load_timeout=1.0), "bb": Limits(load_timeout=9.0)}.__getitem__)
+    for digest, limit in (("aa", 1.0), ("bb", 9.0)):
+        life.settled(digest, "save")
+        life.assigned(max(life.attempts), 100.0)
+        assert life.deadline() == 100.0 + limit
+
+
 def test_the_table_of_roles_has_no_way_out_of_retired() -> None:
     assert not [key for key in TRANSITIONS if key[0] is Role.RETIRED]
     reachable = {Role.SPARE} | set(TRANSITIONS.values())
@@ -386,7 +451,7 @@ def test_stages_only_go_forward_and_each_has_its_deadline() -> None:
     world = World()
     world.do(world.life.settled("aa", "startup"))
     (number,) = world.building
-    limit = world.life.limits.load_timeout
+    limit = Limits().load_timeout
     world.do(world.life.entered(number, Stage.IMPORT, 10.0))
     assert world.life.deadline() == 10.0 + limit
     world.do(world.life.entered(number, Stage.COMPILE, 12.0))

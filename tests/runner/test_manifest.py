@@ -82,7 +82,7 @@ def test_its_limits_lower_the_game_s_and_never_raise_them():
         (["[tool.fumehood.limits]", "hang-after = -1.0"], 4, "above 0"),
         (["[tool.fumehood.limits]", "hang-after = nan"], 4, "above 0"),
         (["[tool.fumehood.limits]", "hang-after = inf"], 4, "has to be a number"),
-        (["[tool.fumehood.limits]", "ring-bytes = 3000"], 4, "power of two"),
+        (["[tool.fumehood.limits]", "ring-bytes = 8192"], 4, "'ring-bytes' is the game's to set"),
         (["[tool.fumehood.limits]", "memory = [[1]]"], 4, "not a list"),
         (["[tool.fumehood.limits]", "memory = 0x" + "f" * 6000], 4, "not a larger number"),
         (["[tool.fumehood]", "requires = 3"], 4, "requires: Expected `array`"),
