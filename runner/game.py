@@ -29,7 +29,7 @@ from . import control
 from .link import Link
 from .mod import Mod, mod_error
 from .records import FrameReport, Intent, ModStatus, Receipt
-from .switchboard import COUNT, FRAMES, GENERATION, WORST_NS
+from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 
 SESSION_SHIFT = 40
 """Call ids are session << 40 | count: the answers to a game that died are no answers to the next one's calls."""
@@ -58,10 +58,11 @@ class Mods:
         self._ring_segment = welcome.ring_segment
         self._requests = welcome.session << SESSION_SHIFT
         self._board_load = self._board.load64
-        self._board_generation = self._board.load32
+        self._board_load32 = self._board.load32
         self._page_store = self._page.store64
         self._page_fence = self._page.add32
         self._generation = -1
+        self._ordered = -1
         self._table: list[Mod] = []
         self._by_name: dict[str, Mod] = {}
         self._order: list[Mod] = []
@@ -92,7 +93,7 @@ class Mods:
             raise UsageError(f"budget has to be a finite number of seconds, not {budget!r}") from None
         if self._link.pending:
             self._introduce()
-        if self._board_generation(GENERATION) != self._generation:
+        if self._board_load32(GENERATION) != self._generation:
             self._look()
         report = FrameReport({}, [], {})
         mods = self._handlers.get(event)
@@ -316,19 +317,21 @@ class Mods:
     def _look_if_changed(self) -> None:
         if self._link.pending:
             self._introduce()
-        if self._board_generation(GENERATION) != self._generation:
+        if self._board_load32(GENERATION) != self._generation:
             self._look()
 
     def _look(self) -> None:
         """Something changed: adopt what is new. New mods are asked about, and met when the answer is there."""
         if self._closed:
             raise UsageError("these mods are closed")
-        self._generation = self._board_generation(GENERATION)
+        self._generation = self._board_load32(GENERATION)
         if self._board_load(COUNT) > len(self._table):
             self._introduce()  # they may have come by now: asked for twice, their descriptors would come twice
             if self._board_load(COUNT) > len(self._table):
                 self._link.begin_introductions(len(self._table))
                 self._introduce()
+        if self._board_load32(ORDER) != self._ordered:
+            self._sort()
         for mod in self._table:
             if self._board_load(mod._at_word) != mod._word:
                 mod._look()
@@ -349,9 +352,15 @@ class Mods:
                 for fd in fds:
                     os.close(fd)
         new.clear()
-        self._order = sorted(self._table, key=lambda mod: mod.name)
+        self._sort()
         for mod in self._table:
             mod._look()
+
+    def _sort(self) -> None:
+        """Bring the mods into load order, which holds for events and intents."""
+        self._ordered = self._board_load32(ORDER)
+        self._order = sorted(self._table, key=lambda mod: (self._board_load32(rank_offset(mod._index)), mod.name))
+        self._events_changed()
 
     def _meet(self) -> None:
         """Get to know every mod there is, waiting for the supervisor's answer."""
@@ -374,7 +383,7 @@ class Mods:
     def _events_changed(self) -> None:
         """Some mod's handlers changed: who handles what is worked out anew."""
         handlers: dict[str, list[Mod]] = {}
-        for mod in self._order or self._table:
+        for mod in self._order:
             for event in mod._events:
                 handlers.setdefault(event, []).append(mod)
         self._handlers = handlers
@@ -384,7 +393,7 @@ class Mods:
 
     def _wait_for_change(self, at_word: int, word: int, left_ns: int) -> None:
         """Park until the switchboard changes, unless this mod's word already has."""
-        generation = self._board_generation(GENERATION)
+        generation = self._board_load32(GENERATION)
         if self._board_load(at_word) == word:
             self._board.wait32(GENERATION, generation, left_ns)
             self._check_supervisor()

@@ -71,6 +71,9 @@ class House(Protocol):
     def settle_changed(self) -> None:
         """Some mod may have come to rest."""
 
+    async def await_required(self, name: str) -> None:
+        """Wait until the mods that this one requires are as they will be: they go live before it."""
+
     def worst_frame_ms(self) -> float:
         """The game's longest emit since this was asked last."""
 
@@ -245,6 +248,8 @@ class Lane:
                 ready: messages.Ready = await seat.expect(messages.Ready)
                 seat.stages |= receipts.checked(bound.stages) | receipts.checked({"rehearse": ready.rehearse_us})
                 seat.mark("ready", time.monotonic_ns())
+            self.life.passed(seat.attempt)
+            await self.house.await_required(self.name)
         except (OSError, MachineError) as error:
             self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}"))
         except (TypeError, ValueError) as error:

@@ -122,8 +122,13 @@ class Lifecycle:
             attempt.stage, attempt.by, attempt.limit = stage, now + attempt.limits.load_timeout, "load_timeout"
         return []
 
+    def passed(self, number: int) -> None:
+        """An attempt passed every stage before activation: no clock runs while it waits for what it requires."""
+        if (attempt := self.attempts.get(number)) and attempt.role is Role.CANDIDATE:
+            attempt.by = None
+
     def ready(self, number: int) -> list[Action]:
-        """An attempt passed every stage before activation."""
+        """An attempt passed every stage before activation, and what it requires is there."""
         attempt = self.attempts.get(number)
         if attempt is None or attempt.role is not Role.CANDIDATE:
             return []

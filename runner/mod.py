@@ -299,7 +299,7 @@ class Mod:
     def _await_heir(self, port: Port, number: int, event: str, left: int) -> None:
         """The request was passed on. A successor answers it before it is live; else it was in hand at another death."""
         mods = self._mods
-        generation = mods._board_generation(GENERATION)
+        generation = mods._board_load32(GENERATION)
         live = self._is_live()
         self._take_replies(port, number)
         if number in mods._answers:

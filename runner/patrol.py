@@ -1,7 +1,7 @@
-"""Looks at one worker from outside, four times a second: does it hang, is it too large, does it burn what is not its own?
+"""Looks at one worker from outside, four times a second: does it hang, is it too large, does it burn CPU in secret?
 
-What a worker says of itself (`started`, `done`) is believed only where believing it costs nothing: one that claims to be
-at rest is sampled too, less often, and CPU time that it then uses is a lie found out.
+What a worker says of itself (`started`, `done`) is believed only where believing it costs nothing: one that claims to
+be at rest is sampled too, less often, and CPU time that it then uses is a lie found out.
 """
 
 from enum import Enum, auto

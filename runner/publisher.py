@@ -1,18 +1,21 @@
 """What has been said about each mod, and what there is to say now: reads snapshots, compares, tells the sink.
 
-Per key: the digest that settled last, the draft that is out, or why it was refused. A change that ends on what was said
+Per key: the digest that settled last, the draft that is out, or why it was refused; and whose files its snapshot holds,
+since a change of theirs is one of its own. A change that ends on what was said
 before says nothing, unless a draft has to be taken back. Every settled digest was drafted before, the newest draft
 first. Runs in the supervisor, on its loop.
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from ..shared.messages import Diagnostic
 from ..shared.policy import Limits
-from . import snapshot, tree
+from . import requirements, snapshot, tree
 from .manifest import Refused
+from .order import Needs, load_order
 from .snapshot import Gone, Signature, Snapshot
 from .text import escape
 
@@ -37,7 +40,7 @@ class Sink(Protocol):
         ...
 
     def settled(self, batch: tuple[Settled, ...]) -> None:
-        """These may go live, together, sorted by key. Each digest is that of the key's latest draft."""
+        """These may go live, together, in load order. Each digest is that of the key's latest draft."""
         ...
 
     def unreadable(self, key: str, diagnostic: Diagnostic) -> None:
@@ -47,6 +50,9 @@ class Sink(Protocol):
     def troubled(self, message: str) -> None:
         """The watcher has trouble, or is over it. For the log; said once per reason."""
         ...
+
+
+_ANYWHERE: Final = Needs()
 
 
 @dataclass(slots=True)
@@ -63,6 +69,10 @@ class _Known:
     """time.time() just before that."""
     caused_ns: int = 0
     """The first event since it settled."""
+    place: Needs = _ANYWHERE
+    """Its place in the load order, as read last."""
+    needs: frozenset[str] = frozenset()
+    """Keys whose files are part of its snapshot, or would be if they were there."""
 
 
 class Publisher:
@@ -80,6 +90,12 @@ class Publisher:
         self._sink = sink
         self._limits = limits
         self._known: dict[str, _Known] = {}
+        self._needy: set[str] = set()
+        """Keys that require others."""
+
+    def dependants(self, key: str) -> list[str]:
+        """Keys whose snapshots hold this one's files, or wait for it."""
+        return [other for other in self._needy if key in self._known[other].needs]
 
     def keys(self) -> set[str]:
         """Every key with files, as far as known."""
@@ -108,7 +124,7 @@ class Publisher:
 
     def settle(self, keys: list[str] | tuple[str, ...], *, even_if_empty: bool = False) -> list[str]:
         """Say what has settled, one batch. Returns the keys that have new bytes."""
-        batch = [settled for key in sorted(keys) if (settled := self._settled(key))]
+        batch = [settled for key in self._in_order(keys) if (settled := self._settled(key))]
         if batch or even_if_empty:
             self.settles += len(batch)
             self._sink.settled(tuple(batch))
@@ -136,15 +152,31 @@ class Publisher:
     def _take(self, key: str, known: _Known) -> Snapshot | Refused | None:
         """What is on disk under a key: a snapshot, why there can be none, or nothing."""
         self.snapshots += 1
+        taken, known.needs = self._read(key, known)
+        (self._needy.add if known.needs else self._needy.discard)(key)
+        return taken
+
+    def _read(self, key: str, known: _Known) -> tuple[Snapshot | Refused | None, frozenset[str]]:
+        alone: frozenset[str] = frozenset()
         try:
             taken = snapshot.take(self.root, key, self._limits, known.caused_ns)
         except Gone:
             self._turn(key, folder=False)
-            return None
+            return None, alone
         except Refused as refused:
-            return refused
+            return refused, alone
         self._turn(key, folder=taken.folder)
-        return taken
+        known.place = Needs(taken.manifest.order, taken.manifest.requires)
+        if not taken.manifest.requires:
+            return taken, alone
+        return requirements.compose(taken, self._take_library, set(self._known), self._limits)
+
+    def _take_library(self, key: str) -> Snapshot:
+        return snapshot.take(self.root, key, self._limits)
+
+    def _in_order(self, keys: Iterable[str]) -> list[str]:
+        """The keys in load order, by what was read of them last."""
+        return load_order({key: known.place if (known := self._known.get(key)) else Needs() for key in keys})
 
     def _turn(self, key: str, *, folder: bool) -> None:
         if folder != (key in self.folders):
@@ -153,7 +185,11 @@ class Publisher:
 
     def _sign(self, key: str) -> Signature | None:
         try:
-            return snapshot.sign(self.root, key, self._limits)
+            known = self._known.get(key)
+            signed = snapshot.sign(self.root, key, self._limits)
+            for library in sorted(known.needs) if known else ():
+                signed += snapshot.sign(self.root, library, self._limits)
+            return signed
         except (Gone, Refused):
             return None
 
@@ -188,6 +224,7 @@ class Publisher:
     def _missing(self, key: str, known: _Known, refused: Refused | None) -> Settled | None:
         if refused is None:
             del self._known[key]
+            self._needy.discard(key)
             return Settled(shown(key), None) if known.digest or known.draft or known.refused else None
         known.caused_ns = 0
         if refused.diagnostic != known.refused or known.draft:

@@ -66,7 +66,8 @@ class Seat:
         """Hand the worker its slot, the mod's files and its state memory. Raises OSError."""
         self.worker, self.slot = worker, slot
         slot.prepare(self.attempt)
-        files = pack(self.snapshot.files)
+        libraries = self.snapshot.libraries
+        files = pack([self.snapshot.files, *(library.files for library in libraries)])
         fds: list[int] = []
         try:
             self.state_fd = segment.create("state", self.limits.state_bytes)
@@ -83,6 +84,7 @@ class Seat:
                 limits=msgspec.to_builtins(self.limits),
                 ring_segment=slot.size,
                 snapshot=len(files),
+                libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],
             )
             worker.send(message, tuple(fds))
         finally:

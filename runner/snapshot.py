@@ -50,23 +50,33 @@ class _Changed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Library:
+    """Another mod's files in the snapshot of one that requires it."""
+
+    key: str
+    folder: bool
+    files: dict[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One mod at one instant. Immutable; `files` is not to be changed."""
 
     key: str
     folder: bool
     digest: str
-    """SHA-256, hex, over paths and bytes; the same files under another key have the same digest."""
+    """SHA-256, hex, over paths and bytes, and over those of what it requires; the same files under another key have the
+    same digest."""
     files: dict[str, bytes] = field(repr=False)
     """Path inside the mod to content: {"x.py": …} for a file, {"__init__.py": …, "data/t.json": …} for a folder."""
     manifest: Manifest
     taken_at: int
     """time.monotonic_ns() before the first byte was read."""
-    written_at: int
-    """The newest mtime among its files, ns since 1970."""
     caused_ns: int
     """time.monotonic_ns() at the first event that led to it; `taken_at` where there was none (first scan)."""
     signature: Signature = field(repr=False, compare=False)
+    libraries: tuple[Library, ...] = ()
+    """What it requires, each after what that requires itself."""
 
 
 def digest(files: dict[str, bytes]) -> str:
@@ -107,7 +117,6 @@ def take(root: tree.Root, key: str, limits: Limits, caused_ns: int = 0) -> Snaps
             files=files,
             manifest=manifest,
             taken_at=taken_at,
-            written_at=max(mark[3] for mark in marks),
             caused_ns=caused_ns or taken_at,
             signature=marks,
         )

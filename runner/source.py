@@ -230,11 +230,11 @@ class FolderSource:
         kind, path = event.kind, event.path
         folder, _, name = path.rpartition("/")
         if owner := _owner(said.folders, path):
-            self._note(owner, event)
+            self._note(said, owner, event)
             if path == owner or (path == owner + "/__init__.py" and kind is Kind.VANISHED):
                 self._nominate(said, owner, event)  # what is in the folder may be mods of their own now
         elif folder and name == "__init__.py":
-            self._note(folder, event)
+            self._note(said, folder, event)
             if kind is Kind.WROTE:
                 self._nominate(said, folder, event)  # what was a mod in that folder is part of this one now
         elif kind in {Kind.FOLDER, Kind.VANISHED}:
@@ -242,20 +242,18 @@ class FolderSource:
         elif kind is Kind.CREATED and not name.endswith(".py") and self._is_link(path):
             self._nominate(said, folder, event)
         if not owner and name.endswith(".py") and name != "__init__.py" and kind is not Kind.FOLDER:
-            self._note(path[:-3], event)
+            self._note(said, path[:-3], event)
 
-    def _note(self, key: str, event: Event) -> None:
+    def _note(self, said: Publisher, key: str, event: Event) -> None:
         kind, now = event.kind, self._loop.time()
-        if self._publisher:
-            self._publisher.expect(key, event.at)
         if kind is Kind.CREATED and self._is_empty(event.path):
             kind = Kind.OPENED
-        if kind is Kind.OPENED:
-            self._debouncer.opened(key, event.path, now)
-        elif kind is Kind.VANISHED:
-            self._debouncer.vanished(key, event.path, now)
-        else:
-            self._debouncer.wrote(key, event.path, now)
+        note = {Kind.OPENED: self._debouncer.opened, Kind.VANISHED: self._debouncer.vanished}.get(
+            kind, self._debouncer.wrote
+        )
+        for affected in (key, *said.dependants(key)):
+            said.expect(affected, event.at)
+            note(affected, event.path, now)
 
     def _nominate(self, said: Publisher, below: str, event: Event) -> None:
         """Have every mod looked at that is, or was, in a folder."""
@@ -276,8 +274,10 @@ class FolderSource:
         now = self._loop.time()
         said.folders.update(key for key, folder in findings.mods.items() if folder)
         for key in keys | findings.mods.keys():
-            said.expect(key, at)
-            (self._debouncer.wrote if key in findings.mods else self._debouncer.vanished)(key, file or key, now)
+            note = self._debouncer.wrote if key in findings.mods else self._debouncer.vanished
+            for affected in (key, *said.dependants(key)):
+                said.expect(affected, at)
+                note(affected, file or key, now)
 
     def _is_empty(self, path: str) -> bool:
         """Whether a file that just appeared is about to be written: not if it has content, or is a second name."""
@@ -326,8 +326,9 @@ class FolderSource:
         findings = await self._look(said)
         keys = sorted(findings.mods)
         at = time.monotonic_ns()
-        async for key in _sliced(keys):
+        for key in keys:
             said.expect(key, at)
+        async for key in _sliced(keys):
             said.draft(key)
         # An empty batch too: whoever waits for the first verdicts has to know that there are none.
         said.settle(keys, even_if_empty=True)

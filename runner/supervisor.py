@@ -33,6 +33,7 @@ from .config import Config
 from .journal import Journal
 from .lane import Lane
 from .nursery import Nursery
+from .order import Needs, load_order, required_by
 from .slots import Slot
 from .snapshot import Snapshot
 from .source import FolderSource, Settled
@@ -61,6 +62,8 @@ class Supervisor:
         self.journal = Journal()
         self.switchboard = Switchboard()
         self.lanes: dict[str, Lane] = {}
+        self._places: dict[str, Needs] = {}
+        """What each mod's newest snapshot says about its place in the load order."""
         self.attached = False
         self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -94,6 +97,7 @@ class Supervisor:
     def drafted(self, key: str, snapshot: Snapshot) -> None:
         """See source.Sink."""
         if (lane := self._lane(key)) is not None:
+            self._places[key] = Needs(snapshot.manifest.order, snapshot.manifest.requires)
             lane.drafted(snapshot, self._cause())
 
     def settled(self, batch: tuple[Settled, ...]) -> None:
@@ -107,6 +111,9 @@ class Supervisor:
                 continue
             if (lane := self._lane(item.key)) is not None:
                 lane.settled(item.digest, self._cause() if item.digest else "deleted")
+            if item.digest is None:
+                self._places.pop(item.key, None)
+        self.switchboard.rank([self.lanes[name].index for name in load_order(self._places) if name in self.lanes])
 
     def unreadable(self, key: str, diagnostic: Diagnostic) -> None:
         """See source.Sink."""
@@ -193,9 +200,22 @@ class Supervisor:
             left = deadline - time.monotonic()
             if left <= 0 or any(lane.life.offers for lane in lanes):
                 return False
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._settling.add(waiter)
-            await asyncio.wait([waiter], timeout=left)
+            await self._change(left)
+
+    async def await_required(self, name: str) -> None:
+        """See lane.House: until no mod that this one requires is about to change, or one of them takes too long."""
+        deadline = time.monotonic() + self.limits.load_timeout
+        required = [self.lanes[other] for other in required_by(name, self._places) if other in self.lanes]
+        while any(lane.life.candidate for lane in required) and (left := deadline - time.monotonic()) > 0:
+            await self._change(left)
+
+    async def _change(self, patience: float) -> None:
+        """Wait until some mod may have come to rest, at most `patience` seconds."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settling.add(waiter)
+        try:
+            await asyncio.wait([waiter], timeout=patience)
+        finally:
             self._settling.discard(waiter)
 
     def accused(self, index: int, epoch: int, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 ::
 
-    supervisor ─ writes ─▶ switchboard: generation │ count │ per mod: word, dead[4], nobody ─ read-only ─▶ game
+    supervisor ─ writes ─▶ switchboard: generation │ count │ order │ per mod: word, dead[4], nobody, rank ─▶ game
     game       ─ writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left              ─▶ supervisor
 
 A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that
@@ -31,8 +31,10 @@ MOST_MODS: Final = 4096
 
 GENERATION: Final = 0
 COUNT: Final = 8
+ORDER: Final = 16
+"""Changes whenever a mod's rank does."""
 _ENTRY: Final = 64
-_WORD, _DEAD, _NOBODY = 0, 8, 40
+_WORD, _DEAD, _NOBODY, _RANK = 0, 8, 40, 48
 
 SESSION: Final = 0
 FRAMES: Final = 8
@@ -72,6 +74,11 @@ def dead_offset(index: int, slot: int) -> int:
 def nobody_offset(index: int) -> int:
     """Where the latest epoch in which nobody serves mod `index` stands on the switchboard."""
     return _ENTRY * (index + 1) + _NOBODY
+
+
+def rank_offset(index: int) -> int:
+    """Where mod `index`'s place in the load order stands on the switchboard."""
+    return _ENTRY * (index + 1) + _RANK
 
 
 def adopted_offset(index: int) -> int:
@@ -127,6 +134,17 @@ class Switchboard:
         """A new epoch that says that nobody serves."""
         self.board.store64(nobody_offset(index), epoch)
         self.publish(index, epoch, 0)
+
+    def rank(self, indices: list[int]) -> None:
+        """Give mods their places in the load order: the first gets 0. The game sorts anew if any changed."""
+        changed = False
+        for place, index in enumerate(indices):
+            if self.board.load32(rank_offset(index)) != place:
+                self.board.store32(rank_offset(index), place)
+                changed = True
+        if changed:
+            self.board.add32(ORDER)
+            self.announce()
 
     def mark_dead(self, index: int, slot: int, epoch: int) -> None:
         """The worker that `epoch` put into `slot` is gone. The caller wakes whoever waits on its channel."""

@@ -106,7 +106,9 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     ring_segment: int
     """Size of each of the two segments, bytes."""
     snapshot: int
-    """Length of the snapshot memfd: a msgpack map of relative path to bytes."""
+    """Length of the snapshot memfd: a msgpack list of maps of relative path to bytes, its own and one a library."""
+    libraries: list[tuple[str, str, bool]] = []
+    """Of each mod that it requires, in load order: its key, its importable name, whether it is a folder."""
 
 
 class Rehearse(msgspec.Struct, frozen=True, tag=True):

@@ -32,8 +32,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     resident: int = 128 * MIB
     """Resident memory of its own, bytes; sampled from outside. Past it the worker is killed and rolled back."""
     cpu_share: float = 0.9
-    """CPU seconds per second it may use, averaged over `cpu_window`; polling for the next message of a busy game does not
-    count. A worker that says it has nothing to do may use a tenth of a second per second, whatever stands here."""
+    """CPU seconds a second it may use, averaged over `cpu_window`; polling for the next message of a busy game does not
+    count. One that says it has nothing to do may use a tenth of a second a second, whatever stands here."""
     cpu_window: float = 10.0
     cpu_total: int = 3600
     """CPU seconds of one worker's whole life (RLIMIT_CPU): the last bound when everything else failed. A good mod does

@@ -24,8 +24,10 @@ class Mod(NamedTuple):
     """What the supervisor is told of it."""
 
 
-def prepare(assign: Assign, snapshot: dict[str, bytes], scratch: str, enter: Callable[[Stage], None]) -> Mod:
+def prepare(assign: Assign, snapshot: list[dict[str, bytes]], scratch: str, enter: Callable[[Stage], None]) -> Mod:
     """Worker, candidate: check, compile, lay and import, bind, test. `enter` is called as each stage begins.
+
+    `snapshot`: the files of the mod, then those of each library.
 
     Raises whatever the mod raises, any BaseException; Misfit, SyntaxError.
     """
@@ -38,22 +40,27 @@ def prepare(assign: Assign, snapshot: dict[str, bytes], scratch: str, enter: Cal
         stages[stage] = (now - last) / 1000
         last = now
 
-    layout = loader.Layout(assign.mod, assign.module, assign.folder, scratch)
-    layout.check(snapshot)
+    named = [(assign.mod, assign.module, assign.folder), *assign.libraries]
+    layouts = [loader.Layout(*names, scratch) for names in named]
+    laid = list(zip(layouts, snapshot, strict=True))
+    for layout, files in laid:
+        layout.check(files)
 
     enter(Stage.COMPILE)
-    finder = loader.compile_all(layout, snapshot)
+    finder = loader.compile_all(laid)
     done(Stage.COMPILE)
 
     enter(Stage.IMPORT)
     api.close_state()
-    layout.lay(snapshot)
+    for layout, files in laid:
+        layout.lay(files)
     registrations = handlers.record()
-    module = loader.import_main(layout, finder)
+    module = loader.import_main(layouts[0], finder)
     done(Stage.IMPORT)
 
     enter(Stage.BIND)
-    table = handlers.bind(module, finder.own_files(), registrations)
+    own = [each for each in registrations if each.path not in finder.borrowed]
+    table = handlers.bind(module, finder.own_files(), own)
     version = _state_version(module)
     migrate, on_load, on_unload, selftest = (
         handlers.hook(module, name) for name in ("migrate", "on_load", "on_unload", "selftest")

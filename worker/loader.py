@@ -80,13 +80,19 @@ class Layout:
         return ".".join([self.module, *parts])
 
 
-def compile_all(layout: Layout, snapshot: dict[str, bytes]) -> "Finder":
-    """Compile every importable file. Raises Misfit, SyntaxError, and what compile() raises for code beyond it."""
-    finder = Finder(layout)
-    for name in sorted(snapshot):
-        module = layout.name_of(name)
-        if module is not None:
-            finder.add(module, f"{layout.folder}/{name}", _compile(snapshot[name], f"{layout.folder}/{name}"))
+def compile_all(laid: list[tuple[Layout, dict[str, bytes]]]) -> "Finder":
+    """Compile every importable file: of the mod, which comes first, and of its libraries.
+
+    Raises Misfit, SyntaxError, and what compile() raises for code beyond it.
+    """
+    finder = Finder(laid[0][0])
+    for layout, snapshot in laid:
+        for name in sorted(snapshot):
+            module = layout.name_of(name)
+            if module is not None:
+                finder.add(
+                    layout, module, f"{layout.folder}/{name}", _compile(snapshot[name], f"{layout.folder}/{name}")
+                )
     return finder
 
 
@@ -101,30 +107,35 @@ def import_main(layout: Layout, finder: "Finder") -> ModuleType:
 
 
 class Finder(MetaPathFinder):
-    """Finds this one mod's modules and their parents, and nothing else: other mods live in other processes."""
+    """Finds the modules of this one mod, of what it requires, and their parents: other mods live in other processes."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, own: Layout) -> None:
         self._files: dict[str, tuple[str, CodeType]] = {}
         self._namespaces: dict[str, list[str]] = {}
-        parts = layout.module.split(".")
-        for end in range(1, len(parts)):
-            self._namespaces[".".join(parts[:end])] = []
-        self._module, self._folder = layout.module, layout.folder
+        self._own = own
+        self.borrowed: set[str] = set()
+        """Paths of the libraries' files: what they define handles nothing here."""
         self._sought: list[str] = []
 
-    def add(self, name: str, path: str, code: CodeType) -> None:
+    def add(self, layout: Layout, name: str, path: str, code: CodeType) -> None:
         """Know a compiled file, and the folders above it, which need no `__init__.py`."""
         self._files[name] = (path, code)
+        if layout is not self._own:
+            self.borrowed.add(path)
         parent = name.rpartition(".")[0]
-        while len(parent) > len(self._module):
-            below = parent[len(self._module) + 1 :].replace(".", "/")
-            self._namespaces.setdefault(parent, [f"{self._folder}/{below}"])
+        while len(parent) > len(layout.module):
+            below = parent[len(layout.module) + 1 :].replace(".", "/")
+            self._namespaces.setdefault(parent, [f"{layout.folder}/{below}"])
             parent = parent.rpartition(".")[0]
+        parts = layout.module.split(".")
+        for end in range(1, len(parts)):
+            self._namespaces.setdefault(".".join(parts[:end]), [])
 
     def own_files(self) -> list[str]:
-        """The files imported so far in the order in which their import began: the main one first."""
+        """The mod's own files imported so far, in the order in which their import began: the main one first."""
         # sys.modules is no help: it is in the order in which imports ended.
-        return [self._files[name][0] for name in dict.fromkeys(self._sought) if name in sys.modules]
+        files = [self._files[name][0] for name in dict.fromkeys(self._sought) if name in sys.modules]
+        return [file for file in files if file not in self.borrowed]
 
     def find_spec(
         self,

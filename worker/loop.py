@@ -59,7 +59,7 @@ BALLAST: Final = 2 * 1024 * 1024
 """Address space kept to be given back when memory is used up, so that the last report can be made. Never touched, so
 it costs no memory; smaller than two of Python's arenas might give nothing back that can be used."""
 
-_unpack_snapshot: Final = unpacker(dict[str, bytes], "the supervisor (snapshot)")
+_unpack_snapshot: Final = unpacker(list[dict[str, bytes]], "the supervisor (snapshot)")
 _unpack_frames: Final = unpacker(list[bytes], "the supervisor (inheritance)")
 
 

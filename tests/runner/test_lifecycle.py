@@ -434,7 +434,9 @@ def test_a_save_goes_before_a_renewal() -> None:
 
 def test_each_version_has_its_own_limits() -> None:
     counter = itertools.count(1)
-    life = Lifecycle(lambda: next(counter), {"aa": Limits(load_timeout=1.0), "bb": Limits(load_timeout=9.0)}.__getitem__)
+    life = Lifecycle(
+        lambda: next(counter), {"aa": Limits(load_timeout=1.0), "bb": Limits(load_timeout=9.0)}.__getitem__
+    )
     for digest, limit in (("aa", 1.0), ("bb", 9.0)):
         life.settled(digest, "save")
         life.assigned(max(life.attempts), 100.0)

@@ -53,6 +53,10 @@ unpack_report = unpacker(Report, "the worker")
 unpack_reply = unpacker(Reply, "the worker")
 
 
+def _encoded(files: dict[str, str | bytes]) -> dict[str, bytes]:
+    return {n: text if isinstance(text, bytes) else textwrap.dedent(text).encode() for n, text in files.items()}
+
+
 class Bench:
     """One worker on the bench. What it reports while something else is awaited is kept in `reports`, in order."""
 
@@ -92,10 +96,15 @@ class Bench:
         self.down.add32(COMMANDS)
         self.down.nudge()
 
-    def assign(self, files: dict[str, str | bytes], mod: str, module: str | None = None) -> None:
-        data = pack(
-            {name: text if isinstance(text, bytes) else textwrap.dedent(text).encode() for name, text in files.items()}
-        )
+    def assign(
+        self,
+        files: dict[str, str | bytes],
+        mod: str,
+        module: str | None = None,
+        libraries: dict[str, dict[str, str | bytes]] | None = None,
+    ) -> None:
+        borrowed = libraries or {}
+        data = pack([_encoded(each) for each in (files, *borrowed.values())])
         message = Assign(
             mod=mod,
             module=module or "mods." + mod.replace("/", "."),
@@ -105,6 +114,7 @@ class Bench:
             limits=msgspec.to_builtins(self.limits),
             ring_segment=self.up.size,
             snapshot=len(data),
+            libraries=[(key, "mods." + key, "__init__.py" in each) for key, each in borrowed.items()],
         )
         down, snapshot = segment.read_only(self._down_fd), segment.frozen("snapshot", data)
         self.send_fds(message, down, self._up_fd, snapshot, self.state_fd)

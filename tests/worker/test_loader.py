@@ -56,6 +56,52 @@ def test_a_key_with_odd_characters_is_laid_under_its_own_name(bench):
     assert file.endswith("/mods/ä/x-y z.py")
 
 
+def test_the_libraries_it_requires_can_be_imported_and_handle_nothing(bench):
+    bench.assign(
+        {
+            "weather.py": """
+                from mods.mathlib import lerp
+                from mods.names import shout
+                from fumehood.worker import on
+                @on("mix")
+                def mix(a, b): return [lerp(a, b), shout(), __import__("mods.names").names.base.__name__]
+                """
+        },
+        "weather",
+        libraries={
+            "mathlib": {
+                "mathlib.py": """
+                    from fumehood.worker import on
+                    def lerp(a, b): return (a + b) / 2
+                    @on("mix", priority=100)
+                    def mix(a, b): return "the library's"
+                    def on_tick(): return "the library's"
+                    """
+            },
+            "names": {
+                "__init__.py": """
+                    from mods.mathlib import lerp
+                    from .base import NAME
+                    def shout(): return NAME.upper()
+                    """,
+                "base.py": "NAME = 'ann'\n",
+            },
+        },
+    )
+    bench.next(Bound)
+    bench.offer()
+    bench.start()
+    assert bench.call("mix", 1, 2) == [1.5, "ANN", "mods.names.base"]
+    assert bench.failing("tick").kind == "NoHandler"
+
+
+def test_a_broken_library_is_named_by_its_own_file(bench):
+    libraries = {"mathlib": {"mathlib.py": "x = 1\ndef f(:\n"}}
+    bench.assign({"weather.py": "x = 1\n"}, "weather", libraries=libraries)
+    diagnostic = bench.next(Unfit).diagnostic
+    assert (diagnostic.kind, diagnostic.file, diagnostic.line) == ("SyntaxError", "mathlib.py", 2)
+
+
 def test_other_mods_are_not_there(bench):
     bench.live("def on_f():\n    import mods.other\n")
     assert bench.failing("f").kind == "ModuleNotFoundError"
