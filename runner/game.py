@@ -4,6 +4,7 @@ A frame in which nothing changed checks one u32 (the switchboard's generation) f
 frame starts and when it leaves a mod, so that the swap itself runs in the rest of the frame.
 """
 
+import math
 import os
 import time
 import weakref
@@ -26,6 +27,7 @@ from ..shared.errors import (
 )
 from ..shared.messages import Emit, Emitted, pack
 from . import control
+from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error
 from .records import FrameReport, Intent, ModStatus, Receipt
@@ -36,6 +38,12 @@ SESSION_SHIFT = 40
 
 CPUS = os.cpu_count() or 1
 """An emit to as many mods or more parks at once: spinning would take a CPU that a mod needs to answer."""
+
+MOST_INTRODUCTIONS = 8
+"""Mods the game gets to know in one frame: about 0.1 ms each. Fewer: a mod that is new is met later."""
+
+LEAST_NS = 200_000
+"""What each mod is listened to in `intents`, even if there are so many that together they take longer than LOOK_NS."""
 
 _alive: "weakref.WeakSet[Mods]" = weakref.WeakSet()
 
@@ -50,6 +58,7 @@ class Mods:
         """For `launch` and `connect`. Takes the descriptors over."""
         board, page, self._bell = fds
         self._link = link
+        link.on_introduced = self._meet_one
         self._thread = get_ident()
         self._board = Segment(board, welcome.board_bytes, writable=False)
         self._page = Segment(page, welcome.page_bytes, writable=True)
@@ -60,6 +69,7 @@ class Mods:
         self._board_load = self._board.load64
         self._board_load32 = self._board.load32
         self._page_store = self._page.store64
+        self._page_load = self._page.load64
         self._page_fence = self._page.add32
         self._generation = -1
         self._ordered = -1
@@ -67,7 +77,9 @@ class Mods:
         self._by_name: dict[str, Mod] = {}
         self._order: list[Mod] = []
         self._handlers: dict[str, list[Mod]] = {}
-        self._answers: dict[int, Any] = {}
+        self._handlers_stale = False
+        self._unsettled: set[Mod] = set()
+        """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
         self._worst_ns = 0
         self._frames = 0
         self._closed = False
@@ -96,6 +108,8 @@ class Mods:
         if self._board_load32(GENERATION) != self._generation:
             self._look()
         report = FrameReport({}, [], {})
+        if self._handlers_stale:
+            self._sort_handlers()
         mods = self._handlers.get(event)
         if mods:
             self._requests = number = self._requests + 1
@@ -103,7 +117,12 @@ class Mods:
                 data = pack(Emit(number, event, args))
             except payload.UNPACKABLE:
                 raise payload.refused(list(args), f"emit({event!r}): args") from None
-            self._send_and_gather(mods, number, data, event, deadline, report)
+            try:
+                self._send_and_gather(mods, number, data, event, deadline, report)
+            except BaseException:  # Ctrl-C, say: nobody waits for these answers any more
+                for mod in mods:
+                    mod._inbox.wanted.pop(number, None)
+                raise
         self._frames += 1
         took = time.monotonic_ns() - started
         if took > self._worst_ns:
@@ -125,6 +144,7 @@ class Mods:
             try:
                 position = port.head
                 if port.push(data):
+                    mod._inbox.wanted[number] = None  # any look at its ring from now on may find the answer
                     waiting.append((mod, position))
                 else:
                     full = QueueFull(f"{mod.name}.{event}: its queue is full", mod=mod.name, event=event)
@@ -153,18 +173,27 @@ class Mods:
     def intents(self) -> list[Intent]:
         """Take what mods asked for since the last time: in load order, each mod's in its own order.
 
-        Their names and fields are a mod's words: check them before use.
+        Takes a few milliseconds at most: who says more than fits is heard out the next time. Names and fields are a
+        mod's words: check them before use.
         """
         if get_ident() != self._thread:
             self._refuse_thread()
         self._look_if_changed()
         taken: list[Intent] = []
+        left = LOOK_NS
+        share = max(LEAST_NS, left // max(1, len(self._order)))
+        more: list[Mod] = []
         for mod in self._order:
-            mod._collect()
-            if mod._intents:
-                taken.extend(mod._intents)
-                mod._intents.clear()
-                mod._intent_bytes = 0
+            rest = mod._collect(share)
+            left -= share - rest
+            if rest <= 0:
+                more.append(mod)
+        for mod in more:  # who has much to say may use what the others left
+            if left <= 0:
+                break
+            left = mod._collect(left)
+        for mod in self._order:
+            taken.extend(mod._inbox.intents())
         return taken
 
     # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,7 +237,7 @@ class Mods:
         """The records of all reloads numbered above `since`, oldest first; the supervisor keeps the last 5000."""
         self._check_thread()
         self._look_if_changed()
-        return self._link.receipts(since, 0.0)
+        return self._link.receipts(_number(since), 0.0)
 
     def wait(
         self,
@@ -225,9 +254,9 @@ class Mods:
         `verdict` None: any. Adopts what is on offer meanwhile. Raises ModTimeout after `timeout` seconds.
         """
         self._check_thread()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + seconds(timeout, "timeout")
         latest = None
-        seen = since
+        seen = _number(since)
         while True:
             self._look()
             left = deadline - time.monotonic()
@@ -253,7 +282,7 @@ class Mods:
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every mod is at rest: live, down or refused, nothing under way. False: not within `timeout` s."""
         self._check_thread()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + seconds(timeout, "timeout")
         while True:
             self._look()
             left = deadline - time.monotonic()
@@ -268,8 +297,8 @@ class Mods:
         return {
             "frames": self._frames,
             "worst_frame_ns": self._worst_ns,
-            "dropped_intents": sum(mod._dropped_intents for mod in self._table),
-            "stray_replies": sum(mod._stray_replies for mod in self._table),
+            "dropped_intents": sum(mod._inbox.dropped_intents for mod in self._table),
+            "stray_replies": sum(mod._inbox.stray_replies for mod in self._table),
         }
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,7 +309,8 @@ class Mods:
         Idempotent. Runs no longer than a few seconds; what does not end by itself is killed.
         """
         if not self._closed:
-            self._check_thread()
+            if self._thread >= 0:  # else in a fork: it lets go of its copies, and ends nothing
+                self._check_thread()
             self._release()
 
     def _release(self) -> None:
@@ -298,9 +328,11 @@ class Mods:
                 mod._close()
             self._page.close()
             self._board.close()
-            os.close(self._bell)
+            if self._bell >= 0:
+                os.close(self._bell)
             self._table.clear()
             self._order.clear()
+            self._unsettled.clear()
             self._by_name.clear()
             self._handlers.clear()
 
@@ -319,6 +351,14 @@ class Mods:
             self._introduce()
         if self._board_load32(GENERATION) != self._generation:
             self._look()
+        elif self._unsettled:
+            self._hear_unsettled()
+
+    def _hear_unsettled(self) -> None:
+        for mod in list(self._unsettled):
+            mod._collect(WAIT_NS)
+            if mod._settled():
+                self._unsettled.discard(mod)
 
     def _look(self) -> None:
         """Something changed: adopt what is new. New mods are asked about, and met when the answer is there."""
@@ -335,26 +375,18 @@ class Mods:
         for mod in self._table:
             if self._board_load(mod._at_word) != mod._word:
                 mod._look()
-            elif mod._leaving:
-                mod._collect()
+        if self._unsettled:
+            self._hear_unsettled()
 
     def _introduce(self) -> None:
-        """Get to know the mods whose introduction has come."""
-        self._link.poll()
-        new = self._link.introduced
-        if not new:
-            return
-        for message, fds in new:
-            try:
-                if message.index == len(self._table):
-                    self._meet_one(message, fds)
-            finally:
-                for fd in fds:
-                    os.close(fd)
-        new.clear()
-        self._sort()
-        for mod in self._table:
-            mod._look()
+        """Get to know mods whose introduction has come; a few at a time, since this is done within frames."""
+        self._link.poll(most=MOST_INTRODUCTIONS)
+        if self._link.fresh:
+            self._link.fresh = False
+            self._sort()
+            for mod in self._table:
+                if mod._word == 0:
+                    mod._look()
 
     def _sort(self) -> None:
         """Bring the mods into load order, which holds for events and intents."""
@@ -370,18 +402,29 @@ class Mods:
         self._look()
 
     def _meet_one(self, message: control.Introduce, fds: list[int]) -> None:
-        size = self._ring_segment
-        half = len(fds) // 2
-        slots = [
-            (Segment(down, size, writable=True), Segment(up, size, writable=False))
-            for down, up in zip(fds[:half], fds[half:], strict=True)
-        ]
-        mod = Mod(self, message.index, message.name, slots)
-        self._table.append(mod)
-        self._by_name[mod.name] = mod
+        """Map one mod's slots. Takes the descriptors over."""
+        try:
+            if message.index != len(self._table):  # asked for twice
+                return
+            size = self._ring_segment
+            half = len(fds) // 2
+            slots = [
+                (Segment(down, size, writable=True), Segment(up, size, writable=False))
+                for down, up in zip(fds[:half], fds[half:], strict=True)
+            ]
+            mod = Mod(self, message.index, message.name, slots)
+            self._table.append(mod)
+            self._by_name[mod.name] = mod
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def _events_changed(self) -> None:
-        """Some mod's handlers changed: who handles what is worked out anew."""
+        """Some mod's handlers changed: who handles what is worked out anew, when it is asked for."""
+        self._handlers_stale = True
+
+    def _sort_handlers(self) -> None:
+        self._handlers_stale = False
         handlers: dict[str, list[Mod]] = {}
         for mod in self._order:
             for event in mod._events:
@@ -394,6 +437,8 @@ class Mods:
     def _wait_for_change(self, at_word: int, word: int, left_ns: int) -> None:
         """Park until the switchboard changes, unless this mod's word already has."""
         generation = self._board_load32(GENERATION)
+        if self._unsettled:
+            self._hear_unsettled()  # whoever is to come may wait for the slot of one that has gone
         if self._board_load(at_word) == word:
             self._board.wait32(GENERATION, generation, left_ns)
             self._check_supervisor()
@@ -428,10 +473,28 @@ class Mods:
         )
 
 
+def seconds(value: object, name: str) -> float:
+    """A finite number of seconds. Raises UsageError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise UsageError(f"{name} has to be a finite number of seconds, not {value!r}")
+
+
+def _number(since: object) -> int:
+    if type(since) is int and 0 <= since < 2**63:
+        return since
+    raise UsageError(f"since has to be the number of a receipt, or 0, not {since!r}")
+
+
 def _after_fork() -> None:
-    """In a fork the shared pages are still mapped, but they are the parent's: nobody here may use them."""
-    for mods in _alive:
+    """In a fork the shared pages are still mapped, but they are the parent's: not to be used here, nor ended."""
+    for mods in list(_alive):
         mods._thread = -1
+        mods._on_close = None
+        mods._link.forget()
+        if mods._bell >= 0:
+            os.close(mods._bell)
+            mods._bell = -1
         for mod in mods._table:
             if mod._port is not None:
                 mod._port.disown()

@@ -81,11 +81,12 @@ class House(Protocol):
 class Lane:
     """The serial lane of one mod."""
 
-    def __init__(self, name: str, index: int, house: House) -> None:
+    def __init__(self, name: str, index: int, slots: Slots, house: House) -> None:
+        """Takes the slots over."""
         self.name = name
         self.index = index
         self.house = house
-        self.slots = Slots(house.limits.ring_bytes)
+        self.slots = slots
         self.life = Lifecycle(house.switchboard.next_epoch, self._limits, house.probation, house.intensity)
         self.seats: dict[int, Seat] = {}
         self._patrols: dict[int, Patrol] = {}
@@ -155,6 +156,7 @@ class Lane:
 
     def accused(self, epoch: int, reason: str) -> None:
         """The game says that the worker of that epoch sent what no honest worker sends."""
+        self.look()  # it may have adopted it just before
         active = self.life.active
         if active is not None and active.epoch == epoch and active.number in self.seats:
             self._condemn(self.seats[active.number], postmortem.of_misbehaviour(escape(reason), Stage.RUN))
@@ -308,8 +310,8 @@ class Lane:
             async with asyncio.timeout(MOVE_PATIENCE):
                 await old.unloaded.wait()
         self.moved_from = None
-        state = old.states.newest()
-        if state is not None and self.states.newest() is None:
+        state, mine = old.states.newest(), self.states.newest()
+        if state is not None and (mine is None or mine.at < state.at):
             self.states.add(state)
 
     def _start(self, seat: Seat, state: Checkpoint | None, inheritance: list[bytes]) -> None:
@@ -318,6 +320,8 @@ class Lane:
             return
         try:
             seat.start(attempt.epoch, state, inheritance, time.monotonic())
+            self.life.begun(seat.attempt, time.monotonic())
+            self._arm()
         except OSError as error:
             self._condemn(seat, Diagnostic(Stage.RESTORE, type(error).__name__, f"it could not be started: {error}"))
 
@@ -368,7 +372,31 @@ class Lane:
         if seat is None:
             return
         seconds = getattr(seat.limits, kill.limit)
-        await self.execute(seat, kill.limit, kill.stage, f"{kill.stage} took longer than {seconds:g} s")
+        what = f"{kill.stage} took longer than {seconds:g} s"
+        if kill.stage == Stage.DRAIN and await self._stop(seat):
+            log.warning("%s@%d: %s (limit: drain_timeout): its successor goes on with what it left unread",
+                        self.name, seat.version, what)  # fmt: skip
+            if not seat.retired:
+                self._condemn(seat, postmortem.of_limit(kill.limit, kill.stage, seconds, what, ""))
+            return
+        await self.execute(seat, kill.limit, kill.stage, what)
+
+    async def _stop(self, seat: Seat) -> bool:
+        """A worker that drains for too long may only have much to do. Then it answers between two messages, and hands
+        over what it has done. False: it does not answer, it hangs."""
+        if seat.worker is None or seat.slot is None:
+            return False
+        seat.stopping = True
+        seat.worker.send(messages.Stop(), ())
+        seat.slot.announce_command()
+        try:
+            async with asyncio.timeout(STACK_PATIENCE):
+                await seat.expect(messages.Drained)
+        except (TimeoutError, TypeError, asyncio.CancelledError) as error:  # TypeError: it answers anything else
+            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                raise
+            return False
+        return True
 
     async def execute(self, seat: Seat, limit: str, stage: str, what: str) -> None:
         """A limit was crossed: ask the worker where it is, kill it, and say why."""
@@ -397,6 +425,9 @@ class Lane:
                 self._unfit(seat, escape_diagnostic(report.diagnostic), now)
             case messages.Live():
                 self._live(seat, report)
+            case messages.Drained() if seat.stopping:
+                self._take_state(seat, report, now)
+                seat.answer(report)
             case messages.Drained():
                 if self.life.awaits_drain(seat.attempt):
                     self._take_state(seat, report, now)
@@ -502,6 +533,7 @@ class Lane:
         elif issue.verdict is Verdict.ROLLED_BACK:
             self.rollbacks += 1
         elif issue.verdict is Verdict.UNLOADED:
+            self._estates.drop()
             self.unloaded.set()
         if issue.diagnostic is not None:
             self.diagnostic = issue.diagnostic

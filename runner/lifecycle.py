@@ -32,6 +32,16 @@ MOST_HISTORY: Final = 4
 """Digests that were live and may be loaded anew. Fewer: a mod is down sooner; more: as many snapshots are kept."""
 
 
+LATE: Final = 0.5
+"""Seconds a deadline may be noticed late before that is the supervisor's own fault. Shorter: a busy machine gives hung
+workers more time; longer: a short pause of everything is held against them."""
+MOST_PARDONS: Final = 3
+"""How often one worker gets its time once more; a machine that is late for ever must not keep a hung one."""
+RETRY_FIRST: Final = 0.5
+RETRY_LONGEST: Final = 30.0
+"""Seconds until a version is tried again that got no worker, at first and at the longest."""
+
+_NO_WORKER: Final = Diagnostic(Stage.CONFINE, "MachineError", "no worker could be had")
 _DRAINED_TWICE: Final = Diagnostic(Stage.RUN, "ProtocolError", "it said twice that it drained, and nobody had asked")
 
 
@@ -63,6 +73,9 @@ class Lifecycle:
     quarantine: dict[str, Diagnostic] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
     """Digests that were live, the latest last; at most MOST_HISTORY."""
+    retry_at: float | None = None
+    """When to try again what failed because no worker could be had."""
+    _retry_delay: float = RETRY_FIRST
     down: str = ""
     """Why nobody serves; empty while somebody does or is about to."""
     versions: dict[str, int] = field(default_factory=dict)
@@ -94,8 +107,9 @@ class Lifecycle:
         if self.candidate and self.candidate.digest != digest:
             actions += self._drop_candidate()
         if digest in self.quarantine:
-            issue = Issue(0, digest, self._version(digest), cause, Verdict.REFUSED, self.quarantine[digest])
-            return [*actions, issue]
+            why = self.quarantine[digest]
+            actions.append(Issue(0, digest, self._version(digest), cause, Verdict.REFUSED, why))
+            return actions + self._recover_if_down(why)
         if digest == self._current():
             return actions
         if self.candidate is None:
@@ -105,7 +119,8 @@ class Lifecycle:
     def unreadable(self, diagnostic: Diagnostic, cause: str) -> list[Action]:
         """The bytes on disk could not be taken: what serves goes on serving."""
         self.target = ""
-        return [*self._drop_candidate(), Issue(0, "", 0, cause, Verdict.REFUSED, diagnostic)]
+        refused = Issue(0, "", 0, cause, Verdict.REFUSED, diagnostic)
+        return [*self._drop_candidate(), refused, *self._recover_if_down(diagnostic)]
 
     # ── what a worker says ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -158,6 +173,7 @@ class Lifecycle:
             return []
         fresh = not attempt.was_live and attempt.cause not in ("recovery", "standby")
         attempt.live, attempt.was_live, attempt.by, attempt.stage = True, True, None, Stage.RUN
+        self.retry_at, self._retry_delay = None, RETRY_FIRST
         if attempt.digest in self.history:
             self.history.remove(attempt.digest)
         self.history.append(attempt.digest)
@@ -184,15 +200,15 @@ class Lifecycle:
             return self._restart(attempt, now)
         self.draining, attempt.by = None, None
         if attempt is self.active:
-            return self._begin(now)
+            return self._begin()
         self._turn(attempt, "drained")
         if attempt in self.offers.values():
             self._turn(attempt, "offered")
-            return self._begin(now)
+            return self._begin()
         actions = self._keep(attempt)
         if self.active is None:
             return actions + self._finish_unload()
-        return self._begin(now) + actions  # first: a process that dies takes a core for milliseconds
+        return self._begin() + actions  # first: a process that dies takes a core for milliseconds
 
     def awaits_drain(self, number: int) -> bool:
         """Whether a worker that says it drained is heard."""
@@ -242,7 +258,8 @@ class Lifecycle:
         if attempt is self.draining:
             self.draining = None
             if attempt not in self.offers.values():
-                return self._retire(attempt, "failed") + self._begin(now)
+                actions = self._retire(attempt, "failed")
+                return actions + (self._begin() if self.active else self._finish_unload())
             self._turn(attempt, "drained")
             self._turn(attempt, "offered")  # it was the way back as well, and the game may adopt that yet
         if attempt.epoch in self.offers:
@@ -254,12 +271,17 @@ class Lifecycle:
                 self._out(attempt.digest, diagnostic)
             if attempt.digest == self.target:  # else it is a draft still, and `settled` says so if it comes to that
                 actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
-            if self.active is None and not self.offers and self.recovery is None:
+            if diagnostic.stage == Stage.CONFINE and attempt.digest == self.target:
+                self._retry_later(now)
+            elif self.active is None and not self.offers and self.recovery is None:
                 actions += self._recover(diagnostic)
         elif attempt is self.recovery:
             self.recovery = None
-            self._count_failure(attempt.digest, diagnostic, now)
-            actions += self._recover(diagnostic)
+            if diagnostic.stage == Stage.CONFINE:
+                self._retry_later(now)
+            else:
+                self._count_failure(attempt.digest, diagnostic, now)
+                actions += self._recover(diagnostic)
         elif attempt is self.understudy:
             self.understudy = None
         elif attempt is self.renewal:
@@ -302,7 +324,7 @@ class Lifecycle:
             return actions + kept + self._fail_active(attempt, self._died_on_offer(attempt), now, again=True)
         if attempt is None and self.draining is None:
             return actions + kept + self._finish_unload()
-        return actions + self._begin(now) + kept
+        return actions + self._begin() + kept
 
     def superseded(self, epoch: int) -> list[Action]:
         """The game never took this offer and never will."""
@@ -315,17 +337,30 @@ class Lifecycle:
         return self._retire(attempt, "superseded")
 
     def tick(self, now: float) -> list[Action]:
-        """Whoever ran past a deadline is to be killed."""
+        """Whoever ran past a deadline is to be killed; what failed for the machine's sake is tried again.
+
+        A call that comes much too late says that this process did not run either: machines are suspended, containers
+        paused. That is no evidence against a worker, and it gets its time once more.
+        """
         actions: list[Action] = []
         for attempt in self.attempts.values():
-            if attempt.by is not None and now >= attempt.by and not attempt.failed:
-                attempt.by = None
-                actions.append(Kill(attempt.number, attempt.limit, attempt.stage))
+            if attempt.by is None or now < attempt.by or attempt.failed:
+                continue
+            if now - attempt.by > LATE and attempt.pardons < MOST_PARDONS:
+                attempt.pardons += 1
+                attempt.by = now + float(getattr(attempt.limits, attempt.limit))
+                continue
+            attempt.by = None
+            actions.append(Kill(attempt.number, attempt.limit, attempt.stage))
+        if self.retry_at is not None and now >= self.retry_at:
+            self.retry_at = None
+            actions += self._retry()
         return actions
 
     def deadline(self) -> float | None:
         """When `tick` has something to do next."""
-        return min((a.by for a in self.attempts.values() if a.by is not None), default=None)
+        waits = [a.by for a in self.attempts.values() if a.by is not None]
+        return min(waits + ([] if self.retry_at is None else [self.retry_at]), default=None)
 
     def role(self) -> Role | None:
         """The role of the attempt that serves or is about to; None when nobody does."""
@@ -429,14 +464,20 @@ class Lifecycle:
         actions += [Supersede(old.number if old else 0, old_epoch) for old_epoch, old in before]
         return actions + obsolete
 
-    def _begin(self, now: float) -> list[Action]:
+    def _begin(self) -> list[Action]:
         """Start the active worker once nobody is left to wait for."""
         active = self.active
         if active is None or active.started or active.failed or self.draining:
             return []
         active.started = True
-        active.stage, active.by, active.limit = Stage.RESTORE, now + active.limits.load_timeout, "load_timeout"
+        active.stage, active.by = Stage.RESTORE, None
         return [Begin(active.number)]
+
+    def begun(self, number: int, now: float) -> None:
+        """Start was sent: from now on it is the worker that takes its time, and not those it was waiting for."""
+        attempt = self.attempts.get(number)
+        if attempt and attempt.started and not attempt.live and not attempt.failed:
+            attempt.by, attempt.limit = now + attempt.limits.load_timeout, "load_timeout"
 
     def _restart(self, attempt: Attempt, now: float) -> list[Action]:
         """The game ended its ring on the way to an offer that was withdrawn, and came back: start it again, once."""
@@ -444,7 +485,7 @@ class Lifecycle:
             return self.died(attempt.number, _DRAINED_TWICE, now)
         attempt.restarted = True
         attempt.live = attempt.started = attempt.ended = False
-        return self._begin(now)
+        return self._begin()
 
     def _left(self, before: Attempt) -> list[Action]:
         """The game went on from `before`, which had drained already."""
@@ -528,6 +569,23 @@ class Lifecycle:
         while len(self.quarantine) > MOST_QUARANTINED:
             del self.quarantine[next(iter(self.quarantine))]
 
+    def _recover_if_down(self, why: Diagnostic) -> list[Action]:
+        """What is on disk cannot serve: if nobody else does, the last good version does."""
+        if self.active or self.recovery or any(self.offers.values()):
+            return []
+        return self._recover(why)
+
+    def _retry_later(self, now: float) -> None:
+        """No worker could be had: the machine's trouble, which passes. Twice as long each time."""
+        self.retry_at = now + self._retry_delay
+        self._retry_delay = min(2 * self._retry_delay, RETRY_LONGEST)
+
+    def _retry(self) -> list[Action]:
+        target = self.target
+        if target and target not in self.quarantine and target != self._current():
+            return [] if self.candidate else self._build_candidate(target, "retry")
+        return self._recover_if_down(_NO_WORKER)
+
     def _recover(self, diagnostic: Diagnostic) -> list[Action]:
         """Load the latest digest that was live and is not quarantined; none left: the mod is down."""
         if self.recovery:  # under way already: its predecessor died on offer, and was adopted dead after that
@@ -558,13 +616,14 @@ class Lifecycle:
 
     def _unload(self) -> list[Action]:
         """The files are gone: nobody serves from the next epoch on; the active one drains and runs on_unload."""
+        self._blame = self.retry_at = None
         actions = self._drop_candidate()
         for attempt in (self.recovery, self.understudy, self.renewal):
             if attempt:
                 actions += self._retire(attempt, "superseded")
         self.recovery = self.understudy = self.renewal = None
         if self._current() is None and self.active is None and not self.offers:
-            return actions + (self._finish_unload() if self.standby else [])
+            return actions + (self._finish_unload() if self.draining is None else [])
         self.down = "its files are gone"
         return actions + self._withdraw()
 

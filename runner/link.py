@@ -5,7 +5,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..shared import errors, packets
@@ -26,8 +26,10 @@ class Link:
         self._id = 0
         self._pending = 0
         """Id of a request whose answer is collected by `poll`."""
-        self.introduced: list[tuple[control.Introduce, list[int]]] = []
-        """Mods to get to know, with descriptors that are now the game's to close."""
+        self.on_introduced: Callable[[control.Introduce, list[int]], None] = _close_all
+        """Called with each mod to get to know, and with descriptors that are now its own to close."""
+        self.fresh = False
+        """Whether it was called: for whoever looks at new mods to say no again."""
 
     def greet(self, deadline: float) -> tuple[control.Welcome, list[int]]:
         """Say hello; returns Welcome and its descriptors. `deadline`: monotonic seconds.
@@ -50,12 +52,15 @@ class Link:
 
     @property
     def pending(self) -> bool:
-        """Whether introductions are on their way, or have come and were not taken."""
-        return self._pending != 0 or bool(self.introduced)
+        """Whether introductions are on their way, or have come and were not looked at."""
+        return self._pending != 0 or self.fresh
 
-    def poll(self) -> None:
-        """Collect into `introduced` what has come of begin_introductions; never waits."""
-        while self._pending:
+    def poll(self, most: int = 2**31) -> None:
+        """Introduce what has come of begin_introductions, at most so many; never waits.
+
+        One at a time: eight descriptors each of a thousand mods would be more than a process may hold.
+        """
+        while self._pending and most > 0:
             try:
                 data, fds = packets.receive(self._sock, control.PACKET_LIMIT)
             except BlockingIOError:
@@ -64,7 +69,9 @@ class Link:
                 data, fds = b"", []
             answer = self._decode(data)
             if isinstance(answer, control.Introduce):
-                self.introduced.append((answer, fds))
+                most -= 1
+                self.fresh = True
+                self.on_introduced(answer, fds)
             elif isinstance(answer, control.Done) and answer.id == self._pending:  # else late, of one given up
                 self._pending = 0
 
@@ -114,12 +121,14 @@ class Link:
         return not any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
 
     def close(self) -> None:
-        """Close the socket, and the descriptors of mods that nobody got to know."""
+        """Hang up, also for a fork that holds the socket too."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self.forget()
+
+    def forget(self) -> None:
+        """Close our copies alone: in a fork the other end goes on talking to its parent."""
         self._sock.close()
-        for _, fds in self.introduced:
-            for fd in fds:
-                os.close(fd)
-        self.introduced.clear()
 
     _rest = True
 
@@ -140,8 +149,7 @@ class Link:
             if getattr(answer, "id", 0) == request.id:
                 yield answer, fds
             else:
-                for fd in fds:
-                    os.close(fd)
+                _close_all(answer, fds)
 
     def _send(self, message: Any) -> None:
         try:
@@ -178,3 +186,8 @@ class Link:
             kind = getattr(errors, answer.kind, errors.SupervisorDied)
             raise kind(answer.message)
         return answer
+
+
+def _close_all(_: object, fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)

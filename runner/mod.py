@@ -9,12 +9,11 @@ after it::
 """
 
 import time
-from collections import deque
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from ..shared import payload
-from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, RING, CorruptRing, Port, Segment
+from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, CorruptRing, Port, Segment
 from ..shared.errors import (
     MessageTooLarge,
     ModCrashed,
@@ -28,9 +27,9 @@ from ..shared.errors import (
     UsageError,
 )
 from ..shared.messages import CALL_TAG, Failed, Post, Value, pack
-from ..shared.messages import Intent as IntentMessage
-from .records import Intent, Outcome
-from .replies import DECODE_ERRORS, decode, read
+from .inbox import LAST_BYTES, LAST_NS, LOOK_NS, WAIT_NS, Inbox
+from .records import Outcome
+from .replies import DECODE_ERRORS, UNWEIGHED, decode
 from .slots import Card, read_card
 from .switchboard import (
     FENCE,
@@ -48,14 +47,9 @@ from .text import escape
 if TYPE_CHECKING:
     from .game import Mods
 
-MOST_BYTES_A_WAIT: Final = 16 * 1024
-"""Bytes taken before a caller who waits looks at the clock again. Fewer: more looks; more: a worker that floods its
-ring delays a deadline by as much as it takes to decode them, up to 50 ns a byte."""
-MOST_INTENT_BYTES: Final = 1024 * 1024
-"""Bytes of one mod's intents, as packed, kept between two looks of the game; past it they are dropped and counted, as
-past `intents_per_frame`. A byte may be an empty list, which takes 64 here."""
+UNSENT: Final = -1
 INHERITED: Final = -2
-"""Where a request stands that a successor was given: no longer in any ring."""
+"""Where a request stands that is in no ring: not yet, or no longer, since a successor was given it."""
 _CALL_ERRORS: Final = (TypeError, RuntimeError, AttributeError, CorruptRing, *DECODE_ERRORS)
 NO_CARD: Final = Card(0, "", [], 0)
 
@@ -76,12 +70,7 @@ class Mod:
         """Slots the game went on from and may still read answers in."""
         self._epochs: dict[int, int] = {}
         """The epoch under which the game talked to each slot last."""
-        self._intents: deque[Intent] = deque()
-        self._intent_bytes = 0
-        self._most_intents = 0
-        """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
-        self._dropped_intents = 0
-        self._stray_replies = 0
+        self._inbox = Inbox(name)
         self._at_word = word_offset(index)
         self._timeout: float = 0.0
         self._patience = 0
@@ -106,7 +95,7 @@ class Mod:
             data = pack((CALL_TAG, number, event, args))  # a Call, without making one
             if port is not None:
                 raw = port.exchange(data, self._patience, mods._generation)
-                if type(raw) is bytes:
+                if type(raw) is bytes and len(raw) <= UNWEIGHED:
                     reply = decode(raw)
                     if type(reply) is Value and reply.id == number:
                         return reply.value
@@ -144,15 +133,18 @@ class Mod:
     def _call_on(self, number: int, event: str, data: bytes, port: Port | None, raw: object) -> Any:
         """The rest of a call whose first exchange did not simply bring the answer."""
         if port is None:
-            position, deadline = -1, time.monotonic_ns() + self._patience
+            position, deadline = UNSENT, time.monotonic_ns() + self._patience
         elif raw is None:
             raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
         else:
             position, deadline = port.asked_from, port.asked_at + self._patience
             message = raw[0] if type(raw) is tuple else raw
             if type(message) is bytes:
+                self._inbox.wanted[number] = None
                 try:
-                    self._take_one(port, message, number)
+                    if self._leaving:
+                        self._read_leaving(LOOK_NS)
+                    self._inbox.take_one(message, self.epoch)
                 except (CorruptRing, ProtocolError) as error:
                     raise self._lied(error, event) from None
         reply = self._await(number, data, position, event, deadline)
@@ -236,16 +228,22 @@ class Mod:
     # ── the slow path of a request ────────────────────────────────────────────────────────────────────────────────────
 
     def _await(self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True) -> Any:
-        """Wait for the answer to request `number`, over swaps and deaths. `position`: -1 if it was not pushed yet.
+        """Wait for the answer to request `number`, over swaps and deaths. `position`: where it was pushed, or UNSENT.
 
         `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed or Emitted; raises a
         ModFailure.
         """
-        mods = self._mods
+        self._inbox.wanted.setdefault(number, None)
+        try:
+            return self._wait(number, data, position, event, deadline, spin)
+        finally:
+            self._inbox.wanted.pop(number, None)
+
+    def _wait(self, number: int, data: bytes, position: int, event: str, deadline: int, spin: bool) -> Any:
+        mods, wanted = self._mods, self._inbox.wanted
         while True:
-            answered = mods._answers.pop(number, None)
-            if answered is not None:
-                return answered
+            if (answer := wanted[number]) is not None:
+                return answer
             left = deadline - time.monotonic_ns()
             port = self._port
             if port is None:
@@ -257,32 +255,35 @@ class Mod:
                     mods._wait_for_change(self._at_word, self._word, left)
                 continue
             try:
-                if position < 0:
+                if position == INHERITED:
+                    self._await_heir(number, event, left)
+                    continue
+                if position == UNSENT:
                     position = port.head
+                    if len(data) > port.limit:
+                        raise self._too_large(event, data)
                     if not port.push(data):
                         raise QueueFull(self._says(event, "its queue is full"), mod=self.name, event=event)
-                elif position == INHERITED:
-                    self._await_heir(port, number, event, left)
-                    continue
                 reason = port.wait(left, spin)
-                if reason == MESSAGE:
-                    self._take_replies(port, number, most=MOST_BYTES_A_WAIT)
-                    if left <= 0 and number not in mods._answers:
+                if reason == MESSAGE and left > 0:
+                    self._hear(WAIT_NS)
+                elif reason == MESSAGE:
+                    self._hear(LAST_NS, LAST_BYTES)
+                    if wanted[number] is None:
                         raise self._too_late(event)
                 elif reason == DEAD:
                     position = self._survive(port, number, position, event, left)
                 elif left <= 0:
                     raise self._too_late(event)
-            except ValueError:
-                raise self._too_large(event, data) from None
             except (CorruptRing, ProtocolError) as error:
                 raise self._lied(error, event) from None
 
     def _survive(self, port: Port, number: int, position: int, event: str, left: int) -> int:
         """The worker died. Returns where the request stands now, once there is a successor or time is up."""
         mods = self._mods
-        self._take_replies(port, number)
-        if number in mods._answers:
+        if self._hear(LOOK_NS if left > 0 else LAST_NS) <= 0 and left > 0:
+            return position  # it left more than can be read in one go
+        if self._inbox.wanted[number] is not None:
             return position
         if position < port.peer_started:
             self._look()
@@ -290,28 +291,29 @@ class Mod:
             raise ModCrashed(text, mod=self.name, event=event)
         if not mods._generation_moved(self._at_word, self._word):
             if left <= 0:
-                raise ModUnavailable(self._says(event, "it is being restarted"), mod=self.name, event=event)
+                text = self._says(event, "no answer in time: it is being restarted")
+                raise ModTimeout(text, mod=self.name, event=event, handing_over=True)
             mods._wait_for_change(self._at_word, self._word, left)
             return position
         self._look()
         return INHERITED
 
-    def _await_heir(self, port: Port, number: int, event: str, left: int) -> None:
+    def _await_heir(self, number: int, event: str, left: int) -> None:
         """The request was passed on. A successor answers it before it is live; else it was in hand at another death."""
         mods = self._mods
         generation = mods._board_load32(GENERATION)
         live = self._is_live()
-        self._take_replies(port, number)
-        if number in mods._answers:
+        heard_out = self._hear(WAIT_NS if left > 0 else LAST_NS) > 0
+        if self._inbox.wanted[number] is not None:
             return
-        if live:
+        if left <= 0:
+            raise self._too_late(event)
+        if live and heard_out:
             text = self._says(event, "it crashed while it handled this call")
             raise ModCrashed(text, mod=self.name, event=event)
         if mods._generation_moved(self._at_word, self._word):
             self._look()
-        elif left <= 0:
-            raise self._too_late(event)
-        else:
+        elif heard_out:
             mods._board.wait32(GENERATION, generation, left)
             mods._check_supervisor()
 
@@ -337,7 +339,6 @@ class Mod:
         for port in self._leaving.values():
             port.close()
         self._leaving.clear()
-        self._mods._answers.clear()  # of the request that is about to fail
         self._mods._events_changed()
 
     def _error(self, reply: Any, event: str) -> ModFailure:
@@ -356,6 +357,10 @@ class Mod:
         return not self._is_nobody(self._word)
 
     def _unsendable(self, event: str, args: tuple[Any, ...]) -> PayloadError:
+        try:
+            event.encode()
+        except UnicodeEncodeError:
+            return PayloadError(f"the event's name {event!r} holds a lone surrogate, which is not Unicode")
         return payload.refused(list(args), f"{self.name}.{event}: args")
 
     def _too_large(self, event: str, data: bytes) -> MessageTooLarge:
@@ -366,61 +371,52 @@ class Mod:
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take_replies(self, port: Port, number: int = 0, epoch: int = 0, most: int = 0) -> None:
-        """Take what is there: at most `most` bytes, 0: a ring full of them. Who goes on writing is not followed.
+    def _hear(self, most: int, longest: int = 2**32) -> int:
+        """Take what was said, for about `most` ns; see Inbox.take. Raises CorruptRing, ProtocolError.
 
-        The answer to request `number` goes to `Mods._answers`; `epoch` 0: the present one's.
+        The first message of a new worker means that those before it have said all they had to say: theirs come first,
+        to the last.
         """
-        until = port.tail + (most or self._mods._ring_segment - RING)
-        while port.tail < until and (raw := port.pop()) is not None:
-            self._take_one(port, raw, number, epoch)
+        if self._leaving:
+            most = self._read_leaving(most)
+        return self._inbox.take(self._port, self.epoch, most, longest) if self._port is not None else most
 
-    def _read_leaving(self) -> None:
+    def _read_leaving(self, most: int) -> int:
         """Take what older workers said. One that lied is not read any more; the one that serves is not to blame."""
         for slot, port in list(self._leaving.items()):
             try:
-                self._take_replies(port, epoch=self._epochs[slot])
+                most = self._inbox.take(port, self._epochs[slot], most)
             except (CorruptRing, ProtocolError):
                 port.close()
                 del self._leaving[slot]
+        return most
 
-    def _take_one(self, port: Port, raw: bytes, number: int, epoch: int = 0) -> None:
-        """Take one message. The first one of a new worker means that those before it have said all they had to say."""
-        if self._leaving and port is self._port:
-            self._read_leaving()
-        self._absorb(read(raw), len(raw), number, epoch or self.epoch)
+    def _collect(self, most: int = LOOK_NS) -> int:
+        """Take what was said, for about `most` ns, of older slots first; let go of those that have no more to say.
 
-    def _absorb(self, reply: Any, size: int, number: int, epoch: int) -> None:
-        if type(reply) is IntentMessage:
-            if len(self._intents) < self._most_intents and self._intent_bytes + size <= MOST_INTENT_BYTES:
-                self._intent_bytes += size
-                self._intents.append(Intent(self.name, reply.name, reply.fields, epoch))
-            else:
-                self._dropped_intents += 1
-        elif reply is not None and number and reply.id == number:
-            self._mods._answers[number] = reply
-        else:
-            self._stray_replies += 1
-
-    def _collect(self) -> None:
-        """Take every answer there is, of older slots first; let go of those whose workers say nothing more."""
+        Returns what is left of `most`: 0 or less, there may be more.
+        """
         try:
             if self._leaving:
                 live = self._port is not None and self._is_live()  # before the last look, not after
                 silent = [slot for slot in self._leaving if live or self._has_died(slot)]
-                self._read_leaving()
-                for slot in silent:
+                most = self._read_leaving(most)
+                for slot in silent if most > 0 else ():
                     if (port := self._leaving.pop(slot, None)) is not None:
                         port.close()
                 if not self._leaving:
                     self._mods._page_store(left_offset(self._index), self.epoch)
                     self._mods._ring_bell()  # a candidate may wait for a slot
-            if self._port is not None:
-                self._take_replies(self._port)
+            most = self._hear(most)
         except (CorruptRing, ProtocolError) as error:
             self._give_up(str(error))
+        return most
 
     # ── adoption ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _settled(self) -> bool:
+        """Whether one worker serves, and nothing is left to be heard of any before it; or nobody does."""
+        return not self._leaving and (self._port is None or self._is_live())
 
     def _is_live(self) -> bool:
         return self._slots[slot_of(self._word)][0].load32(LIVE) == 1
@@ -437,6 +433,8 @@ class Mod:
         The end of the old ring is stored before the epoch is: the supervisor reads it once it sees the epoch.
         """
         mods, index = self._mods, self._index
+        if self._word == 0:
+            self._resume(word)
         old_slot = slot_of(self._word)
         old, self._port = self._port, None
         stays = old is not None and slot_of(word) == old_slot and not self._is_dead(word)
@@ -456,6 +454,7 @@ class Mod:
             self._leaving[old_slot] = old
             old = None
         self._word = word
+        mods._unsettled.add(self)
         self._card, self._events = NO_CARD, frozenset()
         if not self._is_dead(word):
             try:
@@ -464,6 +463,20 @@ class Mod:
                 mods._accuse(index, epoch_of(word), str(error))
         mods._ring_bell()
         mods._events_changed()
+
+    def _resume(self, word: int) -> None:
+        """Met for the first time: step where a game before this one stood, so that its ring is ended in good order."""
+        before = self._mods._page_load(adopted_offset(self._index))
+        if before in (0, word) or self._is_dead(before):
+            return
+        down, up = self._slots[slot_of(before)]
+        try:
+            self._port = Port(down, up, orders=False)
+        except CorruptRing as error:
+            self._mods._accuse(self._index, epoch_of(before), str(error))
+            return
+        self._word = before
+        self._epochs[slot_of(before)] = epoch_of(before)
 
     def _enter(self, slot: int, port: Port | None) -> None:
         """Talk to the worker in `slot` from now on."""
@@ -474,7 +487,7 @@ class Mod:
         self._epochs[slot] = epoch_of(self._word)
         port.watch(self._mods._board, dead_offset(self._index, slot), epoch_of(self._word))
         self._card = read_card(down)
-        self._most_intents = self._card.intents_per_frame
+        self._inbox.most_intents = self._card.intents_per_frame
         self._events = frozenset(self._card.events)
         self._port = port
         if not self._leaving:
@@ -506,4 +519,4 @@ def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> 
     """The typed error for an exception in a mod, from its own (hostile) words."""
     kind = escape(kind, 100)
     text = f"{mod}.{event} raised {kind}: {escape(message)}"
-    return ModError(text, mod=mod, event=event, kind=kind, traceback=escape(traceback, 16_384, lines=True))
+    return ModError(text, mod=mod, event=event, kind=kind, traceback=lambda: escape(traceback, 16_384, lines=True))

@@ -26,6 +26,10 @@ WORN: Final = 0.8
 load comes too late."""
 
 
+LATE: Final = 4 * monitor.PERIOD
+"""Seconds between two looks after which a handler's time is counted anew."""
+
+
 class Duty(Enum):
     """What a worker may be doing."""
 
@@ -57,7 +61,7 @@ class Patrol:
         self._sighting: monitor.Sighting | None = None
         self._position = (-1, -1)
         self._duty: Duty | None = None
-        self._sampled = 0.0
+        self._sampled = self._looked = 0.0
         self._window: tuple[float, float, int] | None = None
         """(time, CPU seconds, bytes done) at which the window for `cpu_share` opened."""
 
@@ -69,6 +73,9 @@ class Patrol:
         """One look; None: nothing to complain of. `stage`: what it is at; `now`: monotonic seconds."""
         if seat.slot is None or seat.process is None:
             return None
+        if now - self._looked > LATE:  # this process did not run: no evidence against one that may not have either
+            self._sighting = None
+        self._looked = now
         known = duty is self._duty
         if duty is Duty.PARKED:
             if known and now - self._sampled < IDLE_PERIOD:

@@ -60,6 +60,8 @@ class Attempt:
     faults_since: float = 0.0
     by: float | None = None
     """Deadline of the stage it is in."""
+    pardons: int = 0
+    """How often that passed while the supervisor itself did not run."""
     limit: str = ""
     """Name of the limit behind `by`."""
     stage: str = Stage.CONFINE

@@ -59,6 +59,8 @@ class Seat:
         """Its memory before any mod code ran, bytes: what it shares with the zygote is not its doing."""
         self.last_words: Diagnostic | None = None
         """Its latest error that escaped a handler: one that runs out of memory says in it where that was."""
+        self.stopping = False
+        """It was told to stop reading its ring, and is not started again."""
         self.retired = False
         self._expected: asyncio.Future[Any] | None = None
 
@@ -99,7 +101,7 @@ class Seat:
             raise TypeError(f"the worker answered {type(answer).__name__} where {kind.__name__} was due")
         return answer
 
-    def answer(self, report: Bound | Ready | Checkpointed) -> bool:
+    def answer(self, report: Bound | Ready | Checkpointed | Drained) -> bool:
         """Give `expect` what it waits for; False: nobody waits."""
         if self._expected is None or self._expected.done():
             return False

@@ -34,7 +34,7 @@ from .journal import Journal
 from .lane import Lane
 from .nursery import Nursery
 from .order import Needs, load_order, required_by
-from .slots import Slot
+from .slots import Slot, Slots
 from .snapshot import Snapshot
 from .source import FolderSource, Settled
 from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
@@ -104,8 +104,11 @@ class Supervisor:
         """See source.Sink: each mod of a batch is activated once, in order. A renamed one takes its state along."""
         gone = [self.lanes[item.key] for item in batch if item.digest is None and item.key in self.lanes]
         for item in batch:
-            if item.digest and gone and (lane := self._lane(item.key)) is not None and not lane.life.history:
-                lane.moved_from = next((old for old in gone if lane.is_renamed(old, item.digest)), None)
+            if item.digest and gone and (lane := self._lane(item.key)) is not None and lane.life.active is None:
+                origin = next((old for old in gone if old is not lane and lane.is_renamed(old, item.digest)), None)
+                while origin is not None and origin.moved_from is not None:  # renamed again before it began
+                    origin = origin.moved_from
+                lane.moved_from = origin if origin is not lane else None
         for item in batch:
             if item.digest is None and item.key not in self.lanes:
                 continue
@@ -131,8 +134,14 @@ class Supervisor:
         lane = self.lanes.get(key)
         if lane is None:
             try:
-                lane = self.lanes[key] = Lane(key, self.switchboard.add_mod(), self)
-            except (OSError, ValueError) as error:
+                slots = Slots(self.limits.ring_bytes)
+            except OSError as error:
+                log.error("%s: cannot be taken in: %s", key, error)
+                return None
+            try:
+                lane = self.lanes[key] = Lane(key, self.switchboard.add_mod(), slots, self)
+            except ValueError as error:
+                slots.close()
                 log.error("%s: cannot be taken in: %s", key, error)
         return lane
 

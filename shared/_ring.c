@@ -32,6 +32,7 @@ static PyMethodDef module_methods[] = {{NULL, NULL, 0, NULL}};
 #include <sys/stat.h>
 
 #include "_ring.h"
+#include "_weigh.h"
 
 typedef struct {
     PyObject *CorruptRing;
@@ -430,16 +431,23 @@ static bool ring_capacity(Segment *segment, const char *whose, uint64_t *capacit
                      (unsigned long long)RING_CAPACITY_MAX);
         return false;
     }
-    if (load64(segment->base, RING_MAGIC) != RING_MAGIC_VALUE) {
-        PyErr_Format(PyExc_ValueError, "%s: no ring of this version of fumehood", whose);
-        return false;
-    }
     return true;
+}
+
+static bool ring_formatted(Segment *segment, const char *whose)
+{
+    if (load64(segment->base, RING_MAGIC) == RING_MAGIC_VALUE)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s: no ring of this version of fumehood", whose);
+    return false;
 }
 
 /* Read the cursors a new Port begins with. What stands in `mine` was stored by us or by who had this end before. */
 static bool take_over(ring_port *port)
 {
+    uint64_t magic = load64(port->theirs, RING_MAGIC); /* theirs to overwrite: a lie like any other */
+    if (magic != RING_MAGIC_VALUE)
+        return at_fault(&port->fault, "MAGIC", magic, RING_MAGIC_VALUE, RING_MAGIC_VALUE);
     port->head = port->published = load64(port->mine, RING_HEAD);
     port->tail = load64(port->mine, RING_TAIL);
     port->position = load64(port->mine, RING_STARTED);
@@ -482,7 +490,8 @@ static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     port.spin_ns = earlier((uint64_t)spin_ns, RING_LONGEST_NS);
     if (!ring_capacity((Segment *)mine, "mine", &port.my_capacity) ||
-        !ring_capacity((Segment *)theirs, "theirs", &port.their_capacity) || !segment_is_writable((Segment *)mine))
+        !ring_capacity((Segment *)theirs, "theirs", &port.their_capacity) || !segment_is_writable((Segment *)mine) ||
+        !ring_formatted((Segment *)mine, "mine"))
         return NULL;
     port.mine = ((Segment *)mine)->base;
     port.theirs = ((Segment *)theirs)->base;
@@ -615,6 +624,22 @@ static PyObject *port_take(Port *self, PyObject *unused)
 {
     (void)unused;
     return port_next(self);
+}
+
+static PyObject *port_peek(Port *self, PyObject *unused)
+{
+    (void)unused;
+    uint64_t length;
+    if (!port_is_usable(self))
+        return NULL;
+    switch (next_frame(&self->port, &length)) {
+    case RING_NOTHING:
+        Py_RETURN_NONE;
+    case RING_MESSAGE:
+        return PyLong_FromUnsignedLongLong(length);
+    default:
+        return raise_corrupt(Py_TYPE((PyObject *)self), &self->port.fault);
+    }
 }
 
 static PyObject *port_finish(Port *self, PyObject *unused)
@@ -913,6 +938,7 @@ static PyMethodDef port_methods[] = {
     {"stage", FUNCTION(port_stage), METH_O, "push() without publishing."},
     {"publish", FUNCTION(port_publish), METH_NOARGS, "Publish everything staged."},
     {"pop", FUNCTION(port_pop), METH_NOARGS, "The next message, its room given back at once; None: nothing there."},
+    {"peek", FUNCTION(port_peek), METH_NOARGS, "Length of the next message; None: nothing there."},
     {"take", FUNCTION(port_take), METH_NOARGS, "The next message; finish() gives its room back."},
     {"finish", FUNCTION(port_finish), METH_NOARGS, "Everything taken is done."},
     {"wait", FUNCTION(port_wait), METH_FASTCALL, "Spin, then park: DEAD, MESSAGE, COMMAND, ENDED or TIMEOUT."},
@@ -985,7 +1011,7 @@ static PyObject *frames(PyObject *module, PyObject *const *arguments, Py_ssize_t
     if (!argument_count("frames", count, 3, 3))
         return NULL;
     Segment *segment = segment_argument(module, arguments[0]);
-    if (segment == NULL || !ring_capacity(segment, "frames()", &capacity) ||
+    if (segment == NULL || !ring_capacity(segment, "frames()", &capacity) || !ring_formatted(segment, "frames()") ||
         !unsigned_value(arguments[1], UINT64_MAX, &start) || !unsigned_value(arguments[2], UINT64_MAX, &stop))
         return NULL;
     if (start > stop || stop - start > capacity || (start | stop) & 7) {
@@ -1014,6 +1040,16 @@ static PyObject *frames(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return list;
 }
 
+static PyObject *py_weigh(PyObject *module, PyObject *data)
+{
+    (void)module;
+    char *bytes;
+    Py_ssize_t length;
+    if (PyBytes_AsStringAndSize(data, &bytes, &length) < 0)
+        return NULL;
+    return PyLong_FromLongLong(weigh_message((const unsigned char *)bytes, (size_t)length));
+}
+
 static PyObject *py_this_cpu(PyObject *module, PyObject *unused)
 {
     (void)module;
@@ -1024,6 +1060,7 @@ static PyObject *py_this_cpu(PyObject *module, PyObject *unused)
 static PyMethodDef module_methods[] = {
     {"format_segment", format_segment, METH_O, "Zero the control words and make it a ring's segment."},
     {"frames", FUNCTION(frames), METH_FASTCALL, "Copy out the frames in [start, stop) of a ring nobody writes."},
+    {"weigh", py_weigh, METH_O, "Nanoseconds that decoding a msgpack message costs, about; negative: not to be decoded."},
     {"this_cpu", py_this_cpu, METH_NOARGS, "The CPU the caller runs on."},
     {NULL, NULL, 0, NULL},
 };

@@ -141,7 +141,8 @@ class Port:
         larger: more burnt CPU when it is not. 0: never.
         `orders`: whether wait() heeds the COMMANDS and END words of `theirs`. The game passes False: what stands in
         `up` is written by the worker, who could make every wait() of the game return at once.
-        Raises ValueError (not writable, size, magic), CorruptRing, and TypeError for what is no Segment.
+        Raises ValueError (not writable, size, `mine` was never formatted), CorruptRing (theirs lies, or overwrote its
+        magic), and TypeError for what is no Segment.
         """
 
     def watch(self, board: Segment, offset: int, epoch: int, /) -> None:
@@ -167,6 +168,9 @@ class Port:
 
     def pop(self) -> bytes | None:
         """take() and finish() in one. None: nothing there. Raises CorruptRing."""
+
+    def peek(self) -> int | None:
+        """Length of the next message, which stays where it is. None: nothing there. Raises CorruptRing."""
 
     def take(self) -> bytes | None:
         """Copy the next message out and store STARTED; its room is given back by finish(). Raises CorruptRing.
@@ -267,6 +271,13 @@ def frames(segment: Segment, start: int, stop: int, /) -> list[bytes]:
 
     Raises ValueError when that is no range of such a ring (order, alignment, longer than its capacity, no magic),
     CorruptRing when the bytes there are no frames, as when `start` is a worker's lie or they were overwritten.
+    """
+
+def weigh(data: bytes, /) -> int:
+    """About how many nanoseconds msgspec takes to decode this msgpack message into Python's own types; GIL held.
+
+    -1: a map in it has a key that is a list, a map or an extension: as a tuple its hash could be chosen, so that a dict
+    takes time quadratic in its length. -2: nested deeper than 512. Malformed data is weighed as far as it goes.
     """
 
 def this_cpu() -> int:

@@ -15,6 +15,8 @@
     └── ProtocolError, SupervisorDied    ours, or a peer that lies
 """
 
+from collections.abc import Callable
+
 
 class FumehoodError(Exception):
     """Base of everything fumehood raises on purpose."""
@@ -34,12 +36,24 @@ class ModFailure(FumehoodError):
 class ModError(ModFailure):
     """Raised when a handler of the mod raised."""
 
-    def __init__(self, message: str, *, mod: str = "", event: str = "", kind: str = "", traceback: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        mod: str = "",
+        event: str = "",
+        kind: str = "",
+        traceback: Callable[[], str] = str,
+    ) -> None:
         super().__init__(message, mod=mod, event=event)
         self.kind = kind
         """Name of the exception's type in the mod, as text."""
-        self.traceback = traceback
-        """The traceback in the mod, as text, control characters escaped."""
+        self._traceback = traceback
+
+    @property
+    def traceback(self) -> str:
+        """The traceback in the mod, as text, control characters escaped: when it is asked for, not within a frame."""
+        return self._traceback()
 
 
 class ModTimeout(ModFailure):

@@ -4,7 +4,7 @@ Four conversations::
 
     game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent
-    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Retire
+    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Retire
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
                                          LogLine, Fault
     supervisor ──socket──▶ zygote        Fork
@@ -138,11 +138,16 @@ class Checkpoint(msgspec.Struct, frozen=True, tag=True):
     serial: int
 
 
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """To a live worker: hand over after the message in hand, as if the ring ended there; answer Drained. What it leaves
+    unread is its successor's, and it is not started again."""
+
+
 class Retire(msgspec.Struct, frozen=True, tag=True):
     """Run on_unload if live, write the state a last time, answer Drained, then end."""
 
 
-Command = Assign | Rehearse | Start | Checkpoint | Retire
+Command = Assign | Rehearse | Start | Checkpoint | Stop | Retire
 
 
 class Diagnostic(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ from ..shared.messages import (
     Rehearse,
     Retire,
     Start,
+    Stop,
     Unfit,
     pack,
     unpacker,
@@ -131,6 +132,8 @@ class Worker:
                 self.start(command, _expect(command, fds, (command.state_size > 0) + (command.inherited > 0)))
             case Checkpoint(), _:
                 self.checkpoint(command)
+            case Stop(), _:
+                self.ring.stop()
             case Retire(), _:
                 self.retire()
             case ((Rehearse() | Start()), Phase.UNFIT):

@@ -36,6 +36,7 @@ class Serving:
         self._faults = faults
         self._lines = lines
         self._thread = get_ident()
+        self._stopped = False
         self._push_intent: Callable[[bytes], bool] = self.port.stage
 
     def serve(self, obey: Callable[[], None]) -> None:
@@ -62,10 +63,16 @@ class Serving:
                 self.port.seen()
                 self._tend()
                 obey()
+                if self._stopped:
+                    return
             elif frame == ENDED:
                 return
             elif frame == DEAD:
                 os._exit(Exit.WORKER_PEER_LOST)
+
+    def stop(self) -> None:
+        """Let `serve` return although the ring goes on."""
+        self._stopped = True
 
     def inherit(self, frames: list[bytes], obey: Callable[[], None]) -> None:
         """Handle what a predecessor was sent and never began, before the ring; count it in `up` as it is done."""

@@ -526,7 +526,7 @@ def test_what_cannot_be_a_channel_is_refused():
     with pytest.raises(ValueError, match="version"):
         Port(down, up_reader)
     format_segment(down)
-    with pytest.raises(ValueError, match="theirs"):
+    with pytest.raises(CorruptRing, match="MAGIC"):
         Port(down, up_reader)
     format_segment(up)
     with pytest.raises(ValueError, match="read-only"):

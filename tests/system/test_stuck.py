@@ -1,7 +1,7 @@
 """What could leave a mod, or the game that talks to it, stuck: each ends in a verdict or a typed outcome instead."""
 
 import pytest
-from fumehood.runner.mod import MOST_INTENT_BYTES
+from fumehood.runner.inbox import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
 
 GRIP = """
@@ -69,7 +69,7 @@ from fumehood.worker import game, on
 @on("bulk")
 def bulk(size, count):
     for n in range(count):
-        game.noise(n=n, data=[[]] * size)
+        game.noise(n=n, data="x" * size)
 """
 
 

@@ -1,0 +1,80 @@
+"""What one mod has said to the game: answers to requests that wait, and intents until they are taken.
+
+Everything here is a mod's own words, read at a bounded price. Any look at a mod's ring may find any of its answers, so
+what is awaited is written down here and not where it is waited for. Runs in the game.
+"""
+
+from collections import deque
+from typing import Any, Final
+
+from ..shared._ring import Port
+from ..shared.messages import Intent as IntentMessage
+from .records import Intent
+from .replies import read
+
+WAIT_NS: Final = 500_000
+"""Time spent on answers before a caller who waits looks at the clock again. Less: more looks; more: a worker that
+floods its ring delays a deadline by as much."""
+LAST_NS: Final = 20_000
+LAST_BYTES: Final = 512
+"""What is still taken once the deadline has passed, so that a mod which answered in time, and shortly, is not late
+because of those asked before it. Longer answers are thrown away unread. More: a frame may last longer by as much for
+each mod."""
+LOOK_NS: Final = 4_000_000
+"""Time spent on what one mod says unasked, before the game goes on and leaves the rest for its next look."""
+MOST_INTENT_BYTES: Final = 1024 * 1024
+"""Bytes of one mod's intents, as packed, kept between two looks of the game; past it they are dropped and counted, as
+past `intents_per_frame`. A byte may be an empty list, which takes 64 here."""
+
+
+class Inbox:
+    """One mod's answers and intents. One thread."""
+
+    def __init__(self, mod: str) -> None:
+        self._mod = mod
+        self.wanted: dict[int, Any] = {}
+        """Requests that are waited for, with their answers: None, not there yet."""
+        self.most_intents = 0
+        """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
+        self.dropped_intents = 0
+        self.stray_replies = 0
+        self._intents: deque[Intent] = deque()
+        self._intent_bytes = 0
+
+    def take(self, port: Port, epoch: int, most: int = LOOK_NS, longest: int = 2**32) -> int:
+        """Take what is there, for about `most` ns, and none of more than `longest` bytes.
+
+        Returns what is left of `most`; 0 or less: there may be more. Raises CorruptRing, ProtocolError.
+        """
+        while most > 0 and (length := port.peek()) is not None and length <= longest:
+            raw = port.pop()
+            if raw is not None:
+                most -= self.take_one(raw, epoch)
+        return most
+
+    def take_one(self, raw: bytes, epoch: int) -> int:
+        """Take one message that was said under `epoch`. Returns what it cost in ns. Raises ProtocolError."""
+        reply, cost = read(raw)
+        if reply is None:
+            self.dropped_intents += 1
+        elif type(reply) is IntentMessage:
+            self._keep(Intent(self._mod, reply.name, reply.fields, epoch), len(raw))
+        elif reply.id in self.wanted:
+            self.wanted[reply.id] = reply
+        else:
+            self.stray_replies += 1
+        return cost
+
+    def intents(self) -> list[Intent]:
+        """Hand out what was kept."""
+        taken = list(self._intents)
+        self._intents.clear()
+        self._intent_bytes = 0
+        return taken
+
+    def _keep(self, intent: Intent, size: int) -> None:
+        if len(self._intents) < self.most_intents and self._intent_bytes + size <= MOST_INTENT_BYTES:
+            self._intent_bytes += size
+            self._intents.append(intent)
+        else:
+            self.dropped_intents += 1
