@@ -139,6 +139,13 @@ class Lane:
         if word != self._adopted:
             self._adopt(word)
         self._room.set()
+        if not self.life.attempts:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Nobody of this mod is left: its memory goes too, as far as the game has left it."""
+        if not self._estates:
+            self.slots.give_back(self.house.switchboard.left(self.index))
 
     def _adopt(self, word: int) -> None:
         before, self._adopted = self._adopted, word
@@ -337,6 +344,8 @@ class Lane:
                 if slot.epoch:  # the game need not wait for a successor to be live before it leaves
                     self.house.switchboard.mark_dead(self.index, slot.index, slot.epoch)
                 self._room.set()
+                if not self.life.attempts and not self._closed:
+                    self._give_back()
 
         if worker is None or worker.exited.done():
             free()

@@ -47,6 +47,10 @@ class Sink(Protocol):
         """What is on disk cannot be a version; what was live stays, a draft is withdrawn. Said once per reason."""
         ...
 
+    def rested(self) -> None:
+        """Everything that was noticed has settled."""
+        ...
+
     def troubled(self, message: str) -> None:
         """The watcher has trouble, or is over it. For the log; said once per reason."""
         ...

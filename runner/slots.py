@@ -81,6 +81,16 @@ class Slot:
         self.freed_by = self.epoch = 0
         return self.down, self.up
 
+    def give_back(self) -> None:
+        """Give its memory back; the next `prepare` takes new. The game may keep it mapped: it finds zeros."""
+        if self.down is None or self.up is None:
+            return
+        self.down.close()
+        self.up.close()
+        self.down = self.up = None
+        for fd in (self.down_fd, self.up_fd):
+            segment.release(fd, self.size)
+
     def mapped(self) -> tuple[Segment, Segment]:
         """Both segments of a slot in use."""
         assert self.down is not None, "a slot in use is mapped"
@@ -196,6 +206,12 @@ class Slots:
     def free(self, left: int) -> Slot | None:
         """A slot nobody sits in and that the game has left (`left`: see switchboard); None: all four are in use."""
         return next((s for s in self.slots if not s.holder and s.freed_by <= left), None)
+
+    def give_back(self, left: int) -> None:
+        """Give back the memory of every slot that nobody uses: the mod is gone, and may never come back."""
+        for slot in self.slots:
+            if not slot.holder and slot.freed_by <= left:
+                slot.give_back()
 
     def close(self) -> None:
         """Unmap and close everything."""

@@ -143,6 +143,12 @@ class FolderSource:
             self._publisher = None
             self._root.close()
 
+    def at_rest(self) -> bool:
+        """Whether every change that was noticed has settled, as far as it may: who has a file open is waited for."""
+        if not self._open:
+            return True
+        return not self._actions and self._mailbox.is_empty() and self._debouncer.due() is None
+
     def statistics(self) -> Statistics:
         """Return the counts so far."""
         said = self._publisher
@@ -315,6 +321,8 @@ class FolderSource:
                     key = said.turned.pop()
                     self._nominate(said, key, Event(Kind.FOLDER, key, time.monotonic_ns()))
         finally:
+            if self.at_rest():
+                self._sink.rested()
             due = self._loop.time() if self._actions else self._debouncer.due()
             if due is not None and self._open:
                 # Through the mailbox: on a busy machine the next event may be there before the deadline's turn comes.

@@ -123,6 +123,10 @@ class Supervisor:
         if (lane := self._lane(key)) is not None:
             lane.unreadable(diagnostic, self._cause())
 
+    def rested(self) -> None:
+        """See source.Sink."""
+        self.settle_changed()
+
     def troubled(self, message: str) -> None:
         """See source.Sink."""
         log.warning("%s", message)
@@ -204,7 +208,7 @@ class Supervisor:
         deadline = time.monotonic() + patience
         while True:
             lanes = [lane for lane in self.lanes.values() if not lane.at_rest()]
-            if not lanes:
+            if not lanes and self.source.at_rest():
                 return True
             left = deadline - time.monotonic()
             if left <= 0 or any(lane.life.offers for lane in lanes):

@@ -85,6 +85,10 @@ class Mailbox:
             self._awake = True
             self._wake()
 
+    def is_empty(self) -> bool:
+        """Whether `take` would give nothing."""
+        return not (self._events or self._lost)
+
     def take(self) -> list[Event]:
         """On the loop: everything so far. Lost events appear as one OVERFLOW."""
         # The flag first: an event that comes in between wakes the loop once too often, and never too seldom.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from fumehood.runner.lifecycle import MOST_QUARANTINED, Lifecycle
+from fumehood.runner.lifecycle import MOST_PARDONS, MOST_QUARANTINED, Lifecycle
 from fumehood.runner.roles import (
     TRANSITIONS,
     Action,
@@ -430,6 +430,110 @@ def test_a_save_goes_before_a_renewal() -> None:
     world.do(world.life.settled("bb", "save"))
     world.do(world.life.worn(number))
     assert world.building, "the save was bad, and the worker is still worn"
+
+
+def test_a_deleted_mod_whose_worker_dies_while_it_drains_is_unloaded_all_the_same() -> None:
+    world = World()
+    serve(world, "aa")
+    second = serve(world, "bb")
+    world.do(world.life.settled(None, "deleted"))
+    world.game_looks()
+    world.do(world.life.died(second, WHY, world.now))
+    assert not world.life.attempts
+    assert world.issued[-1].verdict is Verdict.UNLOADED
+
+
+def test_a_mod_that_is_down_is_unloaded_too() -> None:
+    world = World()
+    world.do(world.life.settled("aa", "save"))
+    world.do(world.life.unfit(max(world.building), WHY, world.now))
+    world.game_looks()
+    world.do(world.life.settled(None, "deleted"))
+    assert world.issued[-1].verdict is Verdict.UNLOADED
+
+
+@pytest.mark.parametrize("broken", ["refused", "unreadable"])
+def test_what_comes_back_broken_leaves_the_last_good_version_serving(broken: str) -> None:
+    world = World()
+    serve(world, "aa")
+    for _ in range(2):
+        world.do(world.life.settled(None, "deleted"))
+        world.quiesce()
+        assert world.life.active is None
+        if broken == "unreadable":
+            world.do(world.life.unreadable(WHY, "save"))
+        else:
+            world.do(world.life.settled("bb", "save"))
+            for attempt in sorted(world.building):
+                if world.life.attempts[attempt].digest == "bb":
+                    world.do(world.life.unfit(attempt, WHY, world.now))
+        world.quiesce()
+        assert world.life.active is not None
+        assert world.life.active.digest == "aa"
+
+
+def test_a_crash_before_a_deletion_is_not_blamed_on_what_comes_after() -> None:
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.died(first, WHY, world.now))
+    world.do(world.life.settled(None, "deleted"))
+    world.quiesce()
+    serve(world, "bb")
+    assert world.issued[-1].verdict is Verdict.LIVE
+    assert not [issue for issue in world.issued if issue.verdict is Verdict.ROLLED_BACK]
+
+
+def test_no_worker_is_the_machines_fault_and_tried_again_ever_more_rarely() -> None:
+    world = World()
+    serve(world, "aa")
+    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
+    world.do(world.life.settled("bb", "save"))
+    waits = []
+    for _ in range(8):
+        world.do(world.life.died(max(world.building), nobody, world.now))
+        world.building.clear()
+        due = world.life.deadline()
+        assert due is not None
+        waits.append(due - world.now)
+        world.now = due
+        world.do(world.life.tick(world.now))
+        assert len(world.building) == 1
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert not world.life.quarantine
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "bb"
+    assert world.life.deadline() is None
+
+
+def test_a_recovery_without_a_worker_is_tried_again_and_costs_no_strike() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.died(number, WHY, world.now))
+    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
+    for _ in range(10):
+        world.do(world.life.died(max(world.building), nobody, world.now))
+        world.building.clear()
+        world.now = world.life.deadline() or 0.0
+        world.do(world.life.tick(world.now))
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "aa"
+
+
+def test_a_deadline_noticed_much_too_late_is_given_once_more() -> None:
+    """The machine was suspended: neither the worker nor this process ran."""
+    world = World()
+    world.do(world.life.settled("aa", "startup"))
+    (number,) = world.building
+    limit = Limits().load_timeout
+    for _ in range(MOST_PARDONS):
+        world.now = (world.life.deadline() or 0.0) + 100.0
+        world.do(world.life.tick(world.now))
+        assert world.life.deadline() == world.now + limit
+    world.now = (world.life.deadline() or 0.0) + 100.0
+    world.do(world.life.tick(world.now))
+    assert number in world.retired, "not for ever"
 
 
 def test_each_version_has_its_own_limits() -> None:

@@ -30,7 +30,7 @@ class Recorder:
         self.batches: list[dict[str, str | None]] = []
         self.live: dict[str, str] = {}
         self.refused = {}
-        self.refusals = 0
+        self.refusals = self.rests = 0
         self.pending: set[str] = set()
         self.troubles: list[str] = []
         self.order: list[tuple[str, str]] = []
@@ -68,6 +68,10 @@ class Recorder:
         self.pending.discard(key)
         self.refused[key] = diagnostic
         self.refusals += 1
+        self.told.set()
+
+    def rested(self):
+        self.rests += 1
         self.told.set()
 
     def troubled(self, message):
@@ -604,6 +608,7 @@ SCRIPT = """
         def drafted(self, key, snapshot): self.snapshot = snapshot
         def settled(self, batch): self.live.update((one.key, one.digest) for one in batch); self.told.set()
         def unreadable(self, key, diagnostic): print(key, diagnostic)
+        def rested(self): pass
         def troubled(self, message): print(message)
 
     async def main(root, watcher):
