@@ -3,6 +3,7 @@
 import pytest
 from fumehood.runner.mod import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
+from fumehood.shared.policy import Limits
 
 GRIP = """
 import os, sys
@@ -84,6 +85,25 @@ def test_few_and_large_intents_are_bounded_as_many_and_small_ones(bench, mod):
     assert bench.mods.statistics()["dropped_intents"] - dropped >= 40 - len(kept)
     bench.mods[mod].call("bulk", 1, 100, timeout=10)
     assert [intent.fields["n"] for intent in bench.mods.intents() if intent.mod == mod] == list(range(100))
+
+
+def test_intents_past_their_limit_are_dropped_and_counted(launched, tmp_path):
+    """The limit is the mod's: a manifest may lower it, and a second look of the game starts anew."""
+    lower = "# /// script\n# [tool.fumehood.limits]\n# intents_per_frame = 2\n# ///\n"
+    with launched(tmp_path / "mods", limits=Limits(intents_per_frame=5)) as bench:
+        bench.load("five", BULK)
+        bench.load("two", lower + BULK)
+
+        def kept(name):
+            bench.mods[name].call("bulk", 0, 50, timeout=10)
+            return [intent.fields["n"] for intent in bench.mods.intents() if intent.mod == name]
+
+        assert kept("five") == [0, 1, 2, 3, 4]
+        assert bench.mods.statistics()["dropped_intents"] == 45
+        assert kept("two") == [0, 1]
+        assert bench.mods.statistics()["dropped_intents"] == 45 + 48
+        assert kept("five") == [0, 1, 2, 3, 4]
+        assert bench.mods.statistics()["dropped_intents"] == 45 + 48 + 45
 
 
 VETO = (
