@@ -105,12 +105,30 @@ def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE)
 
 
 @contextlib.contextmanager
-def launched(root: Path, **options: object) -> Iterator[Bench]:
-    """A game of its own over `root`, closed whatever happens."""
+def stderr_into(file: Path | None) -> Iterator[None]:
+    """A process started in here writes its stderr to `file`; None: to where this one's goes."""
+    if file is None:
+        yield
+        return
+    before = os.dup(2)
+    try:
+        with file.open("ab") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+@contextlib.contextmanager
+def launched(root: Path, *, said: Path | None = None, **options: object) -> Iterator[Bench]:
+    """A game of its own over `root`, closed whatever happens. `said`: the file for its supervisor's log."""
     root.mkdir(parents=True, exist_ok=True)
     options.setdefault("limits", LIMITS)
     before = set(psutil.Process().children())
-    with launch(root, timeout=PATIENCE, **options) as mods:  # type: ignore[arg-type]  # passed through
+    with stderr_into(said):
+        launching = launch(root, timeout=PATIENCE, **options)  # type: ignore[arg-type]  # passed through
+    with launching as mods:
         (supervisor,) = set(psutil.Process().children()) - before
         yield Bench(root, mods, supervisor)
 
