@@ -287,8 +287,10 @@ def crimes():
         "ptrace": libc.ptrace(16, GAME, 0, 0),
         "memfd": attempt(lambda: os.memfd_create("x")),
         "mount": libc.mount(b"none", b"/", b"tmpfs", 0, None),
-        "setuid": attempt(lambda: os.setuid(0) or os.chown("/", 0, 0)),
+        "setuid": attempt(lambda: os.setuid(0)),
+        "chown": attempt(lambda: os.chown("/", 0, 0)),
         "nice": attempt(lambda: os.setpriority(os.PRIO_PROCESS, 0, -20)),
+        "policy": attempt(lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))),
         "environ": sorted(os.environ),
         "host": attempt(lambda: os.uname().nodename),
     }
@@ -296,9 +298,10 @@ def crimes():
 
 
 DENIED = [
-    *("passwd", "shadow", "home", "proc", "mods", "up"),
+    *("passwd", "shadow", "root", "home", "proc", "mods", "up"),
     *("inet", "udp", "unix", "netlink", "vsock"),
     *("fork", "spawn", "exec", "thread", "memfd", "kill parent", "kill the game", "kill all"),
+    *("setuid", "chown", "nice", "policy"),
 ]
 REFUSALS = {
     "PermissionError",
@@ -323,6 +326,8 @@ def test_what_a_mod_may_not_do_it_cannot(launched, tmp_path, monkeypatch, confin
         denied = {key: tried[key] for key in DENIED}
         assert set(denied.values()) <= REFUSALS, denied
         assert (tried["ptrace"], tried["mount"]) == (-1, -1)
+        assert set(tried) == {*DENIED, "ptrace", "mount", "environ", "host"}, "nothing is tried and not looked at"
+        assert tried["host"] == repr("fumehood" if confinement == "full" else os.uname().nodename)
         assert "FUMEHOOD_TEST_SECRET" not in tried["environ"]
         assert bench.mods["evil"].call("crimes", timeout=10)["fork"] in REFUSALS, "nothing of it killed it either"
 
