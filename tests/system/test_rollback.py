@@ -244,16 +244,63 @@ def test_a_few_errors_do_not_roll_back(bench, mod):
     assert [r for r in bench.mods.receipts(since) if r.mod == mod] == []
 
 
-def test_on_load_that_raises_rolls_back_with_its_place(bench, mod):
-    bench.load(mod, bench.counter(1))
-    bench.mods[mod].call("count")
-    receipt = bench.load(mod, bench.counter(2, "def on_load():\n    raise ValueError('no')\n"), "rolled back")
-    assert (receipt.diagnostic.stage, receipt.diagnostic.kind, receipt.diagnostic.file) == (
-        "on_load",
-        "ValueError",
-        f"{mod}.py",
-    )
-    assert bench.mods[mod].call("count", timeout=20) == [2, 1]
+MIGRATE = """
+STATE_VERSION = 2
+def migrate(old, version):
+    if "left" in old:
+        {code}
+    return old
+"""
+"""Passes the rehearsal, whose copy of the state was taken before the old version left."""
+ON_LOAD = "def on_load():\n    {code}\n"
+
+AT_ACTIVATION = {
+    "wrong state in migrate": (MIGRATE, "restore", Death("return {'n': old['no such key']}", "KeyError")),
+    "migrate returns no mapping": (MIGRATE, "restore", Death("return 5", "StateError", located=False)),
+    "migrate hangs": (MIGRATE, "restore", Death("while True: pass", "LimitExceeded", "load_timeout = 1.0")),
+    "migrate sleeps": (
+        MIGRATE,
+        "restore",
+        Death("import time; time.sleep(1000)", "LimitExceeded", "load_timeout = 1.0"),
+    ),
+    "migrate exits": (MIGRATE, "restore", Death("import os; os._exit(0)", "Exited", located=False)),
+    "migrate raises SystemExit": (MIGRATE, "restore", Death("raise SystemExit(0)", "SystemExit")),
+    "migrate segfaults": (MIGRATE, "restore", Death("import ctypes; ctypes.string_at(0)", "SIGSEGV")),
+    "migrate runs out of memory": (MIGRATE, "restore", Death("x = bytearray(1 << 30)", "MemoryError")),
+    "on_load raises": (ON_LOAD, "on_load", Death("raise ValueError('no')", "ValueError")),
+    "on_load hangs": (ON_LOAD, "on_load", Death("while True: pass", "LimitExceeded", "load_timeout = 1.0")),
+    "on_load exits": (ON_LOAD, "on_load", Death("import os; os._exit(0)", "Exited", located=False)),
+    "on_load raises SystemExit": (ON_LOAD, "on_load", Death("raise SystemExit(0)", "SystemExit")),
+    "on_load segfaults": (ON_LOAD, "on_load", Death("import ctypes; ctypes.string_at(0)", "SIGSEGV")),
+    "on_load runs out of memory": (ON_LOAD, "on_load", Death("x = bytearray(1 << 30)", "MemoryError")),
+    "on_load spoils the state and raises": (ON_LOAD, "on_load", Death("state['n'] = -99; 1 / 0", "ZeroDivisionError")),
+}
+
+
+@pytest.mark.parametrize("how", AT_ACTIVATION)
+def test_a_version_that_fails_at_its_activation_is_rolled_back_with_the_state(bench, mod, how):
+    """After the old one has drained: the state is the real one, and the old version takes it up again."""
+    template, stage, death = AT_ACTIVATION[how]
+    bench.load(mod, bench.counter(1, "def on_unload():\n    state['left'] = True\n"))
+    for n in range(1, 4):
+        assert bench.mods[mod].call("count") == [n, 1]
+    pid, epoch = bench.status(mod).pid, bench.mods[mod].epoch
+    failing = bench.counter(2, template.format(code=death.code))
+    receipt = bench.load(mod, failing, "rolled back")
+    found = receipt.diagnostic
+    assert (found.stage, found.kind) == (stage, death.kind), found
+    assert f"(limit: {death.limit})" in found.message or not death.limit, found
+    if death.located:
+        assert found.file == f"{mod}.py"
+        assert found.line > 7, found
+    assert (receipt.version, receipt.live_version) == (2, 1)
+    assert receipt.epoch == bench.mods[mod].epoch > epoch
+    assert bench.mods[mod].call("count", timeout=20) == [4, 1], "with all that the old version had"
+    assert (bench.mods[mod].version, bench.status(mod).pid) == (1, pid), "the old worker, not a new one"
+    assert bench.status(mod).rollbacks == 1
+    assert bench.load(mod, bench.counter(3)).live_version == 3
+    assert bench.mods[mod].call("count") == [5, 3]
+    assert bench.load(mod, failing, "refused").diagnostic == found, "those bytes are out"
 
 
 def test_on_load_that_hangs_rolls_back_and_calls_meanwhile_are_answered_in_time(bench, mod):
