@@ -10,7 +10,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-import psutil
 import pytest
 from fumehood.runner import connect
 from fumehood.shared.errors import AlreadyAttached, ConfigError, ModFailure, SupervisorDied
@@ -27,6 +26,8 @@ for line in sys.stdin:
         print(type(error).__name__, flush=True)
 """
 
+REDUCED = GAME.replace("launch(sys.argv[1])", "launch(sys.argv[1], confinement='reduced')")
+GAMES = {"full": GAME, "reduced": REDUCED}
 CONNECTED = GAME.replace("import launch", "import connect").replace("launch(sys.argv[1])", "connect(sys.argv[1])")
 
 SLEEPY = """
@@ -113,10 +114,11 @@ def test_kill_9_of_the_supervisor_leaves_nothing(launched, census, our_memfds, t
     assert left_in(temporary) == []
 
 
+@pytest.mark.parametrize("confinement", GAMES)
 @pytest.mark.parametrize("who", ["game", "zygote", "game with a call in hand"])
-def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, temporary, who):
+def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, temporary, who, confinement):
     root.save("a.py", root.counter(1, SLEEPY))
-    game = script(GAME, root.root)
+    game = script(GAMES[confinement], root.root)
     assert game.line() == "[1, 1]"
     supervisor = supervisor_of(game.pid)
     with census(game.pid) as taken:
@@ -142,14 +144,19 @@ def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, t
     assert left_in(temporary) == []
 
 
-def test_kill_9_of_the_game_while_it_starts_leaves_nothing(root, census, supervisor_of, script, until, temporary):
+@pytest.mark.parametrize("confinement", GAMES)
+@pytest.mark.parametrize("processes", [2, 3, 4, 5, 6])
+def test_kill_9_of_the_game_while_it_starts_leaves_nothing(
+    root, brood, script, until, temporary, processes, confinement
+):
+    """Killed when so many processes are there: itself, a supervisor, a zygote, workers. What comes later counts too."""
     root.save("a.py", root.counter(1))
-    game = script(GAME, root.root)
-    until(lambda: psutil.Process(game.pid).children(), "it started a supervisor")
-    with census(game.pid) as taken:
-        game.process.kill()
-        game.process.wait(20)
-        taken.await_end()
+    game = script(GAMES[confinement], root.root)
+    until(lambda: len(brood.look()) >= processes, f"{processes} processes are there")
+    game.process.kill()
+    game.process.wait(20)
+    brood.await_end()
+    assert len(brood.seen) >= processes
     until(lambda: not left_in(temporary), "its temporary files are gone")
 
 
