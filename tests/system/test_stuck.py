@@ -1,5 +1,8 @@
 """What could leave a mod, or the game that talks to it, stuck: each ends in a verdict or a typed outcome instead."""
 
+import os
+import select
+
 import pytest
 from fumehood.runner.mod import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
@@ -40,6 +43,37 @@ def test_a_call_to_a_mod_that_goes_down_is_told_at_once(bench, mod):
         with pytest.raises((ModCrashed, ModUnavailable)):
             bench.mods[mod].call("die", timeout=30)
     assert bench.status(mod).down
+
+
+BUSY = """
+from fumehood.worker import game
+@on("busy")
+def busy():
+    game.begun()
+    while True: pass
+"""
+
+
+def test_a_handler_that_outlasts_drain_timeout_does_not_hold_the_next_version(launched, tmp_path, until):
+    """No other limit ends it. What it had in hand is lost and counted; what waited behind it is not."""
+    limits = Limits(drain_timeout=0.2, hang_after=3600.0, load_timeout=60.0)
+    with launched(tmp_path / "mods", limits=limits) as bench:
+        bench.load("a", bench.counter(1, BUSY))
+        assert bench.mods["a"].call("count") == [1, 1]
+        until(lambda: bench.status("a").state_bytes, "a checkpoint")
+        old = os.pidfd_open(bench.status("a").pid)
+        try:
+            assert bench.mods["a"].post("busy")
+            until(lambda: [i for i in bench.mods.intents() if i.name == "begun"], "it is in hand")
+            assert bench.mods["a"].post("count")
+            receipt = bench.load("a", bench.counter(2))
+            assert (receipt.version, receipt.live_version) == (2, 2)
+            assert select.select([old], [], [], 20)[0], "the old one is killed"
+        finally:
+            os.close(old)
+        assert bench.mods["a"].call("count", timeout=20) == [3, 2], "the post that waited was handled, by the new one"
+        assert bench.status("a").lost_posts == 1
+        assert (bench.status("a").rollbacks, bench.status("a").standby) == (0, 0)
 
 
 FLOOD = (
