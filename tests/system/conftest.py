@@ -1,6 +1,7 @@
 """Real processes, started for these tests and always closed; files saved the way an editor saves them."""
 
 import contextlib
+import ctypes
 import itertools
 import os
 import select
@@ -105,12 +106,30 @@ def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE)
 
 
 @contextlib.contextmanager
-def launched(root: Path, **options: object) -> Iterator[Bench]:
-    """A game of its own over `root`, closed whatever happens."""
+def stderr_into(file: Path | None) -> Iterator[None]:
+    """A process started in here writes its stderr to `file`; None: to where this one's goes."""
+    if file is None:
+        yield
+        return
+    before = os.dup(2)
+    try:
+        with file.open("ab") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+@contextlib.contextmanager
+def launched(root: Path, *, said: Path | None = None, **options: object) -> Iterator[Bench]:
+    """A game of its own over `root`, closed whatever happens. `said`: the file for its supervisor's log."""
     root.mkdir(parents=True, exist_ok=True)
     options.setdefault("limits", LIMITS)
     before = set(psutil.Process().children())
-    with launch(root, timeout=PATIENCE, **options) as mods:  # type: ignore[arg-type]  # passed through
+    with stderr_into(said):
+        launching = launch(root, timeout=PATIENCE, **options)  # type: ignore[arg-type]  # passed through
+    with launching as mods:
         (supervisor,) = set(psutil.Process().children()) - before
         yield Bench(root, mods, supervisor)
 
@@ -210,6 +229,46 @@ def census(pid: int) -> Iterator[Census]:
         yield taken
     finally:
         taken.close()
+
+
+class Brood:
+    """Everything that a part of a test starts, however often it forks and whoever of it dies."""
+
+    def __init__(self) -> None:
+        self._others = set(psutil.Process().children())
+        self.seen: dict[int, str] = {}
+        self.memfds: set[int] = set()
+
+    def look(self) -> list[psutil.Process]:
+        """Who of it is there now. Those who ended are reaped: orphans too are this process's children here."""
+        alive = []
+        for child in set(psutil.Process().children()) - self._others:
+            for process in family(child.pid):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        alive.append(process)
+                        self.seen[process.pid] = f"{process.name()} {process.cmdline()}"
+                        self.memfds |= our_memfds(process.pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child.pid, os.WNOHANG)
+        return alive
+
+    def await_end(self) -> None:
+        """Every process ends, and nobody is left who has a memfd that one of them had."""
+        until(lambda: not self.look(), f"of these none is left: {self.seen}")
+        until(lambda: not any(our_memfds(pid) & self.memfds for pid in psutil.pids()), "no memfd of ours is left")
+        assert our_mounts() == []
+
+
+@pytest.fixture
+def brood() -> Iterator[Brood]:
+    """Follows what the test starts: orphans go to this process, not to init, as long as the test runs."""
+    set_child_subreaper, libc = 36, ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+    try:
+        yield Brood()
+    finally:
+        libc.prctl(set_child_subreaper, 0, 0, 0, 0)
 
 
 def supervisor_of(pid: int) -> psutil.Process:

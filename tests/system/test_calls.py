@@ -119,7 +119,9 @@ def test_a_worker_that_never_answers(bench, mod):
         bench.mods[mod].call("spin", timeout=0.01)
     outcome = bench.mods[mod].call_outcome("echo", 1, timeout=20)
     assert outcome.value == [1], "killed by hang_after, loaded anew, and this call was not in hand"
-    assert bench.next(mod, since, "rolled back").diagnostic.kind == "LimitExceeded"
+    diagnostic = bench.next(mod, since, "rolled back").diagnostic
+    assert diagnostic.kind == "LimitExceeded"
+    assert "(limit: hang_after = 0.4)" in diagnostic.message
 
 
 def test_a_frozen_worker(bench, mod):

@@ -1,5 +1,6 @@
 """A mod that turns on the game gets no further than its own messages: its neighbours' frames go on."""
 
+import json
 import os
 import time
 
@@ -147,34 +148,106 @@ def on_ping(): return "pong"
             assert time.monotonic() < deadline
 
 
-def test_control_characters_of_a_mod_reach_no_terminal(bench, mod, capfd):
-    esc = "\\x1b]0;owned\\x07\\x1b[2J\\r\\u202e"
-    text = f"""
+ESC = "\x1b]0;owned\x07\x1b[2J\r\u202e"
+SHOWN = r"\x1b]0;owned\x07\x1b[2J\x0d\u202e"
+"""What a terminal may be shown of it."""
+SPOKEN = f"""
+import os
 from fumehood.worker import log, on
-Bad = type("Bad{esc}", (Exception,), {{}})
-def on_fail(): raise Bad("{esc}")
-def on_say():
-    log.error("{esc}")
-    print("{esc}")
+ESC = {ESC!r}
+Bad = type("Bad" + ESC, (Exception,), {{}})
+@on("fail")
+@on("fail " + ESC)
+def fail(): raise Bad("raised " + ESC)
+@on("forge")
+def forge(): raise Bad("one\\nFORGED")
+@on("hang " + ESC)
+def hang():
+    while True: pass
+@on("say")
+def say():
+    log.error("logged %s", ESC)
+    print("printed", ESC)
+@on("write")
+def write():
+    os.write(2, ("written " + ESC).encode())
+    os._exit(3)
 """
-    bench.load(mod, text)
-    error = bench.mods[mod].call_outcome("fail").error
-    bench.mods[mod].call("say")
-    bench.load(mod, f'raise ValueError("{esc}")\n', "refused")
-    shown = f"{error}{error.kind}{error.traceback}{bench.mods.receipts()}{bench.mods.status()}"
-    said = capfd.readouterr()
-    for text in (shown, said.err, said.out):
-        assert not [c for c in text if c in "\x1b\x07\r\u202e"]
 
 
-def test_a_name_with_control_characters_reaches_no_terminal(bench, capfd):
-    name = "a\x1b[2Jb"
-    bench.save(f"{name}.py", "raise ValueError\n")
-    bench.load("after_it", "x = 1\n")
-    bench.mods.settle(20)
-    said = capfd.readouterr()
-    assert "\x1b" not in said.err + said.out
-    (bench.root / f"{name}.py").unlink()
+def raw(text):
+    """Control characters of a mod's in there. Line ends are the log's own: those of ESC are returns."""
+    return [char for char in text if char in "\x1b\x07\r\u202e"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_control_characters_of_a_mod_reach_no_terminal(launched, tmp_path, until, log_format):
+    """Every text of a mod's that the supervisor logs or the game is told: first that it is there, then that it is
+    escaped."""
+    said = tmp_path / "said"
+    with launched(tmp_path / "mods", said=said, log_format=log_format, log_level="debug") as bench:
+        bench.load("a", SPOKEN.replace('Bad("raised', 'Bad("before'))
+        bench.load("a", SPOKEN)
+        mod = bench.mods["a"]
+        error = mod.call_outcome("fail").error
+        assert (error.kind, error.mod) == (f"Bad{SHOWN}", "a")
+        assert f"raised Bad{SHOWN}: raised {SHOWN}" in str(error)
+        assert f"raised {SHOWN}" in error.traceback
+        assert mod.call_outcome(f"fail {ESC}").error.kind == error.kind
+        assert not mod.call_outcome("forge").ok
+        mod.call("say")
+        since = bench.mark()
+        assert not mod.call_outcome("write", timeout=20).ok
+        written = bench.next("a", since, "rolled back").diagnostic
+        assert f"written {SHOWN}" in written.traceback
+        since = bench.mark()
+        assert not mod.call_outcome(f"hang {ESC}", timeout=20).ok
+        hung = bench.next("a", since, "rolled back").diagnostic
+        assert "its handler of 'hang " in hung.message
+        refused = bench.load("a", f"raise ValueError({'refused ' + ESC!r})\n", "refused").diagnostic
+        assert refused.message == f"refused {SHOWN}"
+        expected = {
+            "log line": f": logged {SHOWN}",
+            "print": f": printed {SHOWN}",
+            "event, kind and text of what was raised": f": fail {SHOWN} raised Bad{SHOWN}: raised {SHOWN} (a.py:",
+            "line end in a text": ": one" + {"text": r"\x0a", "json": "\n"}[log_format] + "FORGED",
+            "event of what hung": hung.message,
+            "refusal": f"ValueError: refused {SHOWN}",
+        }
+
+        def log():
+            text = said.read_bytes().decode()
+            lines = text.splitlines() if log_format == "text" else [json.loads(x)["message"] for x in text.splitlines()]
+            return text, "\n".join(lines)
+
+        for what, line in expected.items():
+            until(lambda line=line: line in log()[1], f"the log has the {what}")
+        texts = [str(error), error.kind, error.traceback]
+        for diagnostic in (written, hung, refused, bench.status("a").diagnostic):
+            texts += [diagnostic.message, diagnostic.kind, diagnostic.file, diagnostic.source, diagnostic.traceback]
+        for text in (*texts, *log()):
+            assert raw(text) == []
+        begins = {"text": "20", "json": '{"time":"20'}[log_format]
+        assert [line for line in log()[0].rstrip("\n").split("\n") if not line.startswith(begins)] == [], "forged"
+    assert raw(said.read_bytes().decode()) == [], "nor as it ended"
+
+
+def test_a_name_with_control_characters_reaches_no_terminal(launched, tmp_path, until):
+    """Such a file is no mod: it is named as what is refused, and a readable one beside it is served."""
+    name = f"a{ESC}b"
+    said = tmp_path / "said"
+    with launched(tmp_path / "mods", said=said) as bench:
+        bench.save(f"{name}.py", "def on_ping(): return 1\n")
+        bench.load("plain", "def on_ping(): return 2\n")
+        until(lambda: f"a{SHOWN}b" in said.read_bytes().decode(), "the log says which")
+        assert bench.mods.settle(20)
+        assert bench.mods.emit("ping", budget=20).results == {"plain": [2]}
+        (refused,) = [status for status in bench.mods.status() if status.name != "plain"]
+        found = refused.diagnostic
+        assert (refused.name, found.file, found.kind) == (f"a{SHOWN}b", f"a{SHOWN}b", "BadName")
+        for text in (refused.name, found.file, found.message, repr(bench.mods.receipts()), repr(list(bench.mods))):
+            assert raw(text) == []
+    assert raw(said.read_bytes().decode()) == []
 
 
 CRIMES = """
@@ -214,8 +287,10 @@ def crimes():
         "ptrace": libc.ptrace(16, GAME, 0, 0),
         "memfd": attempt(lambda: os.memfd_create("x")),
         "mount": libc.mount(b"none", b"/", b"tmpfs", 0, None),
-        "setuid": attempt(lambda: os.setuid(0) or os.chown("/", 0, 0)),
+        "setuid": attempt(lambda: os.setuid(0)),
+        "chown": attempt(lambda: os.chown("/", 0, 0)),
         "nice": attempt(lambda: os.setpriority(os.PRIO_PROCESS, 0, -20)),
+        "policy": attempt(lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))),
         "environ": sorted(os.environ),
         "host": attempt(lambda: os.uname().nodename),
     }
@@ -223,9 +298,10 @@ def crimes():
 
 
 DENIED = [
-    *("passwd", "shadow", "home", "proc", "mods", "up"),
+    *("passwd", "shadow", "root", "home", "proc", "mods", "up"),
     *("inet", "udp", "unix", "netlink", "vsock"),
     *("fork", "spawn", "exec", "thread", "memfd", "kill parent", "kill the game", "kill all"),
+    *("setuid", "chown", "nice", "policy"),
 ]
 REFUSALS = {
     "PermissionError",
@@ -250,6 +326,8 @@ def test_what_a_mod_may_not_do_it_cannot(launched, tmp_path, monkeypatch, confin
         denied = {key: tried[key] for key in DENIED}
         assert set(denied.values()) <= REFUSALS, denied
         assert (tried["ptrace"], tried["mount"]) == (-1, -1)
+        assert set(tried) == {*DENIED, "ptrace", "mount", "environ", "host"}, "nothing is tried and not looked at"
+        assert tried["host"] == repr("fumehood" if confinement == "full" else os.uname().nodename)
         assert "FUMEHOOD_TEST_SECRET" not in tried["environ"]
         assert bench.mods["evil"].call("crimes", timeout=10)["fork"] in REFUSALS, "nothing of it killed it either"
 

@@ -10,10 +10,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-import psutil
 import pytest
 from fumehood.runner import connect
 from fumehood.shared.errors import AlreadyAttached, ConfigError, ModFailure, SupervisorDied
+from fumehood.shared.policy import Limits
 
 GAME = """
 import sys
@@ -27,6 +27,8 @@ for line in sys.stdin:
         print(type(error).__name__, flush=True)
 """
 
+REDUCED = GAME.replace("launch(sys.argv[1])", "launch(sys.argv[1], confinement='reduced')")
+GAMES = {"full": GAME, "reduced": REDUCED}
 CONNECTED = GAME.replace("import launch", "import connect").replace("launch(sys.argv[1])", "connect(sys.argv[1])")
 
 SLEEPY = """
@@ -35,10 +37,6 @@ def nap():
     import time
     time.sleep(0.3)
     return "woke"
-@on("long")
-def long():
-    import time
-    time.sleep(1000)
 """
 
 
@@ -113,10 +111,11 @@ def test_kill_9_of_the_supervisor_leaves_nothing(launched, census, our_memfds, t
     assert left_in(temporary) == []
 
 
+@pytest.mark.parametrize("confinement", GAMES)
 @pytest.mark.parametrize("who", ["game", "zygote", "game with a call in hand"])
-def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, temporary, who):
+def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, temporary, who, confinement):
     root.save("a.py", root.counter(1, SLEEPY))
-    game = script(GAME, root.root)
+    game = script(GAMES[confinement], root.root)
     assert game.line() == "[1, 1]"
     supervisor = supervisor_of(game.pid)
     with census(game.pid) as taken:
@@ -142,14 +141,19 @@ def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, t
     assert left_in(temporary) == []
 
 
-def test_kill_9_of_the_game_while_it_starts_leaves_nothing(root, census, supervisor_of, script, until, temporary):
+@pytest.mark.parametrize("confinement", GAMES)
+@pytest.mark.parametrize("processes", [2, 3, 4, 5, 6])
+def test_kill_9_of_the_game_while_it_starts_leaves_nothing(
+    root, brood, script, until, temporary, processes, confinement
+):
+    """Killed when so many processes are there: itself, a supervisor, a zygote, workers. What comes later counts too."""
     root.save("a.py", root.counter(1))
-    game = script(GAME, root.root)
-    until(lambda: psutil.Process(game.pid).children(), "it started a supervisor")
-    with census(game.pid) as taken:
-        game.process.kill()
-        game.process.wait(20)
-        taken.await_end()
+    game = script(GAMES[confinement], root.root)
+    until(lambda: len(brood.look()) >= processes, f"{processes} processes are there")
+    game.process.kill()
+    game.process.wait(20)
+    brood.await_end()
+    assert len(brood.seen) >= processes
     until(lambda: not left_in(temporary), "its temporary files are gone")
 
 
@@ -171,24 +175,50 @@ def test_ctrl_c_reaches_only_the_game(root, census, script):
         taken.await_end()
 
 
-def test_a_blocked_call_wakes_when_the_worker_dies(bench, mod):
-    bench.load(mod, bench.counter(1, SLEEPY))
-    pid = bench.status(mod).pid
-    killer = threading.Timer(0.05, os.kill, (pid, signal.SIGKILL))
-    killer.start()
-    outcome = bench.mods[mod].call_outcome("nap", timeout=3600)
-    killer.join()
-    assert type(outcome.error).__name__ == "ModCrashed"
+BLOCKING = """
+@on("block")
+def block():
+    import time
+    from fumehood.worker import log
+    log.warning("it has begun")
+    time.sleep(1000)
+"""
 
 
-def test_a_blocked_call_ends_by_its_deadline_when_the_supervisor_dies(launched, tmp_path):
-    with launched(tmp_path / "mods") as bench:
-        bench.load("a", bench.counter(1, SLEEPY))
-        killer = threading.Timer(0.05, bench.supervisor.kill)
-        killer.start()
-        with pytest.raises((SupervisorDied, ModFailure)):
-            bench.mods["a"].call("long", timeout=0.5)
-        killer.join()
+@contextlib.contextmanager
+def once_it_has_begun(said, until, act):
+    """Another thread does `act` when the mod has said that it is in its handler: the game's own waits for that call."""
+
+    def wait():
+        until(lambda: "it has begun" in said.read_text(), "the handler has begun")
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(30)
+
+
+def test_a_blocked_call_wakes_when_the_worker_dies(launched, tmp_path, until):
+    """Long before its deadline, and before anybody kills the worker for a hang."""
+    said = tmp_path / "said"
+    with launched(tmp_path / "mods", said=said, limits=Limits(hang_after=3600.0)) as bench:
+        bench.load("a", bench.counter(1, BLOCKING))
+        pid = bench.status("a").pid
+        with once_it_has_begun(said, until, lambda: os.kill(pid, signal.SIGKILL)):
+            outcome = bench.mods["a"].call_outcome("block", timeout=3600)
+        assert type(outcome.error).__name__ == "ModCrashed"
+        assert bench.mods["a"].call("count", timeout=20)[1] == 1
+
+
+def test_a_blocked_call_ends_by_its_deadline_when_the_supervisor_dies(launched, tmp_path, until):
+    said = tmp_path / "said"
+    with launched(tmp_path / "mods", said=said, limits=Limits(hang_after=3600.0)) as bench:
+        bench.load("a", bench.counter(1, BLOCKING))
+        with once_it_has_begun(said, until, bench.supervisor.kill), pytest.raises((SupervisorDied, ModFailure)):
+            bench.mods["a"].call("block", timeout=1.0)
         with pytest.raises(SupervisorDied):
             bench.mods.settle(1)
         with pytest.raises((SupervisorDied, ModFailure)):

@@ -1,6 +1,8 @@
 """What is saved goes live, what is broken does not, and what ends up live is what is on disk."""
 
+import os
 import time
+from collections import Counter
 
 import pytest
 
@@ -61,6 +63,7 @@ def test_ten_saves_at_once_are_at_most_two_reloads_and_end_on_the_last_bytes(ben
 def test_constant_saving_does_not_starve_reloads(bench, mod):
     bench.load(mod, bench.counter(0))
     since, began, version = bench.mark(), time.monotonic(), 0
+    began_at = time.time()
     while time.monotonic() - began < 5.0:
         version += 1
         bench.save(f"{mod}.py", bench.counter(version))
@@ -68,11 +71,31 @@ def test_constant_saving_does_not_starve_reloads(bench, mod):
         while (left := until - time.monotonic()) > 0:
             bench.mods.settle(min(left, 0.05))
             bench.mods.intents()
-    saved_at = {r.version: r.at for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"}
-    assert len(saved_at) >= 5
+    live = [r for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"]
+    seconds = Counter(int(r.at - began_at) for r in live)
+    assert seconds.keys() >= {0, 1, 2, 3, 4}, "in each second there is one"
+    assert [r.version for r in live] == sorted({r.version for r in live}), "never an older one, nor the same again"
     last = bench.load(mod, bench.counter(version + 1))
     assert bench.mods[mod].call("count")[1] == version + 1
     assert last.live_digest == bench.status(mod).target
+
+
+def test_a_worker_that_is_live_is_scheduled_as_a_batch(bench, mod):
+    """So that it never preempts the game: once it went live, after a reload, and after a way back."""
+    die = "@on('die')\ndef die():\n    import os\n    os._exit(3)\n"
+    bench.load(mod, bench.counter(1))
+    assert os.sched_getscheduler(bench.status(mod).pid) == os.SCHED_BATCH
+    assert bench.mods[mod].call("count") == [1, 1]
+    old = bench.status(mod).pid
+    bench.load(mod, bench.counter(2, die))
+    assert bench.status(mod).pid != old
+    assert os.sched_getscheduler(bench.status(mod).pid) == os.SCHED_BATCH
+    assert bench.mods[mod].call("count") == [2, 2]
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("die", timeout=20).ok
+    bench.next(mod, since, "rolled back")
+    assert bench.status(mod).pid == old
+    assert os.sched_getscheduler(old) == os.SCHED_BATCH
 
 
 def test_a_deleted_mod_is_unloaded(bench, mod):

@@ -5,6 +5,7 @@ import signal
 from typing import NamedTuple
 
 import pytest
+from fumehood.shared.policy import MIB, Limits
 
 AT_LOAD = {
     "syntax error": ("V = 2\ndef broken(:\n", "compile", "SyntaxError", 2),
@@ -45,6 +46,7 @@ def test_a_version_that_fails_at_load_is_refused(bench, mod, how):
     receipt = bench.load(mod, text, "refused")
     found = receipt.diagnostic
     assert (found.stage, found.kind) == (stage, kind), found
+    assert kind != "LimitExceeded" or "(limit: load_timeout = 1.0)" in found.message, found
     if line:
         assert found.file == f"{mod}.py"
         assert found.line in (line if isinstance(line, tuple) else (line,)), found
@@ -58,24 +60,25 @@ def test_a_version_that_fails_at_load_is_refused(bench, mod, how):
 
 
 class Death(NamedTuple):
-    """A way to fail while live: the code, what the diagnostic says, whether it says where."""
+    """A way to fail while live: the code, what the diagnostic says, which limit it names, whether it says where."""
 
     code: str
     kind: str
+    limit: str = ""
     located: bool = True
 
 
 DEATHS = {
     "segfault": Death("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
     "os._exit": Death("import os; os._exit(0)", "Exited", located=False),
-    "endless loop": Death("\n        while True: pass", "LimitExceeded"),
-    "endless sleep": Death("import time; time.sleep(1000)", "LimitExceeded"),
-    "address space": Death("\n        x = bytearray(1 << 30)", "MemoryLimit"),
-    "resident memory": Death("\n        x = b'x' * (160 << 20)\n        while True: pass", "LimitExceeded"),
+    "endless loop": Death("\n        while True: pass", "LimitExceeded", "hang_after = 0.4"),
+    "endless sleep": Death("import time; time.sleep(1000)", "LimitExceeded", "hang_after = 0.4"),
+    "address space": Death("\n        x = bytearray(1 << 30)", "MemoryLimit", "memory"),
     "endless __str__": Death(
         "\n        class Odd(Exception):\n            def __str__(self):\n"
         "                while True: pass\n        raise Odd",
         "LimitExceeded",
+        "hang_after = 0.4",
     ),
     "stack overflow in C": Death(
         "\n        import sys\n        sys.setrecursionlimit(10**9)\n"
@@ -105,6 +108,7 @@ def test_a_version_that_fails_at_its_hundredth_call_is_rolled_back(bench, mod, h
     assert 6 <= after.value[0] <= 105, "resumed from what was handed over, or from a later checkpoint"
     receipt = bench.next(mod, since, "rolled back")
     assert (receipt.version, receipt.live_version, receipt.diagnostic.kind) == (2, 1, death.kind), receipt.diagnostic
+    assert f"(limit: {death.limit})" in receipt.diagnostic.message or not death.limit, receipt.diagnostic
     assert receipt.state_age_ms >= 0
     if death.located:
         assert receipt.diagnostic.file == f"{mod}.py"
@@ -115,6 +119,37 @@ def test_a_version_that_fails_at_its_hundredth_call_is_rolled_back(bench, mod, h
     # The bytes that failed are out until they change, however often they are saved.
     again = bench.load(mod, dying + "\n")
     assert again.version == 3
+
+
+def test_a_version_that_holds_too_much_memory_is_rolled_back_although_it_answers(launched, tmp_path, until):
+    """No other limit is near: its handlers end at once, and its address space has room."""
+    limits = Limits(resident=32 * MIB, memory=1024 * MIB, hang_after=60.0)
+    grow = "HELD = []\n@on('grow')\ndef grow(mib):\n    HELD.append(b'x' * (mib << 20))\n    return len(HELD)\n"
+    with launched(tmp_path / "mods", limits=limits) as bench:
+        bench.load("a", bench.counter(1))
+        bench.load("a", bench.counter(2, grow))
+        since, answered = bench.mark(), []
+
+        def rolled_back():
+            outcome = bench.mods["a"].call_outcome("count", timeout=20)
+            if outcome.ok:
+                answered.append(outcome.value[1])
+            else:  # it was killed with this one in hand
+                assert type(outcome.error).__name__ == "ModCrashed"
+            return [receipt for receipt in bench.mods.receipts(since) if receipt.verdict == "rolled back"]
+
+        assert bench.mods["a"].call("grow", 8) == 1, "within its limit"
+        assert bench.mods["a"].call("count") == [1, 2]
+        assert bench.mods["a"].call("grow", 64) == 2
+        until(rolled_back, "it is killed for its memory")
+        receipt = bench.next("a", since, "rolled back")
+        assert (receipt.version, receipt.live_version) == (2, 1)
+        assert (receipt.diagnostic.kind, receipt.diagnostic.stage) == ("LimitExceeded", "run")
+        assert "it grew by" in receipt.diagnostic.message
+        assert f"(limit: resident = {32 * MIB})" in receipt.diagnostic.message
+        assert set(answered) <= {1, 2}
+        assert answered == sorted(answered, reverse=True), "by version 2 to its end, by version 1 from then on"
+        assert bench.mods["a"].call("count", timeout=20)[1] == 1
 
 
 def test_bytes_that_were_rolled_back_are_refused_until_they_change(bench, mod):
@@ -209,16 +244,63 @@ def test_a_few_errors_do_not_roll_back(bench, mod):
     assert [r for r in bench.mods.receipts(since) if r.mod == mod] == []
 
 
-def test_on_load_that_raises_rolls_back_with_its_place(bench, mod):
-    bench.load(mod, bench.counter(1))
-    bench.mods[mod].call("count")
-    receipt = bench.load(mod, bench.counter(2, "def on_load():\n    raise ValueError('no')\n"), "rolled back")
-    assert (receipt.diagnostic.stage, receipt.diagnostic.kind, receipt.diagnostic.file) == (
-        "on_load",
-        "ValueError",
-        f"{mod}.py",
-    )
-    assert bench.mods[mod].call("count", timeout=20) == [2, 1]
+MIGRATE = """
+STATE_VERSION = 2
+def migrate(old, version):
+    if "left" in old:
+        {code}
+    return old
+"""
+"""Passes the rehearsal, whose copy of the state was taken before the old version left."""
+ON_LOAD = "def on_load():\n    {code}\n"
+
+AT_ACTIVATION = {
+    "wrong state in migrate": (MIGRATE, "restore", Death("return {'n': old['no such key']}", "KeyError")),
+    "migrate returns no mapping": (MIGRATE, "restore", Death("return 5", "StateError", located=False)),
+    "migrate hangs": (MIGRATE, "restore", Death("while True: pass", "LimitExceeded", "load_timeout = 1.0")),
+    "migrate sleeps": (
+        MIGRATE,
+        "restore",
+        Death("import time; time.sleep(1000)", "LimitExceeded", "load_timeout = 1.0"),
+    ),
+    "migrate exits": (MIGRATE, "restore", Death("import os; os._exit(0)", "Exited", located=False)),
+    "migrate raises SystemExit": (MIGRATE, "restore", Death("raise SystemExit(0)", "SystemExit")),
+    "migrate segfaults": (MIGRATE, "restore", Death("import ctypes; ctypes.string_at(0)", "SIGSEGV")),
+    "migrate runs out of memory": (MIGRATE, "restore", Death("x = bytearray(1 << 30)", "MemoryError")),
+    "on_load raises": (ON_LOAD, "on_load", Death("raise ValueError('no')", "ValueError")),
+    "on_load hangs": (ON_LOAD, "on_load", Death("while True: pass", "LimitExceeded", "load_timeout = 1.0")),
+    "on_load exits": (ON_LOAD, "on_load", Death("import os; os._exit(0)", "Exited", located=False)),
+    "on_load raises SystemExit": (ON_LOAD, "on_load", Death("raise SystemExit(0)", "SystemExit")),
+    "on_load segfaults": (ON_LOAD, "on_load", Death("import ctypes; ctypes.string_at(0)", "SIGSEGV")),
+    "on_load runs out of memory": (ON_LOAD, "on_load", Death("x = bytearray(1 << 30)", "MemoryError")),
+    "on_load spoils the state and raises": (ON_LOAD, "on_load", Death("state['n'] = -99; 1 / 0", "ZeroDivisionError")),
+}
+
+
+@pytest.mark.parametrize("how", AT_ACTIVATION)
+def test_a_version_that_fails_at_its_activation_is_rolled_back_with_the_state(bench, mod, how):
+    """After the old one has drained: the state is the real one, and the old version takes it up again."""
+    template, stage, death = AT_ACTIVATION[how]
+    bench.load(mod, bench.counter(1, "def on_unload():\n    state['left'] = True\n"))
+    for n in range(1, 4):
+        assert bench.mods[mod].call("count") == [n, 1]
+    pid, epoch = bench.status(mod).pid, bench.mods[mod].epoch
+    failing = bench.counter(2, template.format(code=death.code))
+    receipt = bench.load(mod, failing, "rolled back")
+    found = receipt.diagnostic
+    assert (found.stage, found.kind) == (stage, death.kind), found
+    assert f"(limit: {death.limit})" in found.message or not death.limit, found
+    if death.located:
+        assert found.file == f"{mod}.py"
+        assert found.line > 7, found
+    assert (receipt.version, receipt.live_version) == (2, 1)
+    assert receipt.epoch == bench.mods[mod].epoch > epoch
+    assert bench.mods[mod].call("count", timeout=20) == [4, 1], "with all that the old version had"
+    assert (bench.mods[mod].version, bench.status(mod).pid) == (1, pid), "the old worker, not a new one"
+    assert bench.status(mod).rollbacks == 1
+    assert bench.load(mod, bench.counter(3)).live_version == 3
+    assert bench.mods[mod].call("count") == [5, 3]
+    assert bench.load(mod, failing, "refused").diagnostic == found, "those bytes are out"
 
 
 def test_on_load_that_hangs_rolls_back_and_calls_meanwhile_are_answered_in_time(bench, mod):

@@ -1,8 +1,12 @@
 """What could leave a mod, or the game that talks to it, stuck: each ends in a verdict or a typed outcome instead."""
 
+import os
+import select
+
 import pytest
 from fumehood.runner.inbox import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
+from fumehood.shared.policy import Limits
 
 GRIP = """
 import os, sys
@@ -39,6 +43,37 @@ def test_a_call_to_a_mod_that_goes_down_is_told_at_once(bench, mod):
         with pytest.raises((ModCrashed, ModUnavailable)):
             bench.mods[mod].call("die", timeout=30)
     assert bench.status(mod).down
+
+
+BUSY = """
+from fumehood.worker import game
+@on("busy")
+def busy():
+    game.begun()
+    while True: pass
+"""
+
+
+def test_a_handler_that_outlasts_drain_timeout_does_not_hold_the_next_version(launched, tmp_path, until):
+    """No other limit ends it. What it had in hand is lost and counted; what waited behind it is not."""
+    limits = Limits(drain_timeout=0.2, hang_after=3600.0, load_timeout=60.0)
+    with launched(tmp_path / "mods", limits=limits) as bench:
+        bench.load("a", bench.counter(1, BUSY))
+        assert bench.mods["a"].call("count") == [1, 1]
+        until(lambda: bench.status("a").state_bytes, "a checkpoint")
+        old = os.pidfd_open(bench.status("a").pid)
+        try:
+            assert bench.mods["a"].post("busy")
+            until(lambda: [i for i in bench.mods.intents() if i.name == "begun"], "it is in hand")
+            assert bench.mods["a"].post("count")
+            receipt = bench.load("a", bench.counter(2))
+            assert (receipt.version, receipt.live_version) == (2, 2)
+            assert select.select([old], [], [], 20)[0], "the old one is killed"
+        finally:
+            os.close(old)
+        assert bench.mods["a"].call("count", timeout=20) == [3, 2], "the post that waited was handled, by the new one"
+        assert bench.status("a").lost_posts == 1
+        assert (bench.status("a").rollbacks, bench.status("a").standby) == (0, 0)
 
 
 FLOOD = (
@@ -84,6 +119,25 @@ def test_few_and_large_intents_are_bounded_as_many_and_small_ones(bench, mod):
     assert bench.mods.statistics()["dropped_intents"] - dropped >= 40 - len(kept)
     bench.mods[mod].call("bulk", 1, 100, timeout=10)
     assert [intent.fields["n"] for intent in bench.mods.intents() if intent.mod == mod] == list(range(100))
+
+
+def test_intents_past_their_limit_are_dropped_and_counted(launched, tmp_path):
+    """The limit is the mod's: a manifest may lower it, and a second look of the game starts anew."""
+    lower = "# /// script\n# [tool.fumehood.limits]\n# intents_per_frame = 2\n# ///\n"
+    with launched(tmp_path / "mods", limits=Limits(intents_per_frame=5)) as bench:
+        bench.load("five", BULK)
+        bench.load("two", lower + BULK)
+
+        def kept(name):
+            bench.mods[name].call("bulk", 0, 50, timeout=10)
+            return [intent.fields["n"] for intent in bench.mods.intents() if intent.mod == name]
+
+        assert kept("five") == [0, 1, 2, 3, 4]
+        assert bench.mods.statistics()["dropped_intents"] == 45
+        assert kept("two") == [0, 1]
+        assert bench.mods.statistics()["dropped_intents"] == 45 + 48
+        assert kept("five") == [0, 1, 2, 3, 4]
+        assert bench.mods.statistics()["dropped_intents"] == 45 + 48 + 45
 
 
 VETO = (
