@@ -37,6 +37,11 @@ MOST_JOINED: Final = 4096
 only means waiting until `max_wait`."""
 
 
+MOST_VANISHING: Final = 64
+"""Files that went and are waited for by what comes after them, since it may be they under another name. Past it only
+what comes in the same bulk change waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The debouncer's settings, seconds."""
@@ -109,6 +114,8 @@ class Debouncer:
         self._joined_first = -math.inf
         self._joined_last = -math.inf
         self._joined_floor = -math.inf
+        self._vanishing: dict[str, float] = {}
+        """Keys whose files went and did not settle, with the earliest moment at which they do."""
 
     def wrote(self, key: str, file: str, now: float) -> None:
         """A complete write: closed after writing, renamed into place, found in a new folder. Closes `file`."""
@@ -170,7 +177,11 @@ class Debouncer:
         pending.last = now
         pending.vanished = vanished
         if vanished:
-            self._joined_floor = max(self._joined_floor, self._floor(key), now + self._timing.vanish_settle)
+            settles = max(self._floor(key), now + self._timing.vanish_settle)
+            self._vanishing[key] = settles
+            self._joined_floor = max(self._joined_floor, settles)
+        else:
+            self._vanishing.pop(key, None)
         pending.drafted = False
         self._queue(key, pending, now)
 
@@ -196,6 +207,7 @@ class Debouncer:
             pending.drafted = False
 
     def _settled(self, key: str, pending: _Pending, now: float) -> None:
+        self._vanishing.pop(key, None)
         if not pending.open:
             del self._pending[key]
             return
@@ -210,6 +222,8 @@ class Debouncer:
         quiet = pending.last + (timing.vanish_settle if pending.vanished else timing.settle)
         if len(self._joined) > 1 and pending.last >= self._joined_first:
             quiet = max(quiet, self._joined_last + timing.bulk_settle, self._joined_floor)
+        if self._vanishing and not pending.vanished and len(self._vanishing) <= MOST_VANISHING:
+            quiet = max(quiet, *self._vanishing.values())
         at = max(min(quiet, pending.first + timing.max_wait), self._floor(key))
         if pending.open:
             at = max(at, min(max(pending.open.values()), pending.first) + timing.open_wait)

@@ -124,13 +124,6 @@ class Lane:
         """What is on disk could not be taken."""
         self._do(self.life.unreadable(diagnostic, cause))
 
-    def is_renamed(self, old: "Lane", digest: str) -> bool:
-        """Whether these bytes under this name are those that served under the old one until now."""
-        mine, theirs = self.snapshots.get(digest), old.snapshots.get(old.life.target or "")
-        if mine is None or theirs is None or mine.folder != theirs.folder:
-            return False
-        return mine.digest == theirs.digest or (not mine.folder and [*mine.files.values()] == [*theirs.files.values()])
-
     # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def look(self) -> None:

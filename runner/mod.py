@@ -47,6 +47,8 @@ from .text import escape
 if TYPE_CHECKING:
     from .game import Mods
 
+LONGEST_NAME: Final = 200
+"""Characters of an event's name, or of an exception's, in a message: a game may have got it from a mod."""
 UNSENT: Final = -1
 INHERITED: Final = -2
 """Where a request stands that is in no ring: not yet, or no longer, since a successor was given it."""
@@ -347,7 +349,7 @@ class Mod:
         return ModError(self._says(event, "it answered a call with something else"), mod=self.name, event=event)
 
     def _says(self, event: str, what: str) -> str:
-        return f"{self.name}@{self._card.version}.{event}: {what}"
+        return f"{self.name}@{self._card.version}.{escape(event, LONGEST_NAME)}: {what}"
 
     def _why_down(self) -> str:
         return "no version of it is live" if epoch_of(self._word) else "it has not been loaded"
@@ -517,6 +519,6 @@ class Mod:
 
 def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> ModError:
     """The typed error for an exception in a mod, from its own (hostile) words."""
-    kind = escape(kind, 100)
-    text = f"{mod}.{event} raised {kind}: {escape(message)}"
+    kind = escape(kind, LONGEST_NAME)
+    text = f"{mod}.{escape(event, LONGEST_NAME)} raised {kind}: {escape(message)}"
     return ModError(text, mod=mod, event=event, kind=kind, traceback=lambda: escape(traceback, 16_384, lines=True))

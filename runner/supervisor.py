@@ -34,6 +34,7 @@ from .journal import Journal
 from .lane import Lane
 from .nursery import Nursery
 from .order import Needs, load_order, required_by
+from .orphans import Orphans
 from .slots import Slot, Slots
 from .snapshot import Snapshot
 from .source import FolderSource, Settled
@@ -62,6 +63,7 @@ class Supervisor:
         self.journal = Journal()
         self.switchboard = Switchboard()
         self.lanes: dict[str, Lane] = {}
+        self._orphans = Orphans()
         self._places: dict[str, Needs] = {}
         """What each mod's newest snapshot says about its place in the load order."""
         self.attached = False
@@ -102,13 +104,13 @@ class Supervisor:
 
     def settled(self, batch: tuple[Settled, ...]) -> None:
         """See source.Sink: each mod of a batch is activated once, in order. A renamed one takes its state along."""
-        gone = [self.lanes[item.key] for item in batch if item.digest is None and item.key in self.lanes]
+        now = time.monotonic()
         for item in batch:
-            if item.digest and gone and (lane := self._lane(item.key)) is not None and lane.life.active is None:
-                origin = next((old for old in gone if old is not lane and lane.is_renamed(old, item.digest)), None)
-                while origin is not None and origin.moved_from is not None:  # renamed again before it began
-                    origin = origin.moved_from
-                lane.moved_from = origin if origin is not lane else None
+            if item.digest is None and item.key in self.lanes:
+                self._orphans.add(self.lanes[item.key], now)
+        for item in batch:
+            if item.digest and (lane := self._lane(item.key)) is not None and lane.life.active is None:
+                lane.moved_from = self._orphans.claim(lane, item.digest, now)
         for item in batch:
             if item.digest is None and item.key not in self.lanes:
                 continue

@@ -66,7 +66,7 @@ def test_a_deleted_mod_whose_goodbye_hangs_is_gone_in_the_end(launched, tmp_path
 def test_names_that_come_and_go_leave_no_memory(launched, until, tmp_path):
     with launched(tmp_path / "mods") as bench:
         for number in range(20):
-            bench.load(f"m{number}", bench.counter(1))
+            bench.load(f"m{number}", bench.counter(number))
             assert count(bench, f"m{number}") == 1
             since = bench.mark()
             (bench.root / f"m{number}.py").unlink()
