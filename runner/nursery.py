@@ -12,7 +12,6 @@ asyncio, no threads: the zygote dies with the *thread* that started it, so that 
 import asyncio
 import os
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from ..shared.errors import MachineError
 from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, ZygoteUp
 from ..shared.plan import Plan
 from ..shared.policy import Confinement, Limits
+from ..shared.removal import go_on, removal
 from . import packages as packages_
 from . import scratch
 from .worker_process import STATUS_DEADLINE, WorkerProcess
@@ -46,6 +46,12 @@ LOWERED: Final = ("memory", "files", "file_size", "cpu_total")
 """Limits that can be lowered on a spare from outside but never raised: for more than it has, a fork of its own."""
 BORN_WITH: Final = ("scratch_bytes", "scratch_inodes")
 """Limits fixed when the scratch is mounted: any other value takes a fork of its own."""
+CLEARING: Final = 10.0
+"""Seconds that the end may take to clear the workers' folders away. One that is full takes about 0.1 s; what is left
+after that stays on the disk."""
+CLEARING_LOST: Final = 1.0
+"""Seconds of that when the zygote was lost, in which the loop stands still: all that it served is dead. An owner that
+closes the nursery then has the rest cleared too."""
 
 
 def make_plan(
@@ -345,15 +351,16 @@ class Nursery:
             worker.reaped(report.status)
 
     def _lost(self, reason: str) -> None:
-        """The zygote ended: everything of its is dead or dying."""
+        """The zygote ended: everything of its is dead or dying. The owner hears it first, whatever else fails here."""
         if self._closing:
             return
         self._closing = True
+        self._on_lost(reason)
         self._stop_waiting(reason)
         for worker in list(self._workers.values()):
             worker.orphan()
-        self._clear_scratch()
-        self._on_lost(reason)
+        if self._scratch:
+            go_on(removal(self._scratch), CLEARING_LOST)
 
     def _check_open(self) -> ZygoteProcess:
         if self._closing or self._zygote is None:
@@ -375,11 +382,11 @@ class Nursery:
         if self._zygote is not None:
             await self._zygote.ended()
             self._zygote.close()
-        self._clear_scratch()
-
-    def _clear_scratch(self) -> None:
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            deadline = time.monotonic() + CLEARING
+            work = removal(self._scratch)
+            while go_on(work, 0.01) and time.monotonic() < deadline:
+                await asyncio.sleep(0)  # others may have to say goodbye meanwhile
 
 
 def _stillborn(worker: WorkerProcess) -> str:

@@ -2,11 +2,11 @@
 
 import os
 import select
-import shutil
 import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,17 @@ from ..shared import packets
 from ..shared.errors import ProtocolError
 from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, pack, unpacker
 from ..shared.policy import Confinement, Limits
+from ..shared.removal import go_on, removal
 from .bootstrap import Prepared, become_worker
 from .confine import LayerMissing, namespaces, root, syscalls
 
 _LIMIT: Final = 16 * 1024
 """Longest packet from the supervisor, bytes: a Fork with every limit is under 1 KiB."""
+TIDYING: Final = 0.001
+"""Seconds spent on dead workers' folders between two looks at the control socket: 10 to 30 entries. More: a fork waits
+longer behind a mod that has left a large tree; less: the poll itself becomes most of the work."""
+CLEARING: Final = 30.0
+"""Seconds that the end may take to clear the workers' folders away. One that is full takes about 0.1 s."""
 
 _unpack = unpacker(Fork, "the supervisor")
 
@@ -37,6 +43,7 @@ class Forks:
         self._new = syscalls.CLONE_NEWPID if self._full else 0
         self._serials: dict[int, int] = {}  # pidfd → serial
         self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._removals: deque[Iterator[None]] = deque()
         self._poll = select.poll()
 
     def serve(self) -> None:
@@ -44,12 +51,13 @@ class Forks:
         control = self._control.fileno()
         self._poll.register(control, select.POLLIN)
         while True:
-            for fd, _ in self._poll.poll():
+            for fd, _ in self._poll.poll(0 if self._removals else None):
                 if fd != control:
                     self._reap(fd)
                 elif not self._read():
                     return
             self._flush()
+            self._tidy()
 
     def _read(self) -> bool:
         """Take one request. False: the supervisor is gone."""
@@ -101,7 +109,7 @@ class Forks:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
         if not self._full:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            go_on(removal(self._scratch), CLEARING)
 
     def _own_folder(self, serial: int) -> str:
         path = Path(self._scratch, str(serial))
@@ -115,10 +123,15 @@ class Forks:
         status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
         serial = self._serials.pop(pidfd)
         self._poll.unregister(pidfd)
-        if not self._full:
-            shutil.rmtree(Path(self._scratch, str(serial)), ignore_errors=True)
         self._send(Exited(serial, status))
         os.close(pidfd)
+        if not self._full:
+            self._removals.append(removal(f"{self._scratch}/{serial}"))
+
+    def _tidy(self) -> None:
+        """Go on with removing what dead workers have left: a little, since others wait to be forked and reaped."""
+        if self._removals and not go_on(self._removals[0], TIDYING):
+            self._removals.popleft()
 
     def _send(self, message: ZygoteReport, fds: tuple[int, ...] = ()) -> None:
         """Owns `fds`: closed once they are sent."""

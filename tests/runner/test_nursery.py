@@ -320,7 +320,7 @@ async def test_when_the_zygote_dies_its_workers_do_and_the_owner_is_told_once(mo
     lost = []
     async with nursery(confinement=mode, on_lost=lost.append) as house:
         workers = [await house.take() for _ in range(2)]
-        scratch = house._scratch
+        folder = house._scratch
         os.kill(house.zygote_pid, signal.SIGKILL)
         for worker in workers:
             await end(worker)
@@ -329,7 +329,7 @@ async def test_when_the_zygote_dies_its_workers_do_and_the_owner_is_told_once(mo
             await house.take()
     assert len(lost) == 1
     assert "SIGKILL" in lost[0]
-    assert not scratch or not Path(scratch).exists()
+    assert not folder or not Path(folder).exists()
 
 
 @pytest.mark.parametrize(
@@ -361,6 +361,55 @@ async def test_in_the_reduced_mode_a_scratch_over_its_limits_is_death():
         order(worker, "import os, time\nopen('big', 'wb').write(os.urandom(1 << 20))\ntime.sleep(60)")
         assert await end(worker) == -signal.SIGKILL
         assert "scratch" in worker.misbehaved
+
+
+DEEP = """
+import os
+for _ in range(1010):
+    os.mkdir("d")
+    os.chdir("d")
+os._exit(3)
+"""
+LOCKED = """
+import os
+for mode in (0, 0o100, 0o300, 0o500):
+    os.mkdir(f"{mode:o}", 0o700)
+    open(f"{mode:o}/file", "wb").write(b"x")
+    os.mkdir(f"{mode:o}/inner", mode)
+    os.mkdir(f"born {mode:o}", mode)
+open("born 300/file", "wb").write(b"x")
+os._exit(3)
+"""
+
+
+@pytest.mark.parametrize("code", [DEEP, LOCKED], ids=["deep", "locked"])
+@in_a_loop
+async def test_in_the_reduced_mode_no_tree_outlives_its_worker_or_ends_the_zygote(code):
+    lost = []
+    async with nursery(confinement=Confinement.REDUCED, on_lost=lost.append) as house:
+        worker = await house.take()
+        order(worker, code)
+        assert await end(worker) == 3
+        left = Path(house._scratch, str(worker.serial))
+        await until(lambda: not left.exists())
+        assert await ask(await house.take(), "result = 1") == 1
+    assert lost == []
+    assert not Path(house._scratch).exists()
+
+
+@pytest.mark.parametrize("code", [DEEP, LOCKED], ids=["deep", "locked"])
+@in_a_loop
+async def test_when_the_zygote_dies_the_owner_is_told_before_anything_is_cleared_away(code):
+    seen = []
+    async with nursery(
+        confinement=Confinement.REDUCED, on_lost=lambda reason: seen.append(Path(house._scratch).exists())
+    ) as house:
+        worker = await house.take()
+        await ask(worker, code.replace("os._exit(3)", "result = 1"))
+        os.kill(house.zygote_pid, signal.SIGKILL)
+        await until(lambda: seen)
+        assert seen == [True]
+    assert not Path(house._scratch).exists()
 
 
 @in_a_loop
