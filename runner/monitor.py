@@ -10,9 +10,14 @@ from typing import Final
 
 import psutil
 
+from ..shared import segment
+from ..shared.policy import Limits
+
 PERIOD: Final = 0.25
 """Seconds between two looks. Shorter: hangs end a little sooner; longer: fewer wake-ups of the supervisor."""
 STARVED_GRACE: Final = 2.0
+_STATUS: Final = 1 << 16
+"""Bytes of /proc/PID/status read at once: 1.5 KiB as a rule, but it lists all groups of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +36,35 @@ def hangs(sighting: Sighting, now: float, cpu: float, hang_after: float) -> bool
     return wall >= hang_after and (cpu - sighting.cpu >= hang_after / 2 or wall >= hang_after * STARVED_GRACE)
 
 
-def sample(process: psutil.Process) -> tuple[float, int]:
-    """(CPU seconds so far, resident bytes that are not files or shared memory) of a process, in about 40 µs.
+def lent(limits: Limits) -> int:
+    """The most shared memory that a worker can map of what it was given: bytes.
 
-    Raises psutil.Error when it is gone. Resident memory holds what is still shared with the zygote: compare with a
-    first sample, taken before any mod code ran.
+    Its rings and the way back's, the files and the state it was handed, the memory to hand it on in; and its scratch,
+    which has a limit of its own. Anything more is a hole in the sandbox.
     """
-    with process.oneshot():
-        times, memory = process.cpu_times(), process.memory_info()
-    return times.user + times.system, memory.rss - memory.shared
+    rings = 3 * segment.ring_segment_size(limits.ring_bytes)
+    return rings + limits.snapshot_bytes + 2 * limits.state_bytes + limits.scratch_bytes
+
+
+def sample(process: psutil.Process, lent: int = 0) -> tuple[float, int]:
+    """(CPU seconds so far, resident bytes of its own) of a process, in about 35 µs.
+
+    Its own is what no file on a disk backs: private memory, and shared memory beyond the `lent` bytes. Raises
+    psutil.Error when it is gone. Resident memory holds what is still shared with the zygote: compare with a first
+    sample, taken before any mod code ran.
+
+    From `status`, since `statm` counts shared memory with the files.
+    """
+    times = process.cpu_times()
+    try:
+        with open(f"/proc/{process.pid}/status", "rb", buffering=0) as file:  # noqa: PTH123 (half of the time of a Path)
+            status = file.read(_STATUS)
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(process.pid) from None
+    return times.user + times.system, _kib(status, b"RssAnon") + max(0, _kib(status, b"RssShmem") - lent)
+
+
+def _kib(status: bytes, name: bytes) -> int:
+    """One line's bytes; 0: there is no such line, the process has ended. A process names itself, but has no newline."""
+    _, found, rest = status.partition(b"\n%s:" % name)
+    return int(rest.partition(b" kB")[0]) * 1024 if found else 0

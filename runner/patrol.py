@@ -94,7 +94,7 @@ class Patrol:
         before, since = self.cpu, self._sampled
         self._position, self._duty, self._sampled = position, duty, now
         try:
-            self.cpu, self.resident = monitor.sample(seat.process)
+            self.cpu, self.resident = monitor.sample(seat.process, monitor.lent(seat.limits))
         except (psutil.Error, OSError):  # it is going, its exit is on the way; or we are out of descriptors just now
             return None
         return (

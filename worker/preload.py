@@ -1,4 +1,4 @@
-"""What the zygote loads before it forks, and the one table of what a worker cannot import.
+"""What the zygote loads before it forks, and the tables of what a worker cannot import, or not use as elsewhere.
 
 Inside, no file can be mapped executable: an extension module that is not loaded here can never be. So every extension
 of the standard library is mapped; it is initialized only if a module of `WARM` needs it, else by the worker that
@@ -65,6 +65,15 @@ NOT_IMPORTABLE: Final = {
 }
 """Standard-library modules that do not import in a worker, and why. Modules that this build of Python lacks altogether
 (`_gdbm`, `nis`, ... where a library was missing) are reported by ZygoteUp.unimportable instead."""
+
+REFUSED: Final = {
+    "mmap.mmap(-1, n)": "is shared memory by default, which no limit counts (PermissionError): without a file say "
+    "flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS; a mapping of a file may be shared",
+    "fcntl.flock": "would lock what is shared with the supervisor (PermissionError)",
+    "os.chmod, os.utime": "in the reduced mode (PermissionError): there they would reach files of the host",
+}
+"""Functions of modules that do import, which answer otherwise than elsewhere, and why. Threads, processes and sockets
+are refused as a whole: see `confine.seccomp`."""
 
 WARM: Final = _names(
     "abc ast base64 bisect calendar collections collections.abc contextlib copy copyreg csv ctypes "

@@ -6,8 +6,24 @@ import pytest
 from fumehood.shared.policy import Confinement, Limits
 
 MOD = """
-import os
+import ctypes, os, sys
 from fumehood.worker import on
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+SIZE = 64 << 20
+
+@on("share")
+def share():
+    "Of shared memory one page keeps the whole: address space and resident set tell of one page."
+    place = libc.mmap(None, SIZE, 3, 0x21, -1, 0)
+    if place == 2**64 - 1:
+        return os.strerror(ctypes.get_errno())
+    ctypes.memset(place, 1, SIZE)
+    libc.munmap(place + 4096, SIZE - 4096)
+    return "held"
+
 @on("nest")
 def nest():
     for _ in range(1010):
@@ -27,6 +43,11 @@ def house(request, launched, tmp_path_factory):
     with launched(tmp_path_factory.mktemp("hostile") / "mods", confinement=request.param, limits=limits) as it:
         it.load("neighbour", "def on_frame(n): return n\n")
         yield it
+
+
+def test_no_memory_is_had_that_nobody_counts(house, mod):
+    house.load(mod, MOD)
+    assert house.mods[mod].call("share", timeout=20) == "Operation not permitted"
 
 
 def test_a_mod_that_leaves_a_deep_tree_takes_nobody_along(house, mod, zygote_of):

@@ -8,7 +8,8 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - fork, clone: no processes, no threads ("can't start new thread"). clone3 says ENOSYS: its flags cannot be seen.
 - socket, socketpair, sendmsg, sendto: a worker answers by write(); Landlock misses UDP and path sockets, and AF_VSOCK
   leaves a network namespace.
-- memfd_create, shmget, pipe: memory outside RLIMIT_AS, and System V segments outlive the worker.
+- memfd_create, shmget, pipe, shared anonymous mmap: memory outside RLIMIT_AS and the resident set (of a shared mapping
+  one page keeps the whole alive), and System V segments outlive the worker. MAP_HUGETLB: a pool of the host's.
 - PROT_EXEC in mmap and mprotect: no new machine code, so no extension that was not preloaded.
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
@@ -83,6 +84,10 @@ UNKNOWN: Final = {
 libseccomp may be older than they are."""
 
 PROT_EXEC: Final = 4
+_MAP_TYPE: Final = 0x0F
+_MAP_PRIVATE: Final = 2
+_MAP_ANONYMOUS: Final = 0x20
+_MAP_HUGETLB: Final = 0x40000
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
@@ -155,7 +160,9 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
     def masked(argument: int, value: int, mask: int = _WORD) -> Any:
         return lib.Arg(argument, lib.MASKED_EQ, mask, value)
 
-    rules.add_rule(lib.ALLOW, "mmap", masked(2, 0, PROT_EXEC))
+    inert = masked(2, 0, PROT_EXEC)
+    rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, _MAP_PRIVATE, _MAP_TYPE | _MAP_HUGETLB))
+    rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, 0, _MAP_ANONYMOUS | _MAP_HUGETLB))  # of a file
     rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
     for advice in MADVISE:
         rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))

@@ -173,16 +173,34 @@ def test_it_yields_to_the_game(cell):
 
 
 def test_no_memory_becomes_executable(cell):
-    # 6. PROT_EXEC is 4; 0x22: private, anonymous.
-    assert cell.errno("import mmap; mmap.mmap(-1, 4096, prot=7)") == "EPERM"
-    assert cell.errno("import mmap; mmap.mmap(-1, 4096, prot=4)") == "EPERM"
-    page = "import mmap, ctypes; m = mmap.mmap(-1, 4096); a = ctypes.addressof(ctypes.c_char.from_buffer(m))"
-    cell.ask(page)
+    # 6. PROT_EXEC is 4.
+    cell.ask("import ctypes, mmap; own = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS")
+    assert cell.errno("mmap.mmap(-1, 4096, own, prot=7)") == "EPERM"
+    assert cell.errno("mmap.mmap(-1, 4096, own, prot=4)") == "EPERM"
+    cell.ask("m = mmap.mmap(-1, 4096, own); a = ctypes.addressof(ctypes.c_char.from_buffer(m))")
     assert cell.ask("""
         libc = ctypes.CDLL(None, use_errno=True)
         code = libc.mprotect(ctypes.c_void_p(a), ctypes.c_size_t(4096), 5)
         result = code, ctypes.get_errno()
     """) == (-1, 1)
+
+
+def test_memory_without_a_file_is_private(cell):
+    # Pages of a shared mapping are neither address space nor resident memory of its own once most of it is unmapped.
+    cell.ask("import mmap; SHARED, PRIVATE, ANONYMOUS, HUGETLB = 1, 2, 0x20, 0x40000")
+    assert cell.errno("mmap.mmap(-1, 1 << 20)") == "EPERM"  # Python's default is a shared one
+    for flags in ("SHARED | ANONYMOUS", "3 | ANONYMOUS", "0xB | ANONYMOUS", "8 | ANONYMOUS", "ANONYMOUS"):
+        assert cell.errno(f"mmap.mmap(-1, 1 << 20, {flags})") == "EPERM", flags
+        assert cell.errno(f"mmap.mmap(-1, 1 << 20, ({flags}) | HUGETLB)") == "EPERM", flags
+    assert cell.errno("mmap.mmap(-1, 2 << 20, PRIVATE | ANONYMOUS | HUGETLB)") == "EPERM"
+    assert cell.errno("mmap.mmap(-1, 1 << 20, PRIVATE | ANONYMOUS)") == ""
+    assert cell.ask("""
+        with open("f", "w+b") as file:
+            file.truncate(8192)
+            shared, private = mmap.mmap(file.fileno(), 8192), mmap.mmap(file.fileno(), 8192, PRIVATE)
+        shared[0], private[1] = 7, 8
+        result = private[0], shared[1], open("f", "rb").read(2)
+    """) == (7, 0, b"\x07\0")
 
 
 @on_x86

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from fumehood.worker.preload import NOT_IMPORTABLE
+from fumehood.worker.preload import NOT_IMPORTABLE, REFUSED
 
 WALK = f"""
 import importlib, pkgutil, sys, warnings
@@ -60,8 +60,9 @@ def test_what_is_said_not_to_preload_does_not_import_outside_either(cells):
     assert [name for name in cells.up.unimportable if not fails_outside(name)] == []
 
 
-def test_the_table_gives_a_reason_for_each():
+def test_the_tables_give_a_reason_for_each():
     assert all(NOT_IMPORTABLE.values())
+    assert all(REFUSED.values())
 
 
 @pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="numpy is not installed")
