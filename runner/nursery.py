@@ -229,8 +229,10 @@ class Nursery:
         while True:
             await asyncio.sleep(scratch.PERIOD)
             for worker in list(self._workers.values()):
-                limits = worker.limits or self._limits
-                if worker.alive and (reason := scratch.excess(f"{self._scratch}/{worker.serial}", limits)):
+                limits, folder = worker.limits or self._limits, f"{self._scratch}/{worker.serial}"
+                if not worker.alive:
+                    continue
+                if reason := scratch.excess(folder, limits) or scratch.kept(worker.pid, folder, limits):
                     worker.condemn(reason)
 
     def _refill_later(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from fumehood.runner import scratch
 from fumehood.runner.nursery import Nursery
 from fumehood.runner.worker_process import PACKETS_A_SECOND, STDERR_KEPT, UNKNOWN_STATUS, WorkerProcess
 from fumehood.shared import packets
@@ -410,6 +411,32 @@ async def test_when_the_zygote_dies_the_owner_is_told_before_anything_is_cleared
         await until(lambda: seen)
         assert seen == [True]
     assert not Path(house._scratch).exists()
+
+
+@in_a_loop
+async def test_in_the_reduced_mode_deleted_files_do_not_pile_up_in_mappings():
+    # One page of a mapping keeps its file, which neither the folder nor the descriptors show any more.
+    async with nursery(confinement=Confinement.REDUCED, limits=Limits(files=20)) as house:
+        worker = await house.take()
+        pile = """if True:
+            import ctypes, mmap, os, time
+            libc = ctypes.CDLL(None, use_errno=True)
+            libc.mmap.restype = ctypes.c_void_p
+            for number in range(%d):
+                with open("f", "w+b") as file:
+                    file.write(bytes(8192))
+                    file.flush()
+                    assert libc.mmap(None, ctypes.c_size_t(4096), 1, 2, file.fileno(), ctypes.c_long(0)) != 2**64 - 1
+                os.unlink("f")
+            result = number
+        """
+        folder = f"{house._scratch}/{worker.serial}"
+        assert await ask(worker, pile % 20) == 19
+        assert scratch.kept(worker.pid, folder, worker.limits) == ""
+        order(worker, pile % 1 + "    time.sleep(60)")
+        assert await end(worker) == -signal.SIGKILL
+        assert "deleted files" in worker.misbehaved
+        assert scratch.kept(worker.pid, folder, worker.limits) == ""
 
 
 @in_a_loop
