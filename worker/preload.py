@@ -70,6 +70,7 @@ REFUSED: Final = {
     "mmap.mmap(-1, n)": "is shared memory by default, which no limit counts (PermissionError): without a file say "
     "flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS; a mapping of a file may be shared",
     "fcntl.flock": "would lock what is shared with the supervisor (PermissionError)",
+    "os.truncate": "in the reduced mode (PermissionError): open the file and truncate that",
     "os.chmod, os.utime": "in the reduced mode (PermissionError): there they would reach files of the host",
 }
 """Functions of modules that do import, which answer otherwise than elsewhere, and why. Threads, processes and sockets

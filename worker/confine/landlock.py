@@ -27,7 +27,15 @@ GAINS: Final = {
     5: "ioctl on devices",
     6: "abstract unix sockets and signals",
 }
-"""What each version of Landlock added, for the doctor. Each is also stopped by seccomp."""
+"""What each version of Landlock added, for the doctor, and what stops it where a kernel's is older:
+
+- Renames and links across folders: version 1 refuses them all, the worker's own too.
+- Truncation: seccomp refuses truncate in the reduced mode, and an open with O_TRUNC that does not write: a descriptor
+  that can write was judged when it was opened. In the full mode the root is read-only besides.
+- The rest: seccomp refuses socket, ioctl and kill altogether.
+
+No version judges stat, access, chdir, statfs and O_PATH (they tell of paths and change nothing), chmod, chown, utime,
+extended attributes and locks: seccomp refuses those in the reduced mode, or lets them do nothing."""
 
 
 def _handled(table: dict[int, int], abi: int) -> int:

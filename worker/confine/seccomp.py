@@ -10,6 +10,7 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
   leaves a network namespace.
 - memfd_create, shmget, pipe, shared anonymous mmap: memory outside RLIMIT_AS and the resident set (of a shared mapping
   one page keeps the whole alive), and System V segments outlive the worker. MAP_HUGETLB: a pool of the host's.
+- truncate in the reduced mode, and O_TRUNC without writing in both: Landlock judges them from its version 3 on only.
 - PROT_EXEC in mmap and mprotect: no new machine code, so no extension that was not preloaded.
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
@@ -33,16 +34,17 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 READING: Final = _names(
-    "read pread64 readv preadv preadv2 lseek open openat close fstat newfstatat stat lstat statx access "
+    "read pread64 readv preadv preadv2 lseek close fstat newfstatat stat lstat statx access "
     "faccessat faccessat2 readlink readlinkat getdents64 getcwd chdir fchdir statfs fstatfs umask dup dup2 "
     "dup3 close_range"
 )
 WRITING: Final = _names(
-    "write pwrite64 writev pwritev pwritev2 ftruncate truncate fsync fdatasync mkdir mkdirat rmdir unlink "
+    "write pwrite64 writev pwritev pwritev2 ftruncate fsync fdatasync mkdir mkdirat rmdir unlink "
     "unlinkat rename renameat renameat2 link linkat symlink symlinkat"
 )
-OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat")
-"""Landlock does not judge these. Allowed only inside the private root, where all that is writable is the worker's."""
+OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
+"""Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
+writable is the worker's."""
 MEMORY: Final = _names("munmap mremap brk msync")
 TIME: Final = _names(
     "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm"
@@ -163,6 +165,10 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
     inert = masked(2, 0, PROT_EXEC)
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, _MAP_PRIVATE, _MAP_TYPE | _MAP_HUGETLB))
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, 0, _MAP_ANONYMOUS | _MAP_HUGETLB))  # of a file
+    for name, flags in (("open", 1), ("openat", 2)):
+        rules.add_rule(lib.ALLOW, name, masked(flags, 0, os.O_TRUNC))
+        for writing in (os.O_WRONLY, os.O_RDWR):  # judged by Landlock; any other O_TRUNC empties what it may read
+            rules.add_rule(lib.ALLOW, name, masked(flags, writing, os.O_ACCMODE))
     rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
     for advice in MADVISE:
         rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))

@@ -11,7 +11,8 @@ from fumehood.runner.nursery import Nursery
 from fumehood.shared import packets
 from fumehood.shared.policy import Confinement, Limits
 
-PROBING = str(Path(__file__).parent / "probing.py")
+HERE = Path(__file__).parent
+MODULES = {name: str(HERE / f"{name}.py") for name in ("probing", "old_landlock")}
 DEADLINE = 20.0
 
 
@@ -78,20 +79,20 @@ class Cell:
 class Cells:
     """A nursery, and an event loop of its own to run it in."""
 
-    def __init__(self, mode, packages=(), limits=None):
+    def __init__(self, mode, packages=(), limits=None, entry="probing:run", modules=MODULES):
         self.mode = mode
         self.lost = []
         self._runner = asyncio.Runner()
-        self.nursery = self._runner.run(self._make(mode, packages, limits or Limits()))
+        self.nursery = self._runner.run(self._make(mode, packages, limits or Limits(), entry, modules))
 
-    async def _make(self, mode, packages, limits):
+    async def _make(self, mode, packages, limits, entry, modules):
         nursery = Nursery(
             confinement=mode,
             packages=packages,
             limits=limits,
             on_lost=self.lost.append,
-            entry="probing:run",
-            extra={"probing": PROBING},
+            entry=entry,
+            extra=modules,
         )
         self.up = await nursery.start()
         return nursery

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import signal
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def test_it_writes_and_reads_in_its_scratch_with_folders_links_and_renames(cell)
         os.makedirs("a/b")
         open("a/b/file", "w").write("hello")
         os.rename("a/b/file", "a/other")
-        os.truncate("a/other", 4)
+        with open("a/other", "r+") as file:
+            file.truncate(4)
         result = open(os.path.join(scratch, "a/other")).read(), os.getcwd() == scratch, sorted(os.listdir("."))
     """) == ("hell", True, ["a"])
 
@@ -63,6 +65,56 @@ def test_what_it_can_read_it_cannot_change(cell):
     assert cell.errno("import os; os.chmod(os.__file__, 0o777)") in ("EPERM", "EROFS")
     assert cell.errno("import os; os.utime(os.__file__)") in ("EPERM", "EROFS")
     assert cell.errno("import os; os.unlink(os.__file__)") in ("EACCES", "EROFS")
+
+
+def test_an_open_that_does_not_write_empties_nothing(cell):
+    # Landlock before its version 3 judges it by the reading alone. 3: neither reading nor writing, for an ioctl.
+    cell.ask("import os; open('full', 'w').write('something')")
+    for mode in ("os.O_RDONLY", "3"):
+        assert cell.errno(f"os.open('full', {mode} | os.O_TRUNC)") == "EPERM"
+    assert cell.ask("result = open('full').read(), open('full', 'w').close(), open('full').read()") == (
+        "something", None, "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_where_landlock_is_old_no_file_of_the_host_changes(make_cells, tmp_path, version):
+    # Versions 1 and 2 do not judge truncation, and none judges modes and times: seccomp has to.
+    modules = {
+        name: shutil.copy(Path(__file__).parent / f"{name}.py", tmp_path) for name in ("probing", "old_landlock")
+    }
+    victims = [tmp_path / "anybody's", tmp_path / "probing.py"]  # the second may be read
+    victims[0].write_text("precious")
+    for path in (tmp_path, *victims):
+        path.chmod(0o777)
+    before = [(v.read_bytes(), v.stat().st_mode, v.stat().st_mtime_ns) for v in victims]
+    cell = make_cells(Confinement.REDUCED, entry=f"old_landlock:run_{version}", modules=modules).cell()
+    assert cell.ask("from fumehood.worker.confine import landlock; result = landlock.abi()") == version
+    for path in map(str, victims):
+        for attempt in (
+            "os.truncate(path, 0)",
+            "os.open(path, os.O_RDONLY | os.O_TRUNC)",
+            "os.open(path, 3 | os.O_TRUNC)",
+            "os.open(path, os.O_WRONLY | os.O_TRUNC)",
+            "os.open(path, os.O_RDWR | os.O_TRUNC)",
+            "open(path, 'a')",
+            "os.chmod(path, 0o600)",
+            "os.chown(path, -1, -1)",
+            "os.utime(path)",
+            "os.setxattr(path, 'user.x', b'')",
+            "os.rename(path, path + '2')",
+            "os.link(path, 'there')",
+            "os.rename('here', path)",
+            "os.symlink('here', path + '2')",
+            "os.mkdir(path + '2')",
+            "os.unlink(path)",
+            "os.truncate(os.open(path, os.O_PATH), 0)",
+            "os.chmod(f'/proc/self/fd/{os.open(path, os.O_PATH)}', 0)",
+            "os.truncate(f'/proc/self/fd/{os.open(path, os.O_PATH)}', 0)",
+        ):
+            cell.ask(f"import os; path = {path!r}; open('here', 'w').close()")
+            assert cell.errno(attempt) in ("EPERM", "EACCES", "EXDEV", "ENOTSUP", "EBADF"), attempt
+    assert [(v.read_bytes(), v.stat().st_mode, v.stat().st_mtime_ns) for v in victims] == before
 
 
 def test_of_packages_only_the_named_are_there(cell):
