@@ -14,6 +14,9 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - PROT_EXEC in mmap and mprotect: no new machine code, so no extension that was not preloaded.
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
+- F_SETLK and its kin lock nothing and say that they did: locks on the library's files would be heard by other mods and
+  felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
+  keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
 - kill in all its forms: nobody else is there, and faults are forced on a pid 1 without it. abort() ends in SIGSEGV.
 """
@@ -93,7 +96,8 @@ _MAP_HUGETLB: Final = 0x40000
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
-FCNTL: Final = (0, 1, 2, 3, 5, 6, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, DUPFD_CLOEXEC, GET_SEALS
+FCNTL: Final = (0, 1, 2, 3, 5, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, DUPFD_CLOEXEC, GET_SEALS
+LOCKING: Final = (6, 7, 37, 38)  # SETLK, SETLKW, OFD_SETLK, OFD_SETLKW
 PRCTL: Final = (
     2,
     3,
@@ -176,6 +180,8 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
         rules.add_rule(lib.ALLOW, "futex", masked(1, operation, _WORD & ~_FUTEX_FLAGS))
     for command in FCNTL:
         rules.add_rule(lib.ALLOW, "fcntl", masked(1, command))
+    for command in LOCKING:
+        rules.add_rule(lib.ERRNO(0), "fcntl", masked(1, command))
     for option in PRCTL:
         rules.add_rule(lib.ALLOW, "prctl", masked(0, option))
     rules.add_rule(lib.ALLOW, "prlimit64", masked(0, 0), lib.Arg(2, lib.EQ, 0))  # reading its own, never setting

@@ -1,9 +1,11 @@
 """What a confined worker can reach, tried from inside a real one. Numbers in comments: ARCHITECTURE.md's traps."""
 
+import fcntl
 import os
 import platform
 import shutil
 import signal
+import struct
 from pathlib import Path
 
 import msgspec
@@ -368,6 +370,52 @@ def test_no_socket_no_shared_memory_no_locks_on_what_is_shared(cell):
         "channel.send(b'x')",
     ):
         assert cell.errno(code) == "EPERM", code
+
+
+def test_a_lock_is_pretended_and_locks_nothing(cells, cell):
+    # A lock on a file that others can open too would be heard by them: other mods, and the host.
+    cell.ask("""
+        import fcntl, json, os, struct
+        flock = struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 5000, 1, 0)
+        library = open(json.__file__, "rb")
+        for command in (fcntl.F_SETLK, fcntl.F_SETLKW, 37, 38):  # 37, 38: F_OFD_SETLK, F_OFD_SETLKW
+            fcntl.fcntl(library, command, flock)
+        fcntl.lockf(open("own", "w"), fcntl.LOCK_EX)
+    """)
+    with Path(cell.ask("result = json.__file__")).open("rb") as library:
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 5000, 1, 0)
+        assert struct.unpack("hhqqi4x", fcntl.fcntl(library, fcntl.F_GETLK, asked))[0] == fcntl.F_UNLCK
+    other = cells.cell()
+    assert other.ask("""
+        import fcntl, json, struct
+        asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 5000, 1, 0)
+        answer = fcntl.fcntl(open(json.__file__, "rb"), fcntl.F_GETLK, asked)
+        result = struct.unpack("hhqqi4x", answer)[0] == fcntl.F_UNLCK
+    """)
+    other.worker.kill()
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_sqlite_keeps_a_database_in_the_scratch(cell, journal):
+    """Two connections see each other's locks: sqlite keeps those of one process apart by itself."""
+    assert cell.ask(f"""
+        import sqlite3
+        first, second = (sqlite3.connect("{journal}.db", timeout=0) for _ in range(2))
+        first.execute("pragma journal_mode={journal}")
+        first.execute("create table t (x)")
+        first.commit()
+        first.execute("insert into t values (1)")
+        result = [second.execute("select count(*) from t").fetchone()[0]]
+        try:
+            second.execute("insert into t values (2)")
+        except sqlite3.OperationalError as error:
+            result.append(str(error))
+        second.rollback()
+        first.commit()
+        second.execute("insert into t values (2)")
+        second.commit()
+        result.append([x for x, in first.execute("select x from t")])
+    """) == [0, "database is locked", [1, 2]]
 
 
 @on_x86
