@@ -31,8 +31,6 @@ class Prepared(NamedTuple):
     entry: Entry
     base: int
     """The zygote's address space, bytes."""
-    null: int
-    """A descriptor that reads nothing: a worker's stdin."""
     ruleset: int
     """Landlock. In the reduced mode -1: there each worker's scratch differs, and `readable` says what else."""
     readable: list[str]
@@ -54,7 +52,7 @@ def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scra
         ("batch",           lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
         ("capabilities",    capabilities.drop_all),
         ("landlock",        lambda: landlock.restrict(prepared.ruleset, prepared.readable, scratch)),
-        ("descriptors",     lambda: fds.arrange(prepared.null, errors, commands)),
+        ("descriptors",     lambda: fds.arrange(errors, commands)),
         ("rlimits",         lambda: rlimits.apply(limits, prepared.base)),
         ("seeds",           lambda: seeds.renew(scratch)),
         ("faulthandler",    report_faults),

@@ -504,10 +504,27 @@ def test_it_holds_four_descriptors_and_none_of_the_zygotes(cell):
             except OSError:
                 return 0
         kinds = [kind(fd) for fd in range(64)]
-        wanted = [stat.S_IFCHR, stat.S_IFIFO, stat.S_IFIFO, stat.S_IFSOCK]
+        wanted = [stat.S_IFIFO, stat.S_IFIFO, stat.S_IFIFO, stat.S_IFSOCK]
         result = kinds == wanted + [0] * 60
     """)
     assert cell.ask("import os; result = os.read(0, 10)") == b""
+
+
+def test_its_stdin_is_nobody_elses(cells, cell):
+    # Its times can be set where files have owners at all, and another who held it would read them.
+    other = cells.cell()
+    identity = "import os; s = os.fstat(0); result = s.st_dev, s.st_ino"
+    assert (
+        len(
+            {
+                cell.ask(identity),
+                other.ask(identity),
+                (Path("/dev/null").stat().st_dev, Path("/dev/null").stat().st_ino),
+            }
+        )
+        == 3
+    )
+    other.worker.kill()
 
 
 # ── how it ends, what it knows ────────────────────────────────────────────────────────────────────────────────────────
