@@ -61,6 +61,8 @@ SELF: Final = _names(
     "getpgid getpgrp getsid getrusage getrlimit getpriority getcpu sched_getaffinity sched_getscheduler "
     "sched_getparam sched_get_priority_max sched_get_priority_min uname sysinfo getrandom"
 )
+"""sysinfo tells the host's load, memory and process count, and stays: glibc's sysconf("SC_PHYS_PAGES"), which its qsort
+asks too, does not look whether it failed and goes on with whatever lay on the stack. SECURITY.md lists it."""
 RECEIVING: Final = ["recvmsg", "recvfrom"]
 """A spare gets its first descriptors with recvmsg. There is no sending counterpart."""
 
