@@ -419,8 +419,10 @@ class Lane:
         if seat.retired or self._closed:
             return
         match report:
-            case messages.Entered() if report.stage in tuple(Stage):
-                self._do(self.life.entered(seat.attempt, report.stage, now))
+            case messages.Entered():
+                attempt = self.life.attempts.get(seat.attempt)
+                if attempt is not None and attempt.by is not None and report.stage in tuple(Stage):
+                    self._do(self.life.entered(seat.attempt, report.stage, now))
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
             case messages.Unfit():

@@ -66,8 +66,18 @@ class JsonFormatter(logging.Formatter):
         document |= {name: value for name, value in extras(record).items() if name not in document}
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
-        # ASCII only: JSON's own escapes make every control and format character harmless.
-        return json.dumps(document, default=str, separators=(",", ":"))
+        line = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)
+        return line if line.isprintable() else "".join(map(_printable, line))
+
+
+def _printable(char: str) -> str:
+    """JSON's own escape of what a display might obey; all else stays as it is, and takes no more room than as text."""
+    return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
+def written_size(text: str) -> int:
+    """Bytes that an escaped text takes in a line, at most: as JSON, backslashes and quotes stand twice."""
+    return len(text.encode()) + text.count("\\") + text.count('"')
 
 
 class LinesHandler(logging.StreamHandler[TextIO]):
