@@ -31,7 +31,7 @@ PACKETS_A_SECOND: Final = 300.0
 takes 2 to 4 % of a core."""
 BYTES_A_SECOND: Final = 512 * 1024.0
 """On top of the mod's `log_bytes`. A flood of the longest packets takes 2 to 5 % of a core. Fewer: what an honest
-worker says behind a full socket (which holds 208 KiB), a hand-over say, comes later; more: a flood costs more."""
+worker says behind a full socket (which holds ten packets), a hand-over say, comes later; more: a flood costs more."""
 LEAST_PAUSE: Final = 0.05
 """Seconds that a flooding worker is not read, at least: stopping and starting costs more than reading a packet does."""
 STDERR_A_SECOND: Final = 64 * 1024.0

@@ -1,5 +1,9 @@
 """Mods that report without end, in the longest words there are: the supervisor answers, and looks after the others."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 from fumehood.shared.policy import Limits
 
@@ -60,7 +64,7 @@ def test_three_floods_keep_the_supervisor_from_nothing(launched, root, until, wh
     root.save("good.py", root.counter(1))
     root.save("hangs.py", HANGS)
     with launched(root.root, limits=Limits(hang_after=20.0), log_level="error") as bench:
-        used = sum(bench.supervisor.cpu_times()[:2])
+        used, began = sum(bench.supervisor.cpu_times()[:2]), time.monotonic()
         for name in flooding:
             bench.mods[name].post("flood", SECONDS)
         bench.mods["hangs"].post("hang")
@@ -72,8 +76,8 @@ def test_three_floods_keep_the_supervisor_from_nothing(launched, root, until, wh
             assert type(bench.mods[name].call_outcome("ping", timeout=0.01).error).__name__ == "ModTimeout", (
                 "it is over"
             )
-        used = sum(bench.supervisor.cpu_times()[:2]) - used
-        print(f"{what}: the supervisor used {used:.2f} s meanwhile")
+        share = (sum(bench.supervisor.cpu_times()[:2]) - used) / (time.monotonic() - began)
+        assert share < 0.6, "most of a core is left: it was all of one"
 
 
 LONGEST = """
@@ -90,3 +94,39 @@ def test_the_longest_words_of_a_refused_candidate_can_be_read(bench, mod):
     assert "more characters" in receipt.diagnostic.traceback
     assert bench.status(mod).diagnostic.message.startswith("\\U000e0001")
     assert bench.mods[mod].call("ping") == "pong"
+
+
+GAME = """if True:
+    import sys
+    from fumehood.runner import launch
+    from fumehood.shared.policy import Limits
+    with launch(sys.argv[1], limits=Limits(log_bytes=1 << 20)) as mods:
+        mods["talks"].call("talk", timeout=10)
+        print("talked", flush=True)
+        print(mods.wait("talks", version=2, timeout=20).verdict, len(mods.status()), flush=True)
+    print("closed", flush=True)
+"""
+TALKS = """
+import logging, time
+def on_talk():
+    for _ in range(100):
+        logging.getLogger().error("x" * 4000)
+        time.sleep(0.003)  # else they are dropped before they are sent
+"""
+
+
+def test_a_game_whose_stderr_nobody_reads_has_its_mods_looked_after(root):
+    """The first 64 KiB of log lines filled the pipe, and the next one stopped the supervisor's loop."""
+    root.save("talks.py", TALKS)
+    game = subprocess.Popen(
+        [sys.executable, "-c", GAME, str(root.root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert game.stdout.readline() == "talked\n"
+        root.save("talks.py", TALKS + "# 2\n")
+        assert game.stdout.readline() == "live 1\n"
+        assert game.stdout.readline() == "closed\n"
+        assert game.wait(20) == 0
+    finally:
+        game.kill()
+        game.communicate()
