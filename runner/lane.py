@@ -318,6 +318,8 @@ class Lane:
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is None:
             return
+        if self.state_error and not seat.state_note:
+            seat.state_note = f"the state before it could not be taken: {self.state_error}"
         try:
             seat.start(attempt.epoch, state, inheritance, time.monotonic())
             self.life.begun(seat.attempt, time.monotonic())
@@ -458,8 +460,10 @@ class Lane:
             moved = seat.resumed_from is not None and seat.resumed_from.digest not in self.life.versions
             if (way_back or moved) and seat.resumed_from is not None and seat.resumed_from.data:
                 older = self.states.after(seat.resumed_from)
-                log.warning("%s@%d: a state did not load (%s); trying %s", self.name, seat.version, diagnostic.message,
-                            "an older one" if older else "without state")  # fmt: skip
+                seat.state_note = f"a state did not load ({diagnostic.message}): it started " + (
+                    "from an older one" if older else "without one"
+                )
+                log.warning("%s@%d: %s", self.name, seat.version, seat.state_note)
                 self._start(seat, older, seat.inherited)
                 return
         self._do(self.life.unfit(seat.attempt, diagnostic, now))

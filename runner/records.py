@@ -103,3 +103,5 @@ class Receipt(msgspec.Struct, frozen=True):
     at: float
     """Wall clock, seconds since the epoch of Unix."""
     diagnostic: Diagnostic | None
+    state_note: str = ""
+    """Why what went live did not start from the newest state: that could not be taken, or did not load."""

@@ -12,6 +12,7 @@ import psutil
 from ..shared import segment
 from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Diagnostic, Drained, Ready, Rehearse, Start, pack
 from ..shared.policy import Limits
+from ..shared.saved import OURS
 from . import checkpoints
 from .nursery import WorkerProcess
 from .slots import Card, Slot
@@ -46,6 +47,8 @@ class Seat:
         """What it was given at Start."""
         self.resumed_from: checkpoints.Checkpoint | None = None
         self.resumed_age: float | None = None
+        self.state_note = ""
+        """Why it did not start from the newest state that there was, if so."""
         self.serial = 0
         """Of the last Checkpoint asked for."""
         self.asked = False
@@ -173,6 +176,10 @@ class Seat:
         if not 0 <= report.state_version < 2**31:
             return f"it claims state version {report.state_version}"
         data = segment.read_all(self.state_fd, report.size)
+        if data and not data.startswith(
+            OURS
+        ):  # no successor could load it: it would be refused for what is not its own
+            return f"its {len(data)} bytes do not begin as a saved state does"
         return checkpoints.Checkpoint(data, report.state_version, self.snapshot.digest, now)
 
     def remaining(self) -> list[bytes]:
