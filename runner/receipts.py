@@ -32,7 +32,8 @@ def make(
     to_live = None
     if issue.verdict is Verdict.LIVE and issue.cause == "save" and snapshot is not None and "live" in times:
         to_live = (times["live"] - snapshot.caused_ns) / 1e6
-    age = seat.resumed_age if seat and issue.verdict is Verdict.ROLLED_BACK else None
+    heir = seat if issue.verdict is Verdict.ROLLED_BACK else None
+    age = heir.resumed_age if heir else None
     return Receipt(
         number=number,
         mod=mod,
@@ -50,6 +51,7 @@ def make(
         at=time.time(),
         diagnostic=issue.diagnostic,
         state_note=seat.state_note if seat else "",
+        lost_effects=heir.lost_effects if heir else None,
     )
 
 

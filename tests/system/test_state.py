@@ -261,3 +261,25 @@ def test_a_state_that_the_new_code_cannot_read_refuses_it_and_is_kept(bench, mod
     assert "Cow" in receipt.diagnostic.message
     bench.load(mod, keeper(3, "class Cow: pass\n@on('has')\ndef has(): return 'cow' in state\n"))
     assert bench.mods[mod].call("has") is True
+
+
+@pytest.mark.parametrize("standby", [True, False], ids=["with a standby", "alone"])
+def test_effects_that_died_with_a_worker_are_counted_apart_from_posts(bench, mod, until, standby):
+    """What was handled after the state was taken is lost with its worker; what was handled before it is not."""
+    if standby:
+        bench.load(mod, keeper(1))
+    bench.load(mod, keeper(2))
+    for n in range(20):
+        bench.mods[mod].call("put", f"before{n}", "y" * 100)
+    until(lambda: bench.status(mod).state_bytes > 2000, "a checkpoint with all of them in it")
+    for n in range(7):  # within a second of it: the next checkpoint may come in between, and then covers some
+        bench.mods[mod].call("put", f"after{n}", n)
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("die").ok
+    receipt = bench.next(mod, since, "rolled back")
+    kept = bench.mods[mod].call("get", timeout=20)
+    assert len([key for key in kept if key.startswith("before")]) == 20
+    lost = 27 - len(kept)
+    assert lost <= receipt.lost_effects <= lost + 1, "one begun while the state was asked for is counted all the same"
+    assert (bench.status(mod).lost_effects, bench.status(mod).lost_posts) == (receipt.lost_effects, 0)
+    assert receipt.state_age_ms > 0
