@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from ..shared import packets
 from ..shared.errors import ProtocolError
 from ..shared.messages import pack
@@ -17,6 +19,11 @@ from .lane import Lane
 
 LONGEST_PATIENCE: Final = 60.0
 """Seconds a request may ask to wait. Longer waits are asked for again: nothing of a dead game stays for ever."""
+
+SOCKET_OVERHEAD: Final = 32
+"""Bytes by which the kernel wants a packet to be shorter than the send buffer."""
+SHORTEST: Final = 64
+"""Characters that a text keeps at least when an answer is cut to fit. No answer has so many texts that more are cut."""
 
 log = logging.getLogger("fumehood.control")
 
@@ -131,10 +138,14 @@ class Attachment:
             for fd in fds if close else ():
                 socket.close(fd)
             return
-        self._out.append((pack(message), fds))
+        self._out.append((fitted(message, self._room()), fds))
         self._close_after.append(fds if close else ())
         if len(self._out) == 1:
             self._flush()
+
+    def _room(self) -> int:
+        """Bytes of the longest packet that the game takes and that the kernel takes from us."""
+        return min(control.PACKET_LIMIT, self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - SOCKET_OVERHEAD)
 
     def _flush(self) -> None:
         while self._out:
@@ -174,3 +185,24 @@ class Attachment:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._host.detached(self)
+
+
+def fitted(message: control.Answer, room: int) -> bytes:
+    """Pack an answer into at most `room` bytes: its longest texts are shortened for that, and say so at their end.
+
+    Every text in it is bounded, but a diagnostic, what is said of it and a state's error may together be too long.
+    """
+    data = pack(message)
+    longest = room // 4
+    while len(data) > room and longest >= SHORTEST:
+        data = pack(_shortened(msgspec.to_builtins(message), longest))
+        longest //= 2
+    return data
+
+
+def _shortened(part: Any, longest: int) -> Any:
+    if isinstance(part, dict):
+        return {key: _shortened(value, longest) for key, value in part.items()}
+    if isinstance(part, str) and len(part) > longest:
+        return f"{part[:longest]}… ({len(part) - longest} more characters: too long to send)"
+    return part

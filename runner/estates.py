@@ -1,12 +1,17 @@
 """What workers leave behind that died, or were passed over, with the game's messages in their rings.
 
 The frames they never began go to the successor, in order: only the game wrote those bytes, so they are carried as they
-are. What was in hand when a worker died is never replayed; a post among it is counted as lost.
+are. What was in hand when a worker died is never replayed; a post among it is counted as lost. So are those among the
+oldest that are dropped when more lies there than a ring holds: a mod whose workers die before they begin anything would
+pile up requests from life to life. A call among those runs to its own deadline.
+
+What a worker did to its state after the last state that was taken of it is lost with it, and counted apart: in messages
+that it had handled since. They can be counted while the game has not written over them.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..shared import messages
 from ..shared.errors import ProtocolError
@@ -19,14 +24,28 @@ _unpack: Final = messages.unpacker(messages.Request, "the game")
 _POST_HEAD: Final = messages.pack(messages.Post("", []))[:2]
 
 
+class Share(NamedTuple):
+    """What a successor gets."""
+
+    frames: list[bytes]
+    """In order, together no longer than a ring."""
+    lost_effects: int | None
+    """Messages whose effects on the state are lost; None: more than can be counted."""
+    dropped: int
+    """Frames, the oldest, that were too many."""
+
+
 class Estates:
     """The estates of one mod, oldest first."""
 
-    def __init__(self, vacate: Callable[[Seat], None]) -> None:
-        """`vacate` frees the slot of a seat whose estate was shared out."""
+    def __init__(self, vacate: Callable[[Seat], None], capacity: int) -> None:
+        """`vacate` frees the slot of a seat whose estate was shared out; `capacity`: bytes of one ring."""
+        self._capacity = capacity
         self._seats: list[Seat] = []
         self._vacate = vacate
         self.lost_posts = 0
+        self.lost_effects = 0
+        """Of those that could be counted."""
 
     def __bool__(self) -> bool:
         """Whether anything was left behind."""
@@ -47,22 +66,31 @@ class Estates:
         if gone:
             await asyncio.wait(gone, timeout=REAP_PATIENCE)
 
-    def share_out(self) -> list[bytes]:
+    def share_out(self) -> Share:
         """Everything that was never begun, for the successor; the slots are free from now on."""
         frames = [frame for seat in self._seats for frame in seat.remaining()]
-        self._close()
-        return frames
+        first, room = len(frames), self._capacity
+        while first and len(frames[first - 1]) <= room:
+            first -= 1
+            room -= len(frames[first])
+        self.lost_posts += _posts(frames[:first])
+        return Share(frames[first:], self._close(), first)
 
     def drop(self) -> None:
         """Nobody is left to take it: posts are lost, and counted."""
         self.lost_posts += sum(_posts(seat.remaining()) for seat in self._seats)
         self._close()
 
-    def _close(self) -> None:
+    def _close(self) -> int | None:
+        """Let go of them all; returns the effects that are lost with them, None: unknown."""
+        effects = [seat.lost_effects_now() for seat in self._seats]
+        known = sum(each for each in effects if each is not None)
+        self.lost_effects += known
         for seat in self._seats:
             self.lost_posts += _posts(seat.in_hand())
             self._vacate(seat)
         self._seats.clear()
+        return None if None in effects else known
 
     def forget(self) -> None:
         """The supervisor ends."""

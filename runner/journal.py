@@ -4,10 +4,17 @@ import asyncio
 from collections import deque
 from typing import Final
 
+import msgspec
+
 from .records import Receipt
 
 KEPT: Final = 5000
 """Receipts kept. At about 1 KiB each this is 5 MiB; a storm of thousands of saves can still be checked afterwards."""
+WHOLE: Final = 100
+"""Of them, the newest with whole diagnostics: up to 100 KiB each, all of it a mod's words. More: a mod that is saved
+over and over with the longest traceback fills the memory; fewer: a game that looks seldom misses some."""
+REST: Final = 300
+"""Characters that an older one keeps of each text."""
 
 
 class Journal:
@@ -23,6 +30,8 @@ class Journal:
         """Add a receipt (its number must be `last + 1`) and wake who waits."""
         self.last = receipt.number
         self._receipts.append(receipt)
+        if len(self._receipts) > WHOLE:
+            self._receipts[-WHOLE - 1] = shortened(self._receipts[-WHOLE - 1])
         self.nudge()
 
     def nudge(self) -> None:
@@ -49,3 +58,15 @@ class Journal:
             finally:
                 self._waiters.discard(waiter)
         return self.since(number)
+
+
+def shortened(receipt: Receipt) -> Receipt:
+    """What is kept of it for long: where and why, not the whole traceback."""
+    if receipt.diagnostic is None:
+        return receipt
+    texts = {
+        name: f"{text[:REST]}… ({len(text) - REST} more characters: no longer kept)"
+        for name, text in msgspec.structs.asdict(receipt.diagnostic).items()
+        if isinstance(text, str) and len(text) > REST
+    }
+    return msgspec.structs.replace(receipt, diagnostic=msgspec.structs.replace(receipt.diagnostic, **texts))

@@ -95,7 +95,7 @@ class Lane:
         self.diagnostic: Diagnostic | None = None
         self.reloads = self.rollbacks = self.handler_errors = 0
         self.state_error = ""
-        self._estates = Estates(self._vacate)
+        self._estates = Estates(self._vacate, house.limits.ring_bytes)
         self._queue: deque[Action] = deque()
         self._running = False
         self._closed = False
@@ -291,6 +291,7 @@ class Lane:
     def _begin(self, seat: Seat) -> None:
         """Everyone before it is drained or dead: start it, at once if nothing has to be gathered first."""
         seat.mark("drained", time.monotonic_ns())
+        seat.state_note, seat.lost_effects = "", None
         if self._estates or self.moved_from is not None:
             self._spawn(self._begin_as_heir(seat))
         else:
@@ -301,8 +302,13 @@ class Lane:
         await self._estates.reaped()
         if self.moved_from is not None:
             await self._move_in(self.moved_from)
-        if not seat.retired:
-            self._start(seat, self.states.newest(), self._estates.share_out())
+        if seat.retired:
+            return
+        inheritance, seat.lost_effects, dropped = self._estates.share_out()
+        if dropped:
+            log.warning("%s@%d: the %d oldest messages that nobody began were dropped: a ring holds no more",
+                        self.name, seat.version, dropped)  # fmt: skip
+        self._start(seat, self.states.newest(), inheritance)
 
     async def _move_in(self, old: "Lane") -> None:
         """A renamed mod takes its state along, once the one of the old name has handed it over."""
@@ -318,6 +324,8 @@ class Lane:
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is None:
             return
+        if self.state_error and not seat.state_note:
+            seat.state_note = f"the state before it could not be taken: {self.state_error}"
         try:
             seat.start(attempt.epoch, state, inheritance, time.monotonic())
             self.life.begun(seat.attempt, time.monotonic())
@@ -419,8 +427,10 @@ class Lane:
         if seat.retired or self._closed:
             return
         match report:
-            case messages.Entered() if report.stage in tuple(Stage):
-                self._do(self.life.entered(seat.attempt, report.stage, now))
+            case messages.Entered():
+                attempt = self.life.attempts.get(seat.attempt)
+                if attempt is not None and attempt.by is not None and report.stage in tuple(Stage):
+                    self._do(self.life.entered(seat.attempt, report.stage, now))
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
             case messages.Unfit():
@@ -456,8 +466,10 @@ class Lane:
             moved = seat.resumed_from is not None and seat.resumed_from.digest not in self.life.versions
             if (way_back or moved) and seat.resumed_from is not None and seat.resumed_from.data:
                 older = self.states.after(seat.resumed_from)
-                log.warning("%s@%d: a state did not load (%s); trying %s", self.name, seat.version, diagnostic.message,
-                            "an older one" if older else "without state")  # fmt: skip
+                seat.state_note = f"a state did not load ({diagnostic.message}): it started " + (
+                    "from an older one" if older else "without one"
+                )
+                log.warning("%s@%d: %s", self.name, seat.version, seat.state_note)
                 self._start(seat, older, seat.inherited)
                 return
         self._do(self.life.unfit(seat.attempt, diagnostic, now))
@@ -589,6 +601,7 @@ class Lane:
             rollbacks=self.rollbacks,
             handler_errors=self.handler_errors,
             lost_posts=self._estates.lost_posts,
+            lost_effects=self._estates.lost_effects,
             state_bytes=len(newest.data) if newest else 0,
             resident=self._patrols[seat.attempt].resident if seat else 0,
             state_error=self.state_error,

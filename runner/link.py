@@ -58,7 +58,8 @@ class Link:
     def poll(self, most: int = 2**31) -> None:
         """Introduce what has come of begin_introductions, at most so many; never waits.
 
-        One at a time: eight descriptors each of a thousand mods would be more than a process may hold.
+        One at a time: eight descriptors each of a thousand mods would be more than a process may hold. Raises
+        SupervisorDied, ProtocolError.
         """
         while self._pending and most > 0:
             try:
@@ -67,6 +68,8 @@ class Link:
                 return
             except OSError:
                 data, fds = b"", []
+            except ValueError as error:
+                raise errors.ProtocolError(f"the supervisor's answer cannot be taken: {error}") from None
             answer = self._decode(data)
             if isinstance(answer, control.Introduce):
                 most -= 1
@@ -176,6 +179,8 @@ class Link:
                 continue  # told once, when it closed without reading all of ours: what it said before can still be read
             except OSError:
                 data, fds = b"", []
+            except ValueError as error:
+                raise errors.ProtocolError(f"the supervisor's answer cannot be taken: {error}") from None
             return self._decode(data), fds
 
     def _decode(self, data: bytes) -> Any:

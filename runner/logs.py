@@ -13,6 +13,7 @@ Every logger of ours is below ``fumehood``; what a line is about rides in `extra
 A library must not decide how its host logs: `fumehood.runner.launch` adds no handler on its own; the commands do.
 """
 
+import contextlib
 import json
 import logging
 import sys
@@ -20,9 +21,14 @@ import time
 from typing import Any, Final, TextIO
 
 from .config import LogFormat, LogLevel
+from .line_writer import LineWriter
 from .text import LONGEST_TRACEBACK, escape
 
 LOGGER: Final = "fumehood"
+
+FLUSH_PATIENCE: Final = 0.5
+"""Seconds that the last lines get to be read when the process ends. Longer: an unread pipe delays the end; shorter: a
+busy terminal loses them."""
 
 OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What `logging` itself puts on a record; anything else came by `extra`. (taskName exists from Python 3.12 on.)"""
@@ -66,19 +72,59 @@ class JsonFormatter(logging.Formatter):
         document |= {name: value for name, value in extras(record).items() if name not in document}
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
-        # ASCII only: JSON's own escapes make every control and format character harmless.
-        return json.dumps(document, default=str, separators=(",", ":"))
+        line = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)
+        return line if line.isprintable() else "".join(map(_printable, line))
 
 
-class LinesHandler(logging.StreamHandler[TextIO]):
-    """Writes to the stream that is `sys.stderr` now, and outlives a reader that has gone (``fumehood run | head``)."""
+def _printable(char: str) -> str:
+    """JSON's own escape of what a display might obey; all else stays as it is, and takes no more room than as text."""
+    return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
+def written_size(text: str) -> int:
+    """Bytes that an escaped text takes in a line, at most: as JSON, backslashes and quotes stand twice."""
+    return len(text.encode()) + text.count("\\") + text.count('"')
+
+
+class LinesHandler(logging.Handler):
+    """Writes to `stream`, or to the `sys.stderr` of now. Where that is a file of the system's, a thread writes: no line
+    waits for its reader (see line_writer). Outlives a reader that has gone (``fumehood run | head``)."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        super().__init__(stream or sys.stderr)
+        super().__init__()
+        self._stream = stream or sys.stderr
+        self._writer: LineWriter | None = None
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream in memory has no descriptor
+            self._writer = LineWriter(self._stream.fileno())
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name logging calls
-        if not isinstance(sys.exc_info()[1], (BrokenPipeError, ValueError)):  # ValueError: the stream was closed
-            super().handleError(record)
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, or have it written."""
+        try:
+            line = self.format(record) + "\n"
+            if self._writer is not None:
+                self._writer.put(line.encode(errors="backslashreplace"), self._apology)
+            else:
+                with contextlib.suppress(ValueError):  # the stream was closed
+                    self._stream.write(line)
+                    self._stream.flush()
+        except Exception:  # noqa: BLE001  # logging's rule: a line that cannot be made is told of, and stops nobody
+            self.handleError(record)
+
+    def _apology(self, count: int) -> bytes:
+        text = f"{count} log lines were dropped: nobody read them in time"
+        record = logging.LogRecord(f"{LOGGER}.logs", logging.WARNING, __file__, 0, text, None, None)
+        return (self.format(record) + "\n").encode()
+
+    def flush(self) -> None:
+        """Wait until all is written, up to FLUSH_PATIENCE. `logging` calls it when the process ends."""
+        if self._writer is not None:
+            self._writer.flush(FLUSH_PATIENCE)
+
+    def close(self) -> None:
+        """Let the thread end, once all is written."""
+        if self._writer is not None:
+            self._writer.close()
+        super().close()
 
 
 def set_up(

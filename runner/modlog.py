@@ -2,12 +2,14 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from ..shared import messages
 from ..shared.messages import Diagnostic
+from .logs import written_size
 from .rate import TokenBucket
-from .text import escape
+from .text import LONGEST_MESSAGE, escape
 
 MOST_DROPPED: Final = 10**9
 """A worker's own count of dropped lines is believed up to here."""
@@ -28,20 +30,32 @@ class ModLog:
         """`log.info(…)` or a printed line."""
         level = line.level if 0 <= line.level <= logging.CRITICAL else logging.INFO
         self._dropped += min(max(line.dropped, 0), MOST_DROPPED)
-        self._write(level, version, escape(line.text))
+        self._write(level, version, len(line.text), lambda: escape(line.text))
 
     def raised(self, version: int, event: str, diagnostic: Diagnostic, count: int) -> None:
         """A handler raised, `count` times; `diagnostic` is already clean."""
-        times = f", {count} times" if count > 1 else ""
-        where = f"({diagnostic.file}:{diagnostic.line})"
-        text = f"{escape(event)} raised {diagnostic.kind}: {diagnostic.message} {where}{times}"
-        self._write(logging.WARNING, version, text)
 
-    def _write(self, level: int, version: int, text: str) -> None:
+        def text() -> str:
+            times = f", {count} times" if count > 1 else ""
+            where = f"({diagnostic.file}:{diagnostic.line})"
+            return f"{escape(event)} raised {diagnostic.kind}: {diagnostic.message} {where}{times}"
+
+        self._write(logging.WARNING, version, len(diagnostic.message), text)
+
+    def _write(self, level: int, version: int, least: int, make: Callable[[], str]) -> None:
+        """Make the text and write it, unless the buckets do not have the `least` bytes that it takes: one that will be
+        dropped is not escaped first."""
         now = time.monotonic()
-        size = max(1.0, min(len(text.encode()), self._bytes.burst))  # a line longer than a second's worth passes alone
-        if self._lines.wait(now) or not self._bytes.take(now, size) or not self._lines.take(now):
+        if self._lines.wait(now) or self._bytes.wait(now, self._price(min(least, LONGEST_MESSAGE))):
+            self._dropped += 1
+            return
+        text = make()
+        if not self._bytes.take(now, self._price(written_size(text))) or not self._lines.take(now):
             self._dropped += 1
             return
         dropped, self._dropped = self._dropped, 0
         log.log(level, "%s@%d: %s%s", self._mod, version, text, f" ({dropped} lines dropped)" if dropped else "")
+
+    def _price(self, size: int) -> float:
+        """A line longer than a second's worth passes alone."""
+        return max(1.0, min(size, self._bytes.burst))

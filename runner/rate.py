@@ -31,6 +31,17 @@ class TokenBucket:
         self._tokens -= count
         return True
 
+    def spend(self, now: float, count: float = 1.0) -> float:
+        """Spend `count` tokens for what is done already, on credit if there are too few.
+
+        Returns the seconds from `now` until the debt is paid; 0.0: there is none. `inf`: it never will be.
+        """
+        self._fill(now)
+        self._tokens -= count
+        if self._tokens >= 0:
+            return 0.0
+        return -self._tokens / self.rate if self.rate else math.inf
+
     def wait(self, now: float, count: float = 1.0) -> float:
         """Seconds from `now` until `count` tokens are there; 0.0: they are. `inf`: they never will be."""
         self._fill(now)

@@ -32,7 +32,8 @@ def make(
     to_live = None
     if issue.verdict is Verdict.LIVE and issue.cause == "save" and snapshot is not None and "live" in times:
         to_live = (times["live"] - snapshot.caused_ns) / 1e6
-    age = seat.resumed_age if seat and issue.verdict is Verdict.ROLLED_BACK else None
+    heir = seat if issue.verdict is Verdict.ROLLED_BACK else None
+    age = heir.resumed_age if heir else None
     return Receipt(
         number=number,
         mod=mod,
@@ -49,6 +50,8 @@ def make(
         worst_frame_ms=worst_frame_ms,
         at=time.time(),
         diagnostic=issue.diagnostic,
+        state_note=seat.state_note if seat else "",
+        lost_effects=heir.lost_effects if heir else None,
     )
 
 
@@ -73,6 +76,7 @@ def say(receipt: Receipt) -> None:
     why = f":{where} {d.kind}: {d.message}" if d else ""
     took = f" in {receipt.save_to_live_ms:.1f} ms" if receipt.save_to_live_ms is not None else ""
     serves = f"; {receipt.live_version} serves" if receipt.live_version not in (0, receipt.version) else ""
-    level = logging.INFO if receipt.verdict in QUIET else logging.WARNING
+    note = f"; {receipt.state_note}" if receipt.state_note else ""
+    level = logging.INFO if receipt.verdict in QUIET and not note else logging.WARNING
     what = f"{receipt.mod}@{receipt.version} {receipt.verdict} ({receipt.cause})"
-    log.log(level, "%s%s%s%s", what, took, why, serves)
+    log.log(level, "%s%s%s%s%s", what, took, why, serves, note)

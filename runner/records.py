@@ -74,6 +74,8 @@ class ModStatus(msgspec.Struct, frozen=True):
     """Bytes of memory of the worker's process, as sampled last; 0: not sampled yet."""
     state_error: str = ""
     """Why its state could not be taken when that was last tried; the next version would get an older one."""
+    lost_effects: int = 0
+    """Messages that were handled and whose effects on `state` died with a worker; those that could be counted."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -103,3 +105,8 @@ class Receipt(msgspec.Struct, frozen=True):
     at: float
     """Wall clock, seconds since the epoch of Unix."""
     diagnostic: Diagnostic | None
+    state_note: str = ""
+    """Why what went live did not start from the newest state: that could not be taken, or did not load."""
+    lost_effects: int | None = None
+    """Of a rollback: messages handled after the state that it resumed from was taken; their effects on `state` are
+    lost, apart from lost posts. None: more than can be counted, or no rollback."""

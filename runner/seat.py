@@ -12,6 +12,7 @@ import psutil
 from ..shared import segment
 from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Diagnostic, Drained, Ready, Rehearse, Start, pack
 from ..shared.policy import Limits
+from ..shared.saved import OURS
 from . import checkpoints
 from .nursery import WorkerProcess
 from .slots import Card, Slot
@@ -46,10 +47,17 @@ class Seat:
         """What it was given at Start."""
         self.resumed_from: checkpoints.Checkpoint | None = None
         self.resumed_age: float | None = None
+        self.state_note = ""
+        """Why it did not start from the newest state that there was, if so."""
+        self.lost_effects: int | None = None
+        """Messages its dead predecessors handled after the state it resumed from was taken; None: not known."""
         self.serial = 0
         """Of the last Checkpoint asked for."""
         self.asked = False
         """Its answer has not come. One answer each: reading a state costs time, and a worker could send thousands."""
+        self._asked_at = self._saved_at = (0, 0)
+        """Where it stood when its state was asked for last, and when the last one that was taken was: how many of the
+        inherited messages it had begun, and how far it had begun its ring."""
         self.checked_done = -1
         """Its `done` when a checkpoint was asked for last."""
         self.times: dict[str, int] = {}
@@ -126,6 +134,7 @@ class Seat:
         count = len(self.inherited)
         if self.slot is not None:
             self.slot.forget_inheritance()
+            self._saved_at = self._stands_at()
         self._send_state(state, lambda size, version: Start(epoch, size, version, count, len(frames)), [frames])
 
     def schedule(self, policy: int) -> None:
@@ -156,6 +165,7 @@ class Seat:
         if done + begun == self.checked_done:
             return False
         self.checked_done = done + begun
+        self._asked_at = self._stands_at()  # what it has in hand it finishes first
         self.serial += 1
         self.asked = True
         self.worker.send(Checkpoint(self.serial), ())
@@ -173,7 +183,29 @@ class Seat:
         if not 0 <= report.state_version < 2**31:
             return f"it claims state version {report.state_version}"
         data = segment.read_all(self.state_fd, report.size)
+        if data and not data.startswith(
+            OURS
+        ):  # no successor could load it: it would be refused for what is not its own
+            return f"its {len(data)} bytes do not begin as a saved state does"
+        self._saved_at = self._asked_at if isinstance(report, Checkpointed) else self._stands_at()
         return checkpoints.Checkpoint(data, report.state_version, self.snapshot.digest, now)
+
+    def _stands_at(self) -> tuple[int, int]:
+        assert self.slot is not None, "a seat that is spoken to has a slot"
+        return self.slot.inherited_begun(), self.slot.progress()[1]
+
+    def lost_effects_now(self) -> int | None:
+        """Messages it handled after the last state that was taken of it, or since it was started; None: not known.
+
+        Once it is dead. The worker's own words, but they speak of its own state. A message that it began between the
+        question for its state and the answer is counted although its effect was saved.
+        """
+        assert self.slot is not None, "a seat with a ring has a slot"
+        begun, position = self._saved_at
+        handled = self.slot.handled(position)
+        if handled is None:
+            return None
+        return max(0, min(self.slot.inherited_done(), len(self.inherited)) - begun) + handled
 
     def remaining(self) -> list[bytes]:
         """What it was sent or inherited and never began, in order. Only once it is dead or has drained."""

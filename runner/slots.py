@@ -137,6 +137,24 @@ class Slot:
         _, up = self.mapped()
         return up.load64(INHERITED_START)
 
+    def inherited_done(self) -> int:
+        """How many of them it says it finished."""
+        _, up = self.mapped()
+        return up.load64(INHERITED_DONE)
+
+    def handled(self, since: int) -> int | None:
+        """How many messages its worker finished from position `since` on; None: the game has written over the first."""
+        down, _ = self.mapped()
+        done, _ = self.progress()
+        if done <= since:
+            return 0
+        if down.load64(HEAD) - since > self.size - RING:
+            return None
+        try:
+            return len(frames(down, since, done))
+        except (CorruptRing, ValueError):
+            return None
+
     def forget_inheritance(self) -> None:
         """Before a worker is started (again): what it inherited in an earlier life does not count as begun."""
         _, up = self.mapped()

@@ -5,12 +5,17 @@ what stood there, a bidirectional override shows code in another order than it r
 as itself: it becomes the escape that Python would write for it. Pure; runs in the supervisor and in the game.
 
 What counts as unprintable is `str.isprintable`: control, format (bidi marks, zero-width), surrogate, private,
-unassigned and every separator but the space. Piles of combining marks are cut, since they draw over their neighbours.
+unassigned and every separator but the space; and the few letters that are drawn as nothing. Piles of combining marks
+are cut, since they draw over their neighbours.
+
+Bounded in the output, not in the input: an escape is up to ten characters long, and what leaves here has to fit into a
+packet. Linear in what is shown, and honest text is only looked at: a mod chooses what the supervisor has to escape.
 
 Not done: markup of a particular display (rich, HTML) is escaped where it is displayed; a backslash that the text itself
 holds stays single, so that paths and tracebacks read as their author wrote them.
 """
 
+import re
 import unicodedata
 from typing import Final
 
@@ -27,36 +32,64 @@ FURTHEST: Final = 10_000_000
 """Largest line or column shown; a worker can claim any integer."""
 
 
-def escape(text: str, limit: int = LONGEST_MESSAGE, *, lines: bool = False) -> str:
-    """Return `text` with all that a display might obey escaped, at most `limit` characters of it.
+FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
+"""Hangul fillers and the empty Braille cell: letters and a symbol to Unicode, blank to the eye."""
+_SUSPECT: Final = re.compile(rf"[{FILLERS}]|[^\w\x00-\x7f]{{{MOST_MARKS + 1}}}")
+"""Printable text without a match has no piles: combining marks are never `\\w`."""
 
-    What was cut is counted at the end. With `lines`, newline and tab stay themselves. Never raises, and the result can
-    always be encoded as UTF-8.
+
+class _Shown(dict[str, str]):
+    """How each character is shown, worked out once: itself, its escape, or "" for a combining mark (it depends).
+
+    Those past U+FFFF are worked out every time: a mod that goes through all of them would fill the memory.
     """
-    cut = len(text) - limit
-    if cut > 0:
-        text = text[:limit]
-    if not (text.isascii() and text.isprintable()):
-        text = _escape(text, "\n\t" if lines else "")
-    return f"{text}… ({cut} more characters)" if cut > 0 else text
+
+    def __missing__(self, char: str) -> str:
+        if not char.isprintable() or char in FILLERS:
+            shown = _escaped(char)
+        else:
+            shown = "" if unicodedata.category(char).startswith("M") else char
+        if char <= "\uffff":
+            self[char] = shown
+        return shown
 
 
-def _escape(text: str, kept: str) -> str:
+_shown: Final = _Shown()
+
+
+def escape(text: str, limit: int = LONGEST_MESSAGE, *, lines: bool = False) -> str:
+    """Return `text` with all that a display might obey escaped, at most `limit` characters, escapes included.
+
+    What was cut is counted at the end, in some 30 characters more. With `lines`, newline and tab stay themselves. Never
+    raises, and the result can always be encoded as UTF-8.
+    """
+    shown = text[:limit]
+    used = len(shown)
+    flat = shown.replace("\n", " ").replace("\t", " ") if lines else shown
+    if not (flat.isprintable() and (flat.isascii() or not _SUSPECT.search(flat))):
+        shown, used = _escape(shown, limit, "\n\t" if lines else "")
+    cut = len(text) - used
+    return f"{shown}… ({cut} more characters)" if cut > 0 else shown
+
+
+def _escape(text: str, room: int, kept: str) -> tuple[str, int]:
+    """As much of `text` as fits into `room` characters once it is escaped, and how many characters of it that is."""
     parts: list[str] = []
     marks = 0
     for char in text:
-        if char in kept:
-            parts.append(char)
-        elif not char.isprintable():
-            parts.append(_escaped(char))
-        elif unicodedata.combining(char) or unicodedata.category(char) == "Me":
-            marks += 1
-            parts.append(char if marks <= MOST_MARKS else _escaped(char))
-            continue
+        shown = _shown[char]
+        if shown:
+            marks = 0
+            if len(shown) > 1 and char in kept:
+                shown = char
         else:
-            parts.append(char)
-        marks = 0
-    return "".join(parts)
+            marks += 1
+            shown = char if marks <= MOST_MARKS else _escaped(char)
+        room -= len(shown)
+        if room < 0:
+            break
+        parts.append(shown)
+    return "".join(parts), len(parts)
 
 
 def _escaped(char: str) -> str:

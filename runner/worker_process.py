@@ -1,7 +1,8 @@
 """One worker, as the supervisor sees it: a pidfd, a command socket, a stderr pipe. All it says is hostile input.
 
 Everything is bounded. A packet longer than the limit or that is no message ends the worker. Each turn of the loop reads
-a few packets, and a token bucket stops reading a worker that floods: it then blocks in its own write().
+a few packets, and token buckets stop reading a worker that floods: it then blocks in its own write(). Packets *and*
+bytes are counted: one packet may cost as much as a thousand, and what costs most grows with its length.
 """
 
 import asyncio
@@ -23,8 +24,16 @@ from .rate import TokenBucket
 
 PACKETS_A_TURN: Final = 16
 """Packets read from one worker before the others get their turn. More: a burst delays all others; fewer: more turns."""
-PACKETS_A_SECOND: Final = 1000.0
-"""Above the log lines and faults that any limit lets through; reading a flood at this rate is about 1 % of a core."""
+BYTES_A_TURN: Final = SOCKET_LIMIT
+"""Likewise; the packet that crosses it is the last. One of the longest takes some 3 ms, whatever is in it."""
+PACKETS_A_SECOND: Final = 300.0
+"""On top of the mod's `log_lines`. Ten times the faults and answers that an honest worker sends; a flood of short ones
+takes 2 to 4 % of a core."""
+BYTES_A_SECOND: Final = 512 * 1024.0
+"""On top of the mod's `log_bytes`. A flood of the longest packets takes 2 to 5 % of a core. Fewer: what an honest
+worker says behind a full socket (which holds ten packets), a hand-over say, comes later; more: a flood costs more."""
+LEAST_PAUSE: Final = 0.05
+"""Seconds that a flooding worker is not read, at least: stopping and starting costs more than reading a packet does."""
 STDERR_A_SECOND: Final = 64 * 1024.0
 STDERR_KEPT: Final = 64 * 1024
 """Characters of a worker's stderr kept for a post-mortem, the last ones."""
@@ -68,6 +77,7 @@ class WorkerProcess:
         self._commands = commands
         self._errors = errors
         self._packets = TokenBucket(PACKETS_A_SECOND, PACKETS_A_SECOND)
+        self._bytes = TokenBucket(BYTES_A_SECOND, BYTES_A_SECOND)
         self._letters = TokenBucket(STDERR_A_SECOND, STDERR_A_SECOND)
         self._status: int | None = None
         self._dead = False
@@ -157,6 +167,8 @@ class WorkerProcess:
             resource.RLIMIT_CPU: limits.cpu_total,
         }
         self.limits = limits
+        packets_rate, bytes_rate = PACKETS_A_SECOND + limits.log_lines, BYTES_A_SECOND + limits.log_bytes
+        self._packets, self._bytes = TokenBucket(packets_rate, packets_rate), TokenBucket(bytes_rate, bytes_rate)
         if self._dead or _ended(self.pidfd):
             return True  # on_exit is about to say so
         try:
@@ -208,7 +220,10 @@ class WorkerProcess:
     # Its voice
 
     def _hear(self) -> None:
+        heard = 0
         for _ in range(PACKETS_A_TURN):
+            if heard >= BYTES_A_TURN:
+                return
             try:
                 data = self._commands.recv(SOCKET_LIMIT + 1)
             except BlockingIOError:
@@ -219,10 +234,12 @@ class WorkerProcess:
                 self._loop.remove_reader(self._commands)
                 self._later(STATUS_DEADLINE, lambda: self.condemn("it closed its command socket"))
                 return
+            heard += len(data)
             self._take(data)
-            if pause := _pay(self._packets, 1, self._loop.time()):
+            now = self._loop.time()
+            if pause := max(self._packets.spend(now), self._bytes.spend(now, len(data))):
                 self._loop.remove_reader(self._commands)
-                self._later(pause, lambda: self._loop.add_reader(self._commands, self._hear))
+                self._later(max(pause, LEAST_PAUSE), lambda: self._loop.add_reader(self._commands, self._hear))
                 return
 
     def _take(self, data: bytes) -> None:
@@ -262,9 +279,9 @@ class WorkerProcess:
             self._loop.remove_reader(self._errors)
             return
         self._note(data)
-        if pause := _pay(self._letters, len(data), self._loop.time()):
+        if pause := self._letters.spend(self._loop.time(), len(data)):
             self._loop.remove_reader(self._errors)
-            self._later(pause, lambda: self._loop.add_reader(self._errors, self._overhear))
+            self._later(max(pause, LEAST_PAUSE), lambda: self._loop.add_reader(self._errors, self._overhear))
 
     def _note(self, data: bytes) -> None:
         text = data.decode(errors="replace")
@@ -340,11 +357,6 @@ def host_pid(pidfd: int) -> int:
         if line.startswith("Pid:"):
             return int(line.split()[1])
     return 0
-
-
-def _pay(bucket: TokenBucket, cost: float, now: float) -> float:
-    """Spend `cost` tokens for what was just read. Returns how many seconds to stop reading; 0: go on."""
-    return 0.0 if bucket.take(now, cost) else bucket.wait(now, cost)
 
 
 def _ended(pidfd: int) -> bool:

@@ -1,9 +1,5 @@
 """The state as bytes: from one version to the next, and from a checkpoint. Made and opened only in workers.
 
-::
-
-    [magic "FHS1" | python major | minor | pickle protocol | 0] [pickle of a plain dict]
-
 Classes and functions go by reference, under the mod's one importable name: old instances run new code. What would carry
 *code* along (lambdas, local functions and classes, and whatever else cloudpickle would send by value) is refused with
 its path, like `state['jobs'][2].callback`: a new version that quietly goes on running the old one's code is the bug
@@ -19,7 +15,6 @@ import io
 import pickle
 import queue
 import socket
-import struct
 import sys
 import threading
 import types
@@ -30,13 +25,9 @@ import cloudpickle
 
 from ..shared.errors import StateError
 from ..shared.payload import MOST_PARTS, Place, spell, spell_key
+from ..shared.saved import HEADER, MAGIC, OURS, PROTOCOL
 from .diagnostics import message
 from .misfit import a
-
-PROTOCOL: Final = 5
-MAGIC: Final = b"FHS1"
-_HEADER: Final = struct.Struct(">4sBBBB")
-_OURS: Final = _HEADER.pack(MAGIC, *sys.version_info[:2], PROTOCOL, 0)
 
 _THIS_PROCESS: Final = (
     io.IOBase,
@@ -82,7 +73,7 @@ def dump(state: Mapping[Any, Any], limit: int) -> bytes:
     out = _Bounded(limit)
     pickler: _Pickler | None = None
     try:
-        out.write(_OURS)
+        out.write(OURS)
         pickler = _Pickler(out, protocol=PROTOCOL)
         pickler.dump(dict(state))
     except _TooLong:
@@ -105,15 +96,15 @@ def load(data: bytes) -> dict[Any, Any]:
 
     Raises StateError alone; what the mod's own code raised is its cause.
     """
-    if data[:4] != MAGIC or len(data) < _HEADER.size:
+    if data[:4] != MAGIC or len(data) < HEADER.size:
         raise StateError(f"{len(data)} bytes of saved state do not begin as ours do")
-    if data[: _HEADER.size] != _OURS:
-        _, major, minor, protocol, _ = _HEADER.unpack_from(data)
+    if data[: HEADER.size] != OURS:
+        _, major, minor, protocol, _ = HEADER.unpack_from(data)
         theirs = f"Python {major}.{minor} (pickle protocol {protocol})"
         ours = f"Python {sys.version_info[0]}.{sys.version_info[1]} (pickle protocol {PROTOCOL})"
         raise StateError(f"the saved state was written by {theirs}, and this is {ours}: it is kept, but not loaded")
     try:
-        state = pickle.loads(memoryview(data)[_HEADER.size :])  # noqa: S301  # this process is the one a pickle may own
+        state = pickle.loads(memoryview(data)[HEADER.size :])  # noqa: S301  # this process is the one a pickle may own
     except BaseException as error:  # unpickling runs the mod's code, which may raise anything
         raise StateError(f"the saved state does not load: {type(error).__name__}: {message(error)}") from error
     if type(state) is not dict:

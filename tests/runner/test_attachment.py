@@ -6,10 +6,17 @@ import socket
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
+import pytest
 from fumehood.runner import control
-from fumehood.runner.attachment import Attachment
+from fumehood.runner.attachment import Attachment, fitted
 from fumehood.runner.journal import Journal
-from fumehood.shared.messages import pack
+from fumehood.runner.link import Link
+from fumehood.runner.records import ModStatus, Receipt
+from fumehood.shared.errors import ProtocolError
+from fumehood.shared.messages import Diagnostic, pack
+from hypothesis import given
+from hypothesis import strategies as st
 
 MODS = 5
 
@@ -60,3 +67,78 @@ def test_a_game_that_goes_while_mods_are_introduced_leaves_no_descriptor() -> No
         assert open_descriptors() <= before
 
     asyncio.run(go())
+
+
+def status(text: str) -> ModStatus:
+    diagnostic = Diagnostic(*[text] * 4, 1, 2, 3, text, text)
+    return ModStatus("m", 1, 1, "d", "active", 1, 0, "d", text, diagnostic, 0, 0, 0, 0, 0, 0, text)
+
+
+def receipt(number: int, text: str) -> Receipt:
+    diagnostic = Diagnostic("import", text, text, text, 1, 2, 3, text, text)
+    return Receipt(number, "m", "save", "refused", 2, "d", 1, 1, "d", {}, None, None, 0.0, 0.0, diagnostic)
+
+
+@given(st.text(max_size=300), st.integers(1, 300), st.integers(8_000, control.PACKET_LIMIT))
+def test_every_answer_fits_whatever_a_mod_wrote(text, times, room):
+    for answer in (control.StatusItem(1, status(text * times)), control.ReceiptItem(1, receipt(1, text * times))):
+        data = fitted(answer, room)
+        assert len(data) <= room
+        read = control.unpack_answer(data)
+        if len(pack(answer)) <= room:
+            assert read == answer
+        else:
+            assert b"more characters: too long to send" in data
+
+
+@pytest.mark.parametrize("buffer", [0, 9_000])
+def test_a_mod_s_longest_words_reach_the_game_and_end_nothing(buffer) -> None:
+    """Also where the machine's send buffers are small. The kernel refuses a longer packet, which was taken for the end
+    of the game, and ended the supervisor."""
+
+    async def go() -> None:
+        game, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        if buffer:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        host = Host()
+        host.lanes = {"m": SimpleNamespace(index=0, name="m", status=lambda: status("\U0001f600" * 20_000))}
+        host.journal.append(receipt(1, "\U0001f600" * 20_000))
+        attachment = Attachment(ours, host)
+        game.send(pack(control.Hello(control.PROTOCOL)))
+        link = Link(game)
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(10):
+            await loop.run_in_executor(None, link._receive, loop.time() + 10)
+            (said,) = await loop.run_in_executor(None, link.status)
+            (wrote,) = await loop.run_in_executor(None, link.receipts, 0, 0.0)
+        assert said.name == "m"
+        assert "more characters" in said.diagnostic.traceback
+        assert wrote.verdict == "refused"
+        assert not host.gone.is_set()
+        attachment.close()
+        game.close()
+
+    asyncio.run(go())
+
+
+def test_an_answer_the_game_cannot_take_is_a_typed_error() -> None:
+    game, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with game, ours:
+        link = Link(game)
+        for ask in (link.status, lambda: link.begin_introductions(0) or link.poll()):
+            ours.send(bytes(control.PACKET_LIMIT + 1))
+            with pytest.raises(ProtocolError, match="cannot be taken"):
+                ask()
+
+
+def test_the_journal_keeps_whole_texts_of_the_newest_only() -> None:
+    journal = Journal()
+    for number in range(1, 301):
+        journal.append(receipt(number, "x" * 20_000))
+    kept = journal.since(0)
+    assert [each.number for each in kept] == list(range(1, 301))
+    assert kept[-1] == receipt(300, "x" * 20_000)
+    assert sum(len(each.diagnostic.traceback) == 20_000 for each in kept) == 100
+    assert "no longer kept" in kept[0].diagnostic.traceback
+    assert sum(len(msgspec.msgpack.encode(each)) for each in kept[:200]) < 200 * 2_500

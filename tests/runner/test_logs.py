@@ -3,7 +3,11 @@
 import io
 import json
 import logging
+import os
 import re
+import select
+import subprocess
+import sys
 
 import pytest
 from fumehood.runner import logs
@@ -26,6 +30,7 @@ def capture():
     logger = logging.getLogger(logs.LOGGER)
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
+        handler.close()
     logger.setLevel(logging.NOTSET)
     logger.propagate = True
 
@@ -102,3 +107,75 @@ def test_a_reader_that_has_gone_stops_nothing(capture, capsys):
     capture().close()
     log.info("into the void")
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def pipe():
+    """A pipe, and a stream that writes into it; the thread that may be stuck there is freed."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(writing, "w") as stream:
+        yield reading, stream
+        os.close(reading)
+
+
+def drained(fd: int, until: str) -> list[str]:
+    """Read until a line with `until` in it has come."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    data = b""
+    while until.encode() not in data or not data.endswith(b"\n"):
+        assert poll.poll(20_000), f"nothing more comes: {data[-200:]!r}"
+        data += os.read(fd, 1 << 16)
+    return data.decode().splitlines()
+
+
+@pytest.mark.parametrize("kind", LogFormat)
+def test_a_reader_that_does_not_read_stops_nothing_and_is_told_what_it_missed(capture, pipe, kind):
+    """stderr may be a pipe that nobody reads: written directly, the first 64 KiB stopped the supervisor."""
+    capture()
+    reading, stream = pipe
+    logs.set_up(kind, LogLevel.INFO, stream)
+    for number in range(2_000):
+        log.info("line %d %s", number, "x" * 1_000)
+    lines = drained(reading, "line 800 ")
+    log.info("the last")
+    lines += drained(reading, "the last")
+    read = [int(found[1]) for line in lines if (found := re.search(r"line (\d+) x{1000}\b", line))]
+    told = [int(found[1]) for line in lines if (found := re.search(r"(\d+) log lines were dropped", line))]
+    assert read == sorted(read), "in order, and whole"
+    assert told
+    assert len(read) + sum(told) == 2_000
+    assert len(lines) == len(read) + len(told) + 1
+
+
+def test_a_pipe_that_is_never_read_does_not_keep_the_process_from_its_end():
+    code = """if True:
+        import logging
+        from fumehood.runner import logs
+        from fumehood.runner.config import LogFormat, LogLevel
+        logs.set_up(LogFormat.TEXT, LogLevel.INFO)
+        for n in range(1000): logging.getLogger("fumehood").info("x" * 1000)
+        print("done", flush=True)
+        """
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"done\n"
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_last_lines_are_written_before_the_process_ends():
+    code = """if True:
+        import logging, sys
+        from fumehood.runner import logs
+        from fumehood.runner.config import LogFormat, LogLevel
+        logs.set_up(LogFormat.TEXT, LogLevel.INFO)
+        for n in range(500): logging.getLogger("fumehood").info("line %d", n)
+        sys.exit(7)
+        """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 7
+    assert [line.rpartition(" ")[2] for line in done.stderr.splitlines()] == [str(n) for n in range(500)]

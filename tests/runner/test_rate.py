@@ -60,3 +60,27 @@ def test_a_bucket_of_nothing_passes_nothing():
 
 def test_more_than_the_burst_never_comes():
     assert TokenBucket(1.0, 2.0).wait(0.0, 3.0) == math.inf
+
+
+@given(
+    st.floats(0.1, 100),
+    st.floats(0, 20),
+    st.lists(st.tuples(st.floats(0, 3), st.floats(0, 50)), min_size=1, max_size=60),
+)
+def test_what_is_spent_on_credit_is_paid_before_more_is(rate, burst, asked):
+    """Whoever waits as long as he is told never spends more than burst and rate allow, but for the last one."""
+    bucket = TokenBucket(rate, burst)
+    now = 1000.0
+    spent = count = 0.0
+    for step, count in asked:
+        now += step
+        assert spent <= burst + rate * (now - 1000.0) + 1e-6
+        spent += count
+        now += bucket.spend(now, count)
+    assert bucket.wait(now, 0.0) <= 1e-6
+
+
+def test_a_debt_without_income_is_never_paid():
+    bucket = TokenBucket(0.0, 1.0)
+    assert bucket.spend(0.0) == 0.0
+    assert bucket.spend(0.0) == math.inf

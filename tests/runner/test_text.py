@@ -1,7 +1,11 @@
 """Whatever a mod writes, what is shown obeys nothing and is bounded."""
 
+import re
+import sys
+import unicodedata
+
 import pytest
-from fumehood.runner.text import LONGEST_MESSAGE, escape, escape_diagnostic
+from fumehood.runner.text import LONGEST_MESSAGE, MOST_MARKS, escape, escape_diagnostic
 from fumehood.shared.messages import Diagnostic, pack
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +23,20 @@ def test_nothing_unprintable_is_left(text, lines):
 @given(ANY, st.integers(1, 50))
 def test_it_is_bounded_and_says_what_was_cut(text, limit):
     shown = escape(text, limit)
-    assert len(shown) <= limit * 10 + 40
+    assert len(shown) <= limit + 40
     assert ("more characters)" in shown) >= (len(text) > limit)
+
+
+@given(st.text(st.sampled_from("a\u0301\u0488\x1b\U000e0001天"), max_size=200), st.integers(1, 60), st.booleans())
+def test_what_is_cut_is_whole_escapes_of_whole_characters(text, limit, lines):
+    whole = escape(text, 10_000, lines=lines)
+    shown, _, rest = escape(text, limit, lines=lines).partition("… (")
+    assert whole.startswith(shown)
+    if rest:
+        cut = int(rest.removesuffix(" more characters)"))
+        assert escape(text[: len(text) - cut], 10_000, lines=lines) == shown
+    else:
+        assert shown == whole
 
 
 @pytest.mark.parametrize(
@@ -51,11 +67,28 @@ def test_piles_of_combining_marks_are_cut():
     assert escape("z" + "\u0310" * 5) == "z\u0310\u0310\u0310\\u0310\\u0310"
 
 
+MARKS = [char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) in ("Mn", "Me", "Mc")]
+
+
+@given(st.text(st.sampled_from(MARKS), min_size=MOST_MARKS + 1, max_size=60), st.booleans())
+def test_no_mark_is_left_out_of_the_count(text, lines):
+    """Of combining class 0 too: a grapheme joiner, a variation selector, Thai vowels."""
+    assert escape("ก" + text, 10_000, lines=lines)[: MOST_MARKS + 2] == "ก" + text[:MOST_MARKS] + "\\"
+
+
+def test_no_mark_is_taken_for_a_letter_by_the_quick_look():
+    assert [char for char in MARKS if re.match(r"\w", char)] == []
+
+
+def test_letters_that_show_nothing_are_escaped():
+    assert escape("\u115f\u1160\u2800\u3164\uffa0") == "\\u115f\\u1160\\u2800\\u3164\\uffa0"
+
+
 @given(ANY, st.integers())
 def test_a_diagnostic_is_safe_in_every_field(text, number):
     safe = escape_diagnostic(Diagnostic(text, text, text * 20, text, number, number, number, text, text * 100))
     pack(safe)
     for name in ("stage", "kind", "file", "source"):
         assert getattr(safe, name).isprintable()
-    assert len(safe.message) <= LONGEST_MESSAGE * 10 + 40
+    assert len(safe.message) <= LONGEST_MESSAGE + 40
     assert 0 <= safe.line <= 10_000_000

@@ -119,6 +119,20 @@ def test_a_rollback_to_older_code_gets_the_state_it_can_read(bench, mod):
     assert bench.mods[mod].call("get", timeout=20) == {"n": 7}
 
 
+def test_a_state_that_did_not_load_on_a_rollback_is_named_in_the_receipt(bench, mod, until):
+    bench.load(mod, keeper(1))
+    bench.mods[mod].call("put", "n", 7)
+    bench.load(mod, keeper(2, "STATE_VERSION = 2\ndef migrate(old, version): return {'m': old['n']}\n"))
+    bench.mods[mod].call("put", "x", "y" * 1000)
+    until(lambda: bench.status(mod).state_bytes > 1000, "a checkpoint of the second version")
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("die").ok
+    receipt = bench.next(mod, since, "rolled back")
+    assert "there is no migrate" in receipt.state_note
+    assert "from an older one" in receipt.state_note
+    assert bench.mods[mod].call("get", timeout=20) == {"n": 7}
+
+
 UNCARRIED = [
     "lambda: 1",
     "open(__file__)",
@@ -210,3 +224,62 @@ def imported(): return AT_IMPORT
         bench.load(mod, keeper(version, more))
     assert bench.mods[mod].call("get") == {"loads": [1, 2, 3]}
     assert bench.mods[mod].call("imported") == {}
+
+
+def test_bytes_that_are_no_state_are_not_taken_and_block_no_later_version(bench, mod, until):
+    """A live version wrote them; every later one was refused for them, and quarantined."""
+    spoil = """
+import os, sys
+@on("spoil")
+def spoil():
+    frame = sys._getframe()
+    while "restored" not in dir(frame.f_locals.get("self")):
+        frame = frame.f_back
+    worker = frame.f_locals["self"]
+    os.pwrite(worker.state_fd, b"garbage!" * 10, 0)
+    worker.save = lambda: (80, "")
+"""
+    bench.load(mod, keeper(1, spoil))
+    bench.mods[mod].call("put", "x", "y" * 1000)
+    until(lambda: bench.status(mod).state_bytes > 1000, "a checkpoint with x in it")
+    bench.mods[mod].call("spoil")
+    until(lambda: "do not begin as a saved state" in bench.status(mod).state_error, "the next one is not taken")
+    receipt = bench.load(mod, keeper(2))
+    assert "do not begin as a saved state" in receipt.state_note
+    assert bench.mods[mod].call("get", timeout=20) == {"x": "y" * 1000}
+    bench.mods[mod].call("put", "x", 1)
+    until(lambda: not bench.status(mod).state_error, "a state that can be taken again")
+    assert bench.load(mod, keeper(3)).state_note == ""
+
+
+def test_a_state_that_the_new_code_cannot_read_refuses_it_and_is_kept(bench, mod):
+    """Whose fault it is cannot be told, and a state is never dropped silently."""
+    bench.load(mod, keeper(1, "class Cow: pass\n@on('buy')\ndef buy(): state['cow'] = Cow()\n"))
+    bench.mods[mod].call("buy")
+    receipt = bench.load(mod, keeper(2), "refused")
+    assert receipt.diagnostic.stage == "rehearse"
+    assert "Cow" in receipt.diagnostic.message
+    bench.load(mod, keeper(3, "class Cow: pass\n@on('has')\ndef has(): return 'cow' in state\n"))
+    assert bench.mods[mod].call("has") is True
+
+
+@pytest.mark.parametrize("standby", [True, False], ids=["with a standby", "alone"])
+def test_effects_that_died_with_a_worker_are_counted_apart_from_posts(bench, mod, until, standby):
+    """What was handled after the state was taken is lost with its worker; what was handled before it is not."""
+    if standby:
+        bench.load(mod, keeper(1))
+    bench.load(mod, keeper(2))
+    for n in range(20):
+        bench.mods[mod].call("put", f"before{n}", "y" * 100)
+    until(lambda: bench.status(mod).state_bytes > 2000, "a checkpoint with all of them in it")
+    for n in range(7):  # within a second of it: the next checkpoint may come in between, and then covers some
+        bench.mods[mod].call("put", f"after{n}", n)
+    since = bench.mark()
+    assert not bench.mods[mod].call_outcome("die").ok
+    receipt = bench.next(mod, since, "rolled back")
+    kept = bench.mods[mod].call("get", timeout=20)
+    assert len([key for key in kept if key.startswith("before")]) == 20
+    lost = 27 - len(kept)
+    assert lost <= receipt.lost_effects <= lost + 1, "one begun while the state was asked for is counted all the same"
+    assert (bench.status(mod).lost_effects, bench.status(mod).lost_posts) == (receipt.lost_effects, 0)
+    assert receipt.state_age_ms > 0

@@ -1,0 +1,107 @@
+"""What one worker says is read at a bounded cost, however it is cut into packets."""
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+
+import pytest
+from fumehood.runner.worker_process import BYTES_A_SECOND, PACKETS_A_SECOND, WorkerProcess
+from fumehood.shared.messages import Confined, LogLine, pack
+from fumehood.shared.policy import Limits
+
+LONG = pack(LogLine(20, "x" * 60_000))
+SHORT = pack(LogLine(20, ""))
+
+
+@contextlib.asynccontextmanager
+async def worker(limits: Limits | None = None):
+    """A worker that says it is confined, and the other end of its socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.setblocking(False)
+    reading, writing = os.pipe()
+    made = WorkerProcess(1, ours, reading)
+    if limits is not None:
+        made._dead = True  # no process: only the rates are set
+        made.lower(limits, 0)
+        made._dead = False
+    theirs.send(pack(Confined({"a": 1.0})))
+    try:
+        yield made, theirs
+    finally:
+        made.close()
+        theirs.close()
+        os.close(writing)
+
+
+async def flood(peer: socket.socket, packet: bytes, turns: int) -> None:
+    """Keep the socket full for so many turns of the loop."""
+    for _ in range(turns):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                peer.send(packet)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("packet", [LONG, SHORT], ids=["long", "short"])
+def test_a_flood_costs_what_the_rates_say(packet: bytes) -> None:
+    async def go() -> int:
+        heard = 0
+
+        def count(report: object) -> None:
+            nonlocal heard
+            heard += 1
+
+        loop = asyncio.get_running_loop()
+        async with worker() as (each, peer):
+            each.on_report = count
+            began = loop.time()
+            await flood(peer, packet, 2_000)
+            took = loop.time() - began
+        most = min(PACKETS_A_SECOND, BYTES_A_SECOND / len(packet)) * (1 + took)
+        assert heard <= most + 1, "and the one that made the debt"
+        return heard
+
+    assert asyncio.run(go()) >= 8
+
+
+def test_a_turn_ends_with_one_of_the_longest() -> None:
+    """So that others, who wait for their turn, wait for one of them at most."""
+
+    async def go() -> None:
+        heard = []
+        async with worker() as (each, peer):
+            each.on_report = heard.append
+            each._hear()
+            for _ in range(3):
+                peer.send(LONG)
+            each._hear()
+            assert len(heard) == 2, "the second crosses the bound of a turn"
+
+    asyncio.run(go())
+
+
+def test_a_mod_with_larger_log_limits_is_read_faster() -> None:
+    async def go() -> None:
+        heard = []
+        async with worker(Limits(log_bytes=10 << 20, log_lines=2000.0)) as (each, peer):
+            each.on_report = heard.append
+            while len(heard) < 40:
+                await flood(peer, LONG, 10)
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+
+
+def test_who_is_not_read_blocks_in_its_own_write() -> None:
+    async def go() -> None:
+        async with worker() as (each, peer):
+            each.on_report = lambda report: None
+            await flood(peer, LONG, 200)
+            poll = select.poll()
+            poll.register(peer, select.POLLOUT)
+            assert not poll.poll(0)
+            assert each.alive
+            assert not each.misbehaved
+
+    asyncio.run(go())
