@@ -380,11 +380,16 @@ class Lines:
 
 
 def open_screen(scene: Scene, out: TextIO, *, plain: bool) -> Screen:
-    """Return lines if asked for or if the terminal is too small, else the full screen."""
+    """Return lines if asked for or if the terminal is too small or knows no cursor (TERM=dumb), else the full screen."""
     if plain:
         return Lines(out)
     console = Console(file=out)
-    if not console.is_terminal or console.size.width < SMALL[0] or console.size.height < SMALL[1]:
+    if (
+        not console.is_terminal
+        or console.is_dumb_terminal
+        or console.size.width < SMALL[0]
+        or console.size.height < SMALL[1]
+    ):
         return Lines(out)
     return FullScreen(scene, console)
 

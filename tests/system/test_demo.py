@@ -64,12 +64,12 @@ def test_every_step_ends_as_expected_and_json_alone_owns_stdout():
 class Terminal:
     """A program on a terminal of its own."""
 
-    def __init__(self, argv, columns, lines):
+    def __init__(self, argv, columns, lines, term="xterm-256color"):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             # The environment is given: readline, which pytest imports, puts COLUMNS and LINES into the process's own.
-            os.execve(argv[0], argv, {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
+            os.execve(argv[0], argv, {**os.environ, "TERM": term, "COLORTERM": "truecolor"})
         self.output = ""
         self.status = None
 
@@ -99,8 +99,8 @@ class Terminal:
 def terminal():
     opened = []
 
-    def terminal(*argv, columns=132, lines=37):
-        opened.append(Terminal([*DEMO, *argv], columns, lines))
+    def terminal(*argv, columns=132, lines=37, **options):
+        opened.append(Terminal([*DEMO, *argv], columns, lines, **options))
         return opened[-1]
 
     yield terminal
@@ -133,6 +133,16 @@ def test_a_terminal_too_small_for_the_screen_gets_lines(terminal):
     os.kill(demo.pid, signal.SIGTERM)
     assert demo.end() == 130
     assert "\x1b[?1049h" not in demo.output
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_dumb_terminal_gets_lines(terminal, term):
+    demo = terminal("--seconds", "60", term=term)
+    demo.read_until(r"live +weather@2 is live")
+    os.kill(demo.pid, signal.SIGTERM)
+    assert demo.end() == 130
+    assert "\x1b" not in demo.output
+    assert "Traceback" not in demo.output
 
 
 # ── that it would notice ──────────────────────────────────────────────────────────────────────────────────────────────
