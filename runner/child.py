@@ -1,11 +1,10 @@
-"""The supervisor process under `launch`: ``python -I -m fumehood.runner.child FD``. Ends with the game's socket."""
+"""The supervisor process under `launch`, which starts it by its place. Ends with the game's socket."""
 
 import asyncio
 import contextlib
 import logging
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +76,3 @@ def main(fd: int) -> int:
             return Exit.CONFIG
         logs.set_up(setup.config.log_format, setup.config.log_level)
         return asyncio.run(serve(sock, setup))
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))

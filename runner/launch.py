@@ -26,6 +26,18 @@ START_PATIENCE: Final = 60.0
 END_PATIENCE: Final = 5.0
 """Seconds the supervisor gets to end by itself before it is killed."""
 
+_CHILD: Final = """
+import importlib.util as util, sys
+folder = sys.argv[2]
+spec = util.spec_from_file_location("fumehood", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["fumehood"] = module = util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from fumehood.runner.child import main
+sys.exit(main(int(sys.argv[1])))
+"""
+"""The supervisor runs this very copy of fumehood, by its place: with ``-m`` it would be whatever is installed, and a
+game that imports a copy of its own would be served by another release."""
+
 
 def launch(
     root: str | os.PathLike[str],
@@ -48,6 +60,9 @@ def launch(
     not Linux), SupervisorDied (it did not start within `timeout` seconds).
     """
     _require_linux()
+    from . import game  # noqa: F401 - needs the ring: without it nothing is started
+    from .packages import fumehood_folder
+
     if isinstance(packages, str):  # which is a sequence too, of letters
         raise ConfigError(f"packages={packages!r}: expected a list of names, such as [{packages!r}]")
     config = settings.merge(
@@ -66,7 +81,7 @@ def launch(
     deadline = time.monotonic() + timeout
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-I", "-m", "fumehood.runner.child", str(theirs.fileno())]
+        command = [sys.executable, "-I", "-c", _CHILD, str(theirs.fileno()), fumehood_folder()]
         try:
             process = subprocess.Popen(
                 command,
