@@ -160,6 +160,7 @@ def demo(seconds: float, plain: bool, picture: Path | None, confinement: str, js
     metavar="NAME=VALUE",
     help="What one mod may use, such as memory=64MiB or hang_after=0.5. Repeatable.",
 )
+@click.option("--most-mods", type=int, metavar="N", help="Refuse a folder that holds more mods. Default: 500.")
 @click.option(
     "--log-format",
     type=click.Choice([str(kind) for kind in settings.LogFormat]),
@@ -173,7 +174,7 @@ def run(
     packages: tuple[str, ...],
     limits: tuple[str, ...],
     show_config: bool,
-    **options: str | None,
+    **options: Any,
 ) -> None:
     """Supervise MODS_DIR until Ctrl-C: load its mods, reload what is saved, roll back what fails.
 
@@ -185,7 +186,8 @@ def run(
 
     and may crash, restart and attach again; the mods keep their state meanwhile.
 
-    Settings come from fumehood.toml (root, confinement, watcher, packages, log_format, log_level, [limits]); what
+    Settings come from fumehood.toml (root, confinement, watcher, packages, most_mods, log_format, log_level,
+    [limits]); what
     stands on the command line wins. The file is never looked for inside MODS_DIR, where a mod's author could write it.
 
     Exit code: 0 after Ctrl-C or SIGTERM, 69 when this machine lacks a layer, 75 when another supervisor serves the

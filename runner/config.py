@@ -7,6 +7,7 @@
     confinement = "full"        # or "reduced"
     watcher = "auto"            # or "native", "polling"
     packages = ["numpy"]        # what mods may import beyond the standard library
+    most_mods = 500             # a folder with more is refused
     log_format = "text"         # or "json"
     log_level = "info"
 
@@ -39,6 +40,13 @@ FILE_NAME: Final = "fumehood.toml"
 
 LONGEST_FILE: Final = 256 * 1024
 """Bytes of a configuration file. A person's has hundreds; a larger one is the wrong file, and is not read whole."""
+
+
+MOST_MODS: Final = 500
+"""Mods in one folder unless the game says otherwise: every `.py` below the root is one, and each takes two processes.
+More: a wrong folder (a home, a checkout with its virtual environment) starts thousands before anybody notices."""
+LINES: Final = 4096
+"""As many mods as one supervisor can serve: `switchboard.MOST_MODS`, which is not imported, since it needs the ring."""
 
 
 class Watcher(StrEnum):
@@ -78,6 +86,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     packages: tuple[str, ...] = ()
     """Importable names that are preloaded for the mods, beyond the standard library."""
     limits: Limits = Limits()
+    most_mods: int = MOST_MODS
+    """Mods the folder may hold: a folder with more is refused, and what comes later is not started."""
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
 
@@ -250,6 +260,8 @@ def _refuse_out_of_range(config: Config, where: str) -> None:
     for name in config.packages:
         if not all(part.isidentifier() for part in name.split(".")):
             raise ConfigError(f"{where}: packages: {name!r} is not a name that `import` takes")
+    if not 1 <= config.most_mods <= LINES:
+        raise ConfigError(f"{where}: most_mods: expected a number from 1 to {LINES}, not {config.most_mods}")
     for name in Limits.__struct_fields__:
         value = getattr(config.limits, name)
         if not (math.isfinite(value) and (value > 0 or (value == 0 and name in MAY_BE_ZERO))):

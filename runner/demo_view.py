@@ -380,7 +380,7 @@ class Lines:
 
 
 def open_screen(scene: Scene, out: TextIO, *, plain: bool) -> Screen:
-    """Return lines if asked for or if the terminal is too small or knows no cursor (TERM=dumb), else the full screen."""
+    """Return lines if asked for or if the terminal is too small or dumb, else the full screen."""
     if plain:
         return Lines(out)
     console = Console(file=out)

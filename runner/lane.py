@@ -231,7 +231,7 @@ class Lane:
             seat.slot = slot
             async with self.house.turns.turn():
                 worker = await self.house.nursery.take(seat.limits)
-                with contextlib.suppress(psutil.Error):  # it died already: its exit is on the way
+                with contextlib.suppress(psutil.Error, ValueError):  # it died already: its exit is on the way
                     seat.process = psutil.Process(worker.pid)
                     _, seat.memory_base = monitor.sample(seat.process)
                 worker.on_report = lambda report: self._report(seat, report)

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from fumehood.runner import config
+from fumehood.runner import config, switchboard
 from fumehood.runner.config import Config, LogFormat, LogLevel, Watcher
 from fumehood.shared.errors import ConfigError
 from fumehood.shared.policy import Confinement, Limits
@@ -38,6 +38,10 @@ def test_every_key_is_read_and_the_root_counts_from_the_file(write, tmp_path):
     )
 
 
+def test_the_most_mods_are_as_many_as_the_switchboard_has_lines():
+    assert config.LINES == switchboard.MOST_MODS
+
+
 def test_an_empty_file_is_the_defaults(write):
     assert config.read(write("")) == Config()
 
@@ -50,12 +54,14 @@ def test_an_empty_file_is_the_defaults(write):
         ('log-format = "json"\nlog_format = "json"', "log_format: is set twice, with a dash and with an underscore"),
         ("[limits]\nmemroy = 5", "limits.memroy: there is no such setting; did you mean limits.memory?"),
         ("[limits]\nHANG_AFTER = 5", "did you mean limits.hang_after?"),
-        ("qqqq = 1", "known keys: confinement, limits, log_format, log_level, packages, root, watcher"),
+        ("qqqq = 1", "known keys: confinement, limits, log_format, log_level, most_mods, packages, root, watcher"),
         ('watcher = "natve"', "watcher: expected one of auto, native, polling, not 'natve'"),
         ("watcher = 3", "watcher: expected one of auto, native, polling, not 3"),
         ('confinement = "none"', "confinement: expected one of full, reduced, not 'none'"),
         ('log_level = "loud"', "log_level: expected one of debug, info, warning, error, not 'loud'"),
         ("root = 3", "root: expected text, got int"),
+        ("most_mods = 0", "most_mods: expected a number from 1 to 4096, not 0"),
+        ("most_mods = 5000", "most_mods: expected a number from 1 to 4096, not 5000"),
         ("limits = 3", "limits: expected a table, `[limits]`, not 3"),
         ("limits = [1]", "limits: expected a table, `[limits]`, not a list"),
         ('packages = "numpy"', "packages: expected array, got text"),
