@@ -7,6 +7,7 @@ from ..shared.states import Verdict
 from .demo_frames import Frames, quantile
 from .demo_steps import SCRIPT, Run
 from .records import Receipt
+from .text import versioned
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Result:
 
 def how(receipt: Receipt) -> str:
     """Say in a line how a reload ended, and why."""
-    name = f"{receipt.mod}@{receipt.version}"
+    name = versioned(receipt.mod, receipt.version)
     stays = f"{receipt.mod}@{receipt.live_version} goes on" if receipt.live_version else "nothing is live"
     match receipt.verdict:
         case Verdict.LIVE:
@@ -139,7 +140,7 @@ def why(receipt: Receipt) -> str:
     found = receipt.diagnostic
     if found is None:
         return "no reason given"
-    place = f" ({found.file}:{found.line})" if found.file and found.line else ""
+    place = f" ({found.place})" if found.place else ""
     first = found.message.splitlines()[0].partition(" (limit:")[0] if found.message else ""
     said = f"{found.kind}: {first}" if first and found.kind.endswith(("Error", "Exception")) else first or found.kind
     return said + place

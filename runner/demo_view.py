@@ -203,14 +203,8 @@ def explain(found: Diagnostic) -> list[tuple[str, str]]:
     if found.file:
         place = ":".join(str(part) for part in (found.file, found.line, found.column) if part)
         lines.append((f"{place}  at {found.stage}", "bold"))
-    if found.source:
-        indent = len(found.source) - len(found.source.lstrip())
-        number = f"{found.line:4d} │ "
-        lines.append((number + found.source[indent:], "cyan"))
-        if found.column:
-            start = max(0, found.column - 1 - indent)
-            width = max(1, min(found.end_column, len(found.source) + 1) - found.column)
-            lines.append((" " * 4 + " │ " + " " * start + "^" * width, "bold red"))
+    for line, number, style in zip(found.excerpt(), (f"{found.line:4d}", " " * 4), ("cyan", "bold red"), strict=False):
+        lines.append((f"{number} │ {line}", style))
     lines += [(line, "") for line in f"{found.kind}: {found.message}".splitlines()[:4]]
     return lines
 

@@ -379,6 +379,8 @@ class Lane:
             )
 
     def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
+        taken = seat.snapshot
+        diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
         self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────

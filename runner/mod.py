@@ -43,7 +43,7 @@ from .switchboard import (
     slot_of,
     word_offset,
 )
-from .text import escape
+from .text import escape, versioned
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -346,7 +346,7 @@ class Mod:
         return ModError(self._says(event, "it answered a call with something else"), mod=self.name, event=event)
 
     def _says(self, event: str, what: str) -> str:
-        return f"{self.name}@{self._card.version}.{event}: {what}"
+        return f"{versioned(self.name, self._card.version)}.{event}: {what}"
 
     def _why_down(self) -> str:
         return "no version of it is live" if epoch_of(self._word) else "it has not been loaded"

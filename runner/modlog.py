@@ -28,20 +28,24 @@ class ModLog:
         """`log.info(…)` or a printed line."""
         level = line.level if 0 <= line.level <= logging.CRITICAL else logging.INFO
         self._dropped += min(max(line.dropped, 0), MOST_DROPPED)
-        self._write(level, version, escape(line.text))
+        self._write(level, version, escape(line.text), {})
 
     def raised(self, version: int, event: str, diagnostic: Diagnostic, count: int) -> None:
         """A handler raised, `count` times; `diagnostic` is already clean."""
         times = f", {count} times" if count > 1 else ""
-        where = f"({diagnostic.file}:{diagnostic.line})"
-        text = f"{escape(event)} raised {diagnostic.kind}: {diagnostic.message} {where}{times}"
-        self._write(logging.WARNING, version, text)
+        where = f" ({diagnostic.place})" if diagnostic.place else ""
+        said = f"{diagnostic.kind}: {diagnostic.message}" if diagnostic.message else diagnostic.kind
+        text = f"{escape(event)} raised {said}{where}{times}"
+        told = {"event": escape(event), "kind": diagnostic.kind, "file": diagnostic.file, "line": diagnostic.line}
+        self._write(logging.WARNING, version, text, told)
 
-    def _write(self, level: int, version: int, text: str) -> None:
+    def _write(self, level: int, version: int, text: str, told: dict[str, object]) -> None:
         now = time.monotonic()
         size = max(1.0, min(len(text.encode()), self._bytes.burst))  # a line longer than a second's worth passes alone
         if self._lines.wait(now) or not self._bytes.take(now, size) or not self._lines.take(now):
             self._dropped += 1
             return
         dropped, self._dropped = self._dropped, 0
-        log.log(level, "%s@%d: %s%s", self._mod, version, text, f" ({dropped} lines dropped)" if dropped else "")
+        more = f" ({dropped} lines dropped)" if dropped else ""
+        told = {"mod": self._mod, "version": version, **told}
+        log.log(level, "%s@%d: %s%s", self._mod, version, text, more, extra={"told": told})

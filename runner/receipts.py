@@ -3,13 +3,14 @@
 import logging
 import time
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from ..shared.states import Stage, Verdict
 from .records import Receipt
 from .roles import Attempt, Issue
 from .seat import Seat
 from .snapshot import Snapshot
+from .text import versioned
 
 MOMENTS: Final = ("begun", "assigned", "ready", "offered", "drained", "live")
 """In the order they come; each stands for the stage that ends with it."""
@@ -67,12 +68,23 @@ def checked(told: dict[str, float]) -> dict[str, float]:
 
 
 def say(receipt: Receipt) -> None:
-    """One log line."""
-    d = receipt.diagnostic
-    where = f" {d.file}:{d.line}:" if d and d.file else ""
-    why = f":{where} {d.kind}: {d.message}" if d else ""
+    """One log line; under it the source line, if it is about one."""
+    found = receipt.diagnostic
+    above, *below = str(found).splitlines() if found else [""]
     took = f" in {receipt.save_to_live_ms:.1f} ms" if receipt.save_to_live_ms is not None else ""
     serves = f"; {receipt.live_version} serves" if receipt.live_version not in (0, receipt.version) else ""
     level = logging.INFO if receipt.verdict in QUIET else logging.WARNING
-    what = f"{receipt.mod}@{receipt.version} {receipt.verdict} ({receipt.cause})"
-    log.log(level, "%s%s%s%s", what, took, why, serves)
+    what = f"{versioned(receipt.mod, receipt.version)} {receipt.verdict} ({receipt.cause})"
+    log.log(level, "%s%s%s%s", what, took, f": {above}" if above else "", serves,
+            extra={"told": fields(receipt), "below": [line.removeprefix("    ") for line in below]})  # fmt: skip
+
+
+def fields(receipt: Receipt) -> dict[str, Any]:
+    """What the log line says, for machines."""
+    names = ("number", "mod", "version", "verdict", "cause", "live_version", "epoch", "save_to_live_ms")
+    told = {name: getattr(receipt, name) for name in names}
+    found = receipt.diagnostic
+    if found is not None:
+        told |= {name: getattr(found, name) for name in ("stage", "kind", "file", "line", "column", "source")}
+        told["reason"] = found.message
+    return told

@@ -9,6 +9,7 @@ through, and the loop ends the process.
 """
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from ..shared.payload import explain
 from ..shared.states import Stage
 from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
 from .faults import Faults
-from .handlers import Handlers
+from .handlers import Handlers, first_line
 from .link import protocol_error
 from .misfit import Misfit
 
@@ -55,7 +56,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # a mod's SystemExit must not end the worker either
-                return failing.call(request, error)
+                return failing.call(request, failing.blamed(handler, request, error))
             try:
                 reply = pack((VALUE_TAG, request.id, value))  # a Value, without making one
             except MemoryError:
@@ -71,7 +72,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # as above
-                failing.post(request.event, error)
+                failing.post(request.event, failing.blamed(handler, request, error))
         return None
 
     def emit(request: Emit) -> bytes:
@@ -85,7 +86,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # as above
-                errors.append(failing.emit(request.event, error))
+                errors.append(failing.emit(request.event, failing.blamed(handler, request, error)))
                 raised.append(handler)
         try:
             reply = pack(Emitted(request.id, values, errors))
@@ -127,6 +128,14 @@ class _Failing:
 
     def post(self, event: str, error: BaseException) -> None:
         self._faults.note(event, lambda: self._describe(error))
+
+    def blamed(self, handler: Callable[..., Any], request: Request, error: BaseException) -> BaseException:
+        """The error itself; one that Python raised because the arguments do not fit, with the handler's place."""
+        step = error.__traceback__ if type(error) is TypeError else None
+        if step is None or step.tb_next is not None or not isinstance(handler, FunctionType):
+            return error
+        sent = len(request.args)
+        return _at(handler, f"{message(error)}; the game sends {sent} argument{'' if sent == 1 else 's'}", "TypeError")
 
     def unpackable(self, value: object, handler: Callable[..., Any], cause: BaseException) -> Misfit:
         """The failure of a handler whose return value cannot travel; it names the part at fault."""
@@ -181,7 +190,7 @@ class _Failing:
 
 def _at(handler: Callable[..., Any], text: str, kind: str) -> Misfit:
     code = getattr(handler, "__code__", None)
-    return Misfit(text, kind=kind, path=code.co_filename if code else "", line=code.co_firstlineno if code else 0)
+    return Misfit(text, kind=kind, path=code.co_filename if code else "", line=first_line(code) if code else 0)
 
 
 def _unreadable(frame: bytes, error: Exception) -> bytes | None:
