@@ -6,6 +6,7 @@ from typing import Any
 from ..shared.states import Verdict
 from .demo_frames import Frames, quantile
 from .demo_steps import SCRIPT, Run
+from .receipts import verdict
 from .records import Receipt
 from .text import versioned
 
@@ -128,7 +129,7 @@ def how(receipt: Receipt) -> str:
         case Verdict.ROLLED_BACK:
             age = receipt.state_age_ms
             state = f" with its state, {age / 1e3:.1f} s old" if age is not None else ""
-            return f"{name} rolled back: {why(receipt)}; {stays}{state}"
+            return f"{name} {verdict(receipt)}: {why(receipt)}; {stays}{state}"
         case Verdict.UNLOADED:
             return f"{receipt.mod} unloaded: its files are gone"
         case _:

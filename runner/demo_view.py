@@ -205,7 +205,7 @@ def explain(found: Diagnostic) -> list[tuple[str, str]]:
         lines.append((f"{place}  at {found.stage}", "bold"))
     for line, number, style in zip(found.excerpt(), (f"{found.line:4d}", " " * 4), ("cyan", "bold red"), strict=False):
         lines.append((f"{number} │ {line}", style))
-    lines += [(line, "") for line in f"{found.kind}: {found.message}".splitlines()[:4]]
+    lines += [(line, "") for line in found.headline.splitlines()[:4]]
     return lines
 
 

@@ -47,7 +47,7 @@ def launch(
     limits: Limits | None = None,
     watcher: str = "auto",
     most_mods: int = settings.MOST_MODS,
-    log_level: str = "warning",
+    log_level: str = "info",
     log_format: str = "text",
     timeout: float = START_PATIENCE,
 ) -> "Mods":

@@ -38,6 +38,7 @@ from .switchboard import (
     adopted_offset,
     dead_offset,
     epoch_of,
+    gone_offset,
     left_offset,
     nobody_offset,
     slot_of,
@@ -320,7 +321,7 @@ class Mod:
         if not self._is_live():
             text = self._says(event, "no answer in time: handing over to another version")
             return ModTimeout(text, mod=self.name, event=event, handing_over=True)
-        return ModTimeout(self._says(event, "no answer in time"), mod=self.name, event=event)
+        return ModTimeout(self._says(event, f"no answer within {self._timeout:g} s"), mod=self.name, event=event)
 
     def _lied(self, error: Exception, event: str) -> ModFailure:
         """Its worker sent what cannot be: nothing more is read from it, and the supervisor is told."""
@@ -349,7 +350,10 @@ class Mod:
         return f"{versioned(self.name, self._card.version)}.{event}: {what}"
 
     def _why_down(self) -> str:
-        return "no version of it is live" if epoch_of(self._word) else "it has not been loaded"
+        if epoch_of(self._word) == 0:
+            return "it has not been loaded"
+        gone = self._mods._board_load(gone_offset(self._index)) == epoch_of(self._word)
+        return "its files are gone" if gone else "no version of it is live; mods.status() says why"
 
     def _restarting(self) -> bool:
         """Whether a new epoch can be expected: its worker was given up, or died and was not withdrawn."""
@@ -505,5 +509,5 @@ class Mod:
 def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> ModError:
     """The typed error for an exception in a mod, from its own (hostile) words."""
     kind = escape(kind, 100)
-    text = f"{mod}.{event} raised {kind}: {escape(message)}"
+    text = f"{mod}.{event} raised {kind}: {escape(message)}" if message else f"{mod}.{event} raised {kind}"
     return ModError(text, mod=mod, event=event, kind=kind, traceback=escape(traceback, 16_384, lines=True))

@@ -34,8 +34,7 @@ class ModLog:
         """A handler raised, `count` times; `diagnostic` is already clean."""
         times = f", {count} times" if count > 1 else ""
         where = f" ({diagnostic.place})" if diagnostic.place else ""
-        said = f"{diagnostic.kind}: {diagnostic.message}" if diagnostic.message else diagnostic.kind
-        text = f"{escape(event)} raised {said}{where}{times}"
+        text = f"{escape(event)} raised {diagnostic.headline}{where}{times}"
         told = {"event": escape(event), "kind": diagnostic.kind, "file": diagnostic.file, "line": diagnostic.line}
         self._write(logging.WARNING, version, text, told)
 

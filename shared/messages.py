@@ -171,6 +171,11 @@ class Diagnostic(msgspec.Struct, frozen=True):
         """``file:line``, as far as it is known; "" when it is about no file."""
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
+    @property
+    def headline(self) -> str:
+        """``kind: message``; just the kind where there is no message."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
     def excerpt(self) -> list[str]:
         """The source line without its indent, and a line with carets under what is wrong; empty without source."""
         indent = len(self.source) - len(self.source.lstrip())
@@ -182,8 +187,8 @@ class Diagnostic(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """What a person reads: the place, what is wrong, the source line, and a caret under it."""
-        said = f"{self.kind}: {self.message}" if self.message else self.kind
-        return "\n    ".join([f"{self.place}: {said}" if self.place else said, *self.excerpt()])
+        above = f"{self.place}: {self.headline}" if self.place else self.headline
+        return "\n    ".join([above, *self.excerpt()])
 
 
 class Confined(msgspec.Struct, frozen=True, tag=True):

@@ -8,6 +8,7 @@ text is bounded and made encodable. (What control characters do to a terminal is
 """
 
 import linecache
+import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -74,11 +75,28 @@ def message(error: BaseException) -> str:
     try:
         if isinstance(error, SyntaxError) and isinstance(error.msg, str):
             return bounded(error.msg, LONGEST_MESSAGE)
-        return bounded(str(error), LONGEST_MESSAGE)
+        return bounded(str(error) + _remedy(error), LONGEST_MESSAGE)
     except MemoryError:
         raise
     except BaseException as second:  # noqa: BLE001  # the mod's own __str__ ran: whatever it raises is data
         return f"<its text cannot be had: {_type_name(type(second))}>"
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about a module that is not there, in the words of who writes a mod; "" when we cannot tell."""
+    name = error.name if type(error) is ModuleNotFoundError else None
+    if not isinstance(name, str):
+        return ""
+    above, _, last = name.rpartition(".")
+    if name.partition(".")[0] == "fumehood":
+        return "; mods import fumehood.worker"
+    if getattr(sys.modules.get(above), "__file__", None) is not None or last in sys.stdlib_module_names:
+        return ""  # a module of its own, or of a package that is there, is misspelt
+    if name.startswith("mods."):
+        key = name.removeprefix("mods.").replace(".", "/")
+        return f'; another mod is named in the manifest first: requires = ["{key}"]'
+    package = name.partition(".")[0]
+    return f'; mods may import the standard library and what the game names: launch(…, packages=["{package}"])'
 
 
 def format_traceback(error: BaseException, base: str, limit: int = LONGEST_TRACEBACK) -> str:

@@ -135,6 +135,12 @@ def hook(module: ModuleType, name: str) -> Callable[..., Any] | None:
     return value  # type: ignore[no-any-return]  # vars() of a module is untyped
 
 
+def stands(function: Callable[..., Any]) -> dict[str, Any]:
+    """Where a function stands, as a Misfit is told."""
+    code = getattr(function, "__code__", None)
+    return {"path": code.co_filename, "line": first_line(code)} if code else {}
+
+
 def first_line(code: CodeType) -> int:
     """The line of a function's `def`; Python's own count begins with its decorators."""
     for line in range(code.co_firstlineno, code.co_firstlineno + MOST_DECORATORS):

@@ -40,6 +40,25 @@ def log(tmp_path):
     return log
 
 
+@pytest.fixture
+def heard(capfd, until):
+    """Wait until a supervisor that this test launched has logged a text; returns what it logged so far."""
+    said = ""
+
+    def heard(text):
+        nonlocal said
+
+        def look():
+            nonlocal said
+            said += capfd.readouterr().err
+            return text in said
+
+        until(look, f"it says {text!r}")
+        return said
+
+    return heard
+
+
 BROKEN = "x = 1\nif x:\n    print((x)\n"
 
 
@@ -109,3 +128,128 @@ def test_a_function_that_we_call_is_refused_when_its_arguments_are_others(bench,
     found = bench.load(mod, text, "refused").diagnostic
     assert (found.file, found.line) == (f"{mod}.py", 1)
     assert "is called as " in found.message
+
+
+# ── a missing module, a misspelt event ────────────────────────────────────────────────────────────────────────────────
+
+
+OTHERS = 'mods may import the standard library and what the game names: launch(…, packages=["numpy"])'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import numpy", f"No module named 'numpy'; {OTHERS}"),
+        ("from fumehood.runner import launch", "No module named 'fumehood.runner'; mods import fumehood.worker"),
+        (
+            "from mods.a.b import x",
+            "No module named 'mods.a'; another mod is named in the manifest first: requires = [\"a\"]",
+        ),
+        ("import json.nothing", "No module named 'json.nothing'"),
+        ("raise ModuleNotFoundError", ""),
+    ],
+)
+def test_a_module_that_is_not_there_is_told_with_the_remedy(bench, mod, text, said):
+    assert bench.load(mod, text + "\n", "refused").diagnostic.message == said
+
+
+def test_a_misspelt_event_is_told_with_those_that_are_handled(bench, mod):
+    bench.load(mod, "def on_forecast(day): pass\ndef on_tick(dt): pass\n")
+    error = bench.mods[mod].call_outcome("forcast", "monday", timeout=10).error
+    assert error.kind == "NoHandler"
+    assert str(error) == (
+        f"{mod}.forcast raised NoHandler: there is no handler of 'forcast'; did you mean 'forecast'? "
+        "(handled: forecast, tick)"
+    )
+    assert "(handled: forecast, tick)" in str(bench.mods[mod].call_outcome("x", timeout=10).error)
+
+
+def test_a_load_says_what_is_handled_and_what_mods_say_is_heard(log):
+    said = log(
+        {
+            "a.py": "from fumehood.worker import log\nprint('at import')\ndef on_e(): log.info('in a handler')\n"
+            "def on_b(): log.debug('not this')\n",
+            "b.py": "",
+        },
+        "a.e",
+        "a.b",
+    )
+    assert "a@1 live (startup); handles b, e\n" in said
+    assert "b@1 live (startup); handles no event\n" in said
+    assert "INFO    fumehood.mods: a@1: at import\n" in said
+    assert "INFO    fumehood.mods: a@1: in a handler\n" in said
+    assert "not this" not in said
+
+
+# ── verdicts and states of things ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_first_version_that_fails_is_restarted_in_words_and_a_later_one_rolled_back(launched, tmp_path, mod, heard):
+    with launched(tmp_path / "mods") as bench:
+        hang = "def on_hang():\n    while True: pass\n"
+        bench.load(mod, hang)
+        since = bench.mark()
+        bench.mods[mod].call_outcome("hang", timeout=5)
+        assert bench.next(mod, since, None).verdict == "rolled back"
+        heard(f"{mod}@1 restarted (save): {mod}.py:2: LimitExceeded:")
+        bench.load(mod, hang + "x = 2\n")
+        since = bench.mark()
+        bench.mods[mod].call_outcome("hang", timeout=5)
+        bench.next(mod, since, None)
+        (line,) = [line for line in heard("rolled back").splitlines() if "rolled back" in line]
+        assert line.endswith(f"; it goes on: {mod}@1")
+
+
+def test_a_selftest_that_says_no_is_a_refusal(bench, mod):
+    found = bench.load(mod, "\ndef selftest(): return 1 == 2\n", "refused").diagnostic
+    assert str(found) == (
+        f"{mod}.py:2: SelftestFailed: selftest() returned False: the version is refused\n"
+        "    def selftest(): return 1 == 2"
+    )
+    bench.load(mod, "def selftest(): return True\n")
+
+
+def test_an_error_without_words_has_no_dangling_colon(launched, tmp_path, mod, heard):
+    with launched(tmp_path / "mods") as bench:
+        found = bench.load(mod, "def selftest(): assert False\n", "refused").diagnostic
+        assert str(found).splitlines()[0] == f"{mod}.py:1: AssertionError"
+        assert bench.status(mod).down == "AssertionError"
+        bench.load(mod, "def on_e(): assert False\n")
+        assert str(bench.mods[mod].call_outcome("e", timeout=10).error) == f"{mod}.e raised AssertionError"
+        assert "AssertionError: " not in heard(f"{mod}@2: e raised AssertionError (")
+
+
+def test_a_mod_that_is_down_says_why_and_a_deleted_one_that_its_files_are_gone(bench, mod):
+    bench.load(mod, "x = (\n", "refused")
+    assert bench.status(mod).down == "SyntaxError: '(' was never closed"
+    bench.load(mod, "# /// script\n# [tool.fumehood]\n# ordre = 1\n# ///\n", "refused")
+    assert bench.status(mod).down.startswith("ManifestError: unknown key 'ordre'")
+    bench.load(mod, "def on_e(): pass\n")
+    since = bench.mark()
+    (bench.root / f"{mod}.py").unlink()
+    bench.next(mod, since, "unloaded")
+    error = bench.mods[mod].call_outcome("e", timeout=1).error
+    assert str(error) == f"{mod}.e: its files are gone"
+
+
+def test_a_timeout_says_how_long_was_waited(bench, mod):
+    bench.load(mod, "import time\ndef on_e(): time.sleep(0.2)\n")
+    assert str(bench.mods[mod].call_outcome("e", timeout=0.05).error) == f"{mod}@1.e: no answer within 0.05 s"
+
+
+def test_a_state_that_cannot_be_carried_says_what_to_keep_and_what_the_next_version_gets(bench, mod, until):
+    bench.load(mod, "from fumehood.worker import state\ndef on_e(): state['g'] = (n for n in [1])\n")
+    bench.mods[mod].call("e", timeout=10)
+    until(lambda: bench.status(mod).state_error, "it was tried to take the state")
+    assert bench.status(mod).state_error == (
+        "state['g'] is a generator, which belongs to this process alone: "
+        "keep what it counts or walks through, and make it anew in on_load()"
+    )
+
+
+def test_what_the_next_version_would_start_with_stands_in_the_log(launched, tmp_path, mod, heard):
+    with launched(tmp_path / "mods") as bench:
+        bench.load(mod, "from fumehood.worker import state\ndef on_e(): state['f'] = open(__file__)\n")
+        bench.mods[mod].call("e", timeout=10)
+        heard(f"{mod}@1: its state could not be taken, a new version would start without state: state['f'] is")
+        heard("keep its path and position, and open it in on_load()")
