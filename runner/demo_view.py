@@ -27,6 +27,7 @@ from rich.text import Text
 
 from ..shared.messages import Diagnostic
 from ..shared.states import Verdict
+from . import pipes
 from .demo_frames import PERIOD, Frames, quantile
 from .demo_world import HEIGHT, WIDTH, Village
 
@@ -366,11 +367,7 @@ class Lines:
         """Nothing to give back."""
 
     def _write(self, line: str) -> None:
-        try:
-            self._out.write(line + "\n")
-            self._out.flush()
-        except BrokenPipeError:  # `fumehood demo | head`: go on quietly, the exit code still tells
-            self._out = open("/dev/null", "w")  # noqa: PTH123, SIM115 - to the end of the process
+        pipes.write(self._out, line + "\n")
 
 
 def open_screen(scene: Scene, out: TextIO, *, plain: bool) -> Screen:

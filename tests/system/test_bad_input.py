@@ -6,8 +6,8 @@ import sys
 
 import psutil
 import pytest
-from fumehood.runner import launch
-from fumehood.shared.errors import ConfigError, MachineError
+from fumehood.runner import connect, launch
+from fumehood.shared.errors import ConfigError, MachineError, UsageError
 from fumehood.shared.policy import Limits
 
 FUMEHOOD = [sys.executable, "-m", "fumehood.runner.cli"]
@@ -104,6 +104,15 @@ def test_mods_beyond_the_most_are_not_started_until_there_is_room(launched, tmp_
         bench.mods.wait("a", verdict="unloaded", timeout=20)
         bench.load("c", "def on_ping(): return 2\n")
         assert said.count("not started") == 1
+
+
+@pytest.mark.parametrize("timeout", ["x", None, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_named(launched, tmp_path, timeout):
+    for call in (launch, connect):
+        with pytest.raises(UsageError, match="timeout has to be a finite number of seconds, not"):
+            call(tmp_path, timeout=timeout)
+    with launched(tmp_path / "mods") as bench, pytest.raises(UsageError, match="budget has to be a finite number of"):
+        bench.mods.emit("tick", budget=timeout)
 
 
 def test_too_little_time_to_start_is_an_error_and_no_process(tmp_path):

@@ -135,6 +135,24 @@ def test_a_terminal_too_small_for_the_screen_gets_lines(terminal):
     assert "\x1b[?1049h" not in demo.output
 
 
+@pytest.mark.timeout(150)
+def test_a_reader_who_has_gone_stops_nothing_and_the_exit_code_still_tells():
+    command = f"{' '.join(DEMO)} --plain --seconds 10 | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--svg"])
+@pytest.mark.parametrize("where", ["no/folder/x", "."])
+def test_a_file_that_cannot_be_written_is_said_before_the_run(tmp_path, option, where):
+    done = subprocess.run(
+        [*DEMO, option, where], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
+    )  # fmt: skip - one call
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith(f"fumehood: {option} {where}: cannot be written: ")
+
+
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
 def test_a_dumb_terminal_gets_lines(terminal, term):
     demo = terminal("--seconds", "60", term=term)
