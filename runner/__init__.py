@@ -29,6 +29,7 @@ from ..shared.errors import (
     UsageError,
     WrongThread,
 )
+from ..shared.messages import Diagnostic
 from ..shared.policy import Confinement, Limits
 from .launch import connect, launch
 from .records import FrameReport, Intent, ModStatus, Outcome, Receipt
@@ -41,6 +42,7 @@ __all__ = [
     "AlreadyAttached",
     "ConfigError",
     "Confinement",
+    "Diagnostic",
     "FrameReport",
     "FumehoodError",
     "Intent",

@@ -1,11 +1,10 @@
-"""The supervisor process under `launch`: ``python -I -m fumehood.runner.child FD``. Ends with the game's socket."""
+"""The supervisor process under `launch`, which starts it by its place. Ends with the game's socket."""
 
 import asyncio
 import contextlib
 import logging
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from ..shared.errors import FumehoodError, ProtocolError
 from ..shared.exits import Exit
 from ..shared.messages import pack
 from . import control, logs
+from .config import LogLevel
 from .supervisor import Supervisor, end_on_signals, raise_descriptor_limit
 
 SETUP_PATIENCE: Final = 30.0
@@ -75,9 +75,7 @@ def main(fd: int) -> int:
             return Exit.CONFIG
         if not isinstance(setup, control.Setup):
             return Exit.CONFIG
-        logs.set_up(setup.config.log_format, setup.config.log_level)
+        logger = logs.set_up(setup.config.log_format, setup.config.log_level)
+        if setup.config.log_level is not LogLevel.DEBUG:
+            logger.getChild("control").setLevel(logging.WARNING)  # the game knows when it comes and goes
         return asyncio.run(serve(sock, setup))
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))

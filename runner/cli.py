@@ -4,8 +4,10 @@ Exit codes are `shared.exits.Exit`; usage errors are click's own, 2.
 """
 
 import contextlib
+import errno
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from ..shared.errors import AlreadyAttached, ConfigError, FumehoodError, Machine
 from ..shared.exits import Exit
 from ..shared.policy import Confinement
 from . import config as settings
+from . import pipes
 
 STDOUT = "-"
 
@@ -60,11 +63,28 @@ def json_option(what: str) -> Callable[[F], F]:
     )
 
 
+def refuse_unwritable(option: str, target: Path | str | None) -> None:
+    """Before anything is run for half a minute: raise ConfigError when its outcome could not be written there."""
+    if target is None or target == STDOUT:
+        return
+    file = Path(target)
+    folder = file.parent
+    if file.is_dir():
+        reason = "it is a folder"
+    elif not folder.is_dir():
+        reason = f"there is no folder {folder}"
+    elif not os.access(file if file.exists() else folder, os.W_OK):
+        reason = os.strerror(errno.EACCES)
+    else:
+        return
+    raise ConfigError(f"{option} {target}: cannot be written: {reason}")
+
+
 def write_document(document: object, target: str) -> None:
     """Write one JSON document to a file, or to stdout for "-". Raises ConfigError when the file cannot be written."""
     text = json.dumps(document, indent=2, default=str) + "\n"
     if target == STDOUT:
-        click.echo(text, nl=False)
+        pipes.write(sys.stdout, text)
         return
     try:
         Path(target).write_text(text, encoding="utf-8")
@@ -98,7 +118,7 @@ def main() -> None:
     help="How long it runs, about. At least 10: the mods' mishaps need their time.",
 )
 @click.option("--plain", is_flag=True, help="Lines instead of a screen; so too when stdout is no terminal.")
-@click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Save a picture of the screen.")
+@click.option("--svg", "picture", type=click.Path(path_type=Path), help="Save a picture of the screen.")
 @click.option(
     "--confinement",
     type=click.Choice([str(mode) for mode in Confinement]),
@@ -122,6 +142,8 @@ def demo(seconds: float, plain: bool, picture: Path | None, confinement: str, js
 
     with telling():
         quiet = json_to == STDOUT
+        refuse_unwritable("--json", json_to)
+        refuse_unwritable("--svg", picture)
         result = play(
             seconds=seconds,
             plain=plain or quiet or not sys.stdout.isatty(),
@@ -160,6 +182,7 @@ def demo(seconds: float, plain: bool, picture: Path | None, confinement: str, js
     metavar="NAME=VALUE",
     help="What one mod may use, such as memory=64MiB or hang_after=0.5. Repeatable.",
 )
+@click.option("--most-mods", type=int, metavar="N", help="Refuse a folder that holds more mods. Default: 500.")
 @click.option(
     "--log-format",
     type=click.Choice([str(kind) for kind in settings.LogFormat]),
@@ -173,7 +196,7 @@ def run(
     packages: tuple[str, ...],
     limits: tuple[str, ...],
     show_config: bool,
-    **options: str | None,
+    **options: Any,
 ) -> None:
     """Supervise MODS_DIR until Ctrl-C: load its mods, reload what is saved, roll back what fails.
 
@@ -185,7 +208,8 @@ def run(
 
     and may crash, restart and attach again; the mods keep their state meanwhile.
 
-    Settings come from fumehood.toml (root, confinement, watcher, packages, log_format, log_level, [limits]); what
+    Settings come from fumehood.toml (root, confinement, watcher, packages, most_mods, log_format, log_level,
+    [limits]); what
     stands on the command line wins. The file is never looked for inside MODS_DIR, where a mod's author could write it.
 
     Exit code: 0 after Ctrl-C or SIGTERM, 69 when this machine lacks a layer, 75 when another supervisor serves the
@@ -228,6 +252,7 @@ def doctor(json_to: str | None) -> None:
     from . import doctor as physician
 
     with telling():
+        refuse_unwritable("--json", json_to)
         report = physician.collect()
         code = physician.show(report, json=json_to)
     sys.exit(code)

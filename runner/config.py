@@ -7,6 +7,7 @@
     confinement = "full"        # or "reduced"
     watcher = "auto"            # or "native", "polling"
     packages = ["numpy"]        # what mods may import beyond the standard library
+    most_mods = 500             # a folder with more is refused
     log_format = "text"         # or "json"
     log_level = "info"
 
@@ -20,10 +21,10 @@ Rejected: environment variables (a third place to look when a limit is not what 
 (a misspelt limit that silently does not hold is a hole).
 """
 
+import contextlib
 import difflib
-import math
+import json
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -34,11 +35,19 @@ import msgspec
 
 from ..shared.errors import ConfigError
 from ..shared.policy import Confinement, Limits
+from . import amounts
 
 FILE_NAME: Final = "fumehood.toml"
 
 LONGEST_FILE: Final = 256 * 1024
 """Bytes of a configuration file. A person's has hundreds; a larger one is the wrong file, and is not read whole."""
+
+
+MOST_MODS: Final = 500
+"""Mods in one folder unless the game says otherwise: every `.py` below the root is one, and each takes two processes.
+More: a wrong folder (a home, a checkout with its virtual environment) starts thousands before anybody notices."""
+LINES: Final = 4096
+"""As many mods as one supervisor can serve: `switchboard.MOST_MODS`, which is not imported, since it needs the ring."""
 
 
 class Watcher(StrEnum):
@@ -78,19 +87,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     packages: tuple[str, ...] = ()
     """Importable names that are preloaded for the mods, beyond the standard library."""
     limits: Limits = Limits()
+    most_mods: int = MOST_MODS
+    """Mods the folder may hold: a folder with more is refused, and what comes later is not started."""
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
 
-
-BYTES: Final = frozenset(
-    {"memory", "resident", "scratch_bytes", "file_size", "state_bytes", "snapshot_bytes", "ring_bytes", "log_bytes"}
-)
-"""The limits that are measured in bytes, and so may be written as ``"64 MiB"`` too."""
-
-MAY_BE_ZERO: Final = frozenset({"log_lines", "log_bytes", "intents_per_frame", "state_bytes"})
-"""The limits of which none at all is a sensible amount."""
-
-UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 LEAST_RING: Final = 4096
 MOST_RING: Final = 64 * 2**20
@@ -121,7 +122,8 @@ def read(file: Path) -> Config:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x})") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: is not TOML: {error}") from None
+        hint = '; text needs quotes, as in root = "mods"' if "Invalid value" in str(error) else ""
+        raise ConfigError(f"{file}: is not TOML: {error}{hint}") from None
     config = parse(table, str(file))
     if config.root is None:
         return config
@@ -144,11 +146,12 @@ def parse(table: Mapping[str, Any], where: str) -> Config:
     if not isinstance(limits, Mapping):
         raise ConfigError(f"{where}: limits: expected a table, `[limits]`, not {_kind(limits)}")
     limits = _known(limits, Limits.__struct_fields__, where, "limits.")
-    settings["limits"] = {
-        name: _bytes(value, f"{where}: limits.{name}") if name in BYTES and isinstance(value, str) else value
-        for name, value in limits.items()
-    }
+    settings["limits"] = {name: _amount(name, value, f"{where}: limits.{name}") for name, value in limits.items()}
     _refuse_unknown_names(settings, where)
+    packages = settings.get("packages", ())
+    if not isinstance(packages, list | tuple):
+        such = json.dumps([packages if isinstance(packages, str) and packages else "numpy"])
+        raise ConfigError(f"{where}: packages: expected a list, such as {such}, not {_kind(packages)}")
     try:
         config = msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
@@ -175,21 +178,29 @@ def merge(config: Config, options: Mapping[str, Any], where: str = "command line
 
 
 def parse_limit(text: str) -> tuple[str, Any]:
-    """Split ``NAME=VALUE`` of the option ``--limit``. Raises ConfigError; the name is checked by `parse`."""
+    """Split ``NAME=VALUE`` of the option ``--limit``. Raises ConfigError."""
     name, equals, value = text.partition("=")
     name, value = name.strip().replace("-", "_"), value.strip()
     if not (equals and name and value):
         raise ConfigError(f"--limit {text}: expected NAME=VALUE, such as memory=64MiB")
-    if name in BYTES:
-        return name, _bytes(value, f"--limit {name}")
+    if name not in Limits.__struct_fields__:
+        raise ConfigError(f"--limit {name}: {amounts.unknown(name)}")
+    return name, _amount(name, _number(value), f"--limit {name}")
+
+
+def _number(text: str) -> int | float | str:
+    """The number that `text` is, or `text` itself."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _amount(name: str, value: Any, where: str) -> int | float:
     try:
-        return name, int(value)
-    except ValueError:
-        pass
-    try:
-        return name, float(value)
-    except ValueError:
-        raise ConfigError(f"--limit {name}: expected a number, not {value!r}") from None
+        return amounts.read(name, value)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def check_root(root: str | Path) -> Path:
@@ -250,25 +261,13 @@ def _refuse_out_of_range(config: Config, where: str) -> None:
     for name in config.packages:
         if not all(part.isidentifier() for part in name.split(".")):
             raise ConfigError(f"{where}: packages: {name!r} is not a name that `import` takes")
-    for name in Limits.__struct_fields__:
-        value = getattr(config.limits, name)
-        if not (math.isfinite(value) and (value > 0 or (value == 0 and name in MAY_BE_ZERO))):
-            raise ConfigError(f"{where}: limits.{name}: expected more than 0, not {value}")
-        if value > 2**62:
-            raise ConfigError(f"{where}: limits.{name}: {value} is more than any machine has")
+    if not 1 <= config.most_mods <= LINES:
+        raise ConfigError(f"{where}: most_mods: expected a number from 1 to {LINES}, not {config.most_mods}")
     ring = config.limits.ring_bytes
     if ring & (ring - 1) or not LEAST_RING <= ring <= MOST_RING:
         raise ConfigError(
             f"{where}: limits.ring_bytes: expected a power of two from {LEAST_RING} to {MOST_RING}, not {ring}"
         )
-
-
-def _bytes(text: str, where: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip(), re.ASCII)
-    if match is None or match[2].upper() not in UNITS:
-        raise ConfigError(f"{where}: expected bytes, such as 67108864 or 64 MiB, not {text!r}")
-    number, unit = match[1], UNITS[match[2].upper()]
-    return int(float(number) * unit) if "." in number else int(number) * unit
 
 
 def _plain(error: msgspec.ValidationError) -> str:

@@ -30,7 +30,7 @@ from ..examples.edits import Edit
 from ..shared.errors import ConfigError, MachineError, ModCrashed, ModFailure, ModTimeout, SupervisorDied
 from ..shared.policy import Confinement, Limits
 from ..shared.states import Verdict
-from . import Mods, launch
+from . import Mods, launch, pipes
 from .demo_frames import PERIOD, RATE, Frames
 from .demo_report import Result, how
 from .demo_steps import SCRIPT, Copy, Run, Step
@@ -351,10 +351,12 @@ def _stderr_held_back() -> Iterator[None]:
 def show(result: Result, out: TextIO) -> None:
     """Print the summary."""
     console = Console(file=out, highlight=False, soft_wrap=True)
-    console.print()
-    for line in result.lines():
-        style = "bold red" if line.startswith(("NOT", "ENDED")) else ""
-        console.print(Text(line, style))
+    with console.capture() as shown:
+        console.print()
+        for line in result.lines():
+            style = "bold red" if line.startswith(("NOT", "ENDED")) else ""
+            console.print(Text(line, style))
+    pipes.write(out, shown.get())
 
 
 def play(*, seconds: float, plain: bool, confinement: Confinement, picture: Path | None, out: TextIO) -> Result:
@@ -375,7 +377,7 @@ def play(*, seconds: float, plain: bool, confinement: Confinement, picture: Path
             if not plain:
                 stack.enter_context(_stderr_held_back())
             with (
-                launch(folder / "mods", confinement=str(confinement), limits=LIMITS, log_level="error") as mods,
+                launch(folder / "mods", confinement=confinement, limits=LIMITS, log_level="error") as mods,
                 contextlib.closing(open_screen(scene, out, plain=plain)) as screen,
             ):
                 drawn = screen.drawn

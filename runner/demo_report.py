@@ -6,7 +6,9 @@ from typing import Any
 from ..shared.states import Verdict
 from .demo_frames import Frames, quantile
 from .demo_steps import SCRIPT, Run
+from .receipts import verdict
 from .records import Receipt
+from .text import versioned
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Result:
 
 def how(receipt: Receipt) -> str:
     """Say in a line how a reload ended, and why."""
-    name = f"{receipt.mod}@{receipt.version}"
+    name = versioned(receipt.mod, receipt.version)
     stays = f"{receipt.mod}@{receipt.live_version} goes on" if receipt.live_version else "nothing is live"
     match receipt.verdict:
         case Verdict.LIVE:
@@ -127,7 +129,7 @@ def how(receipt: Receipt) -> str:
         case Verdict.ROLLED_BACK:
             age = receipt.state_age_ms
             state = f" with its state, {age / 1e3:.1f} s old" if age is not None else ""
-            return f"{name} rolled back: {why(receipt)}; {stays}{state}"
+            return f"{name} {verdict(receipt)}: {why(receipt)}; {stays}{state}"
         case Verdict.UNLOADED:
             return f"{receipt.mod} unloaded: its files are gone"
         case _:
@@ -139,7 +141,7 @@ def why(receipt: Receipt) -> str:
     found = receipt.diagnostic
     if found is None:
         return "no reason given"
-    place = f" ({found.file}:{found.line})" if found.file and found.line else ""
+    place = f" ({found.place})" if found.place else ""
     first = found.message.splitlines()[0].partition(" (limit:")[0] if found.message else ""
     said = f"{found.kind}: {first}" if first and found.kind.endswith(("Error", "Exception")) else first or found.kind
     return said + place

@@ -27,6 +27,7 @@ from rich.text import Text
 
 from ..shared.messages import Diagnostic
 from ..shared.states import Verdict
+from . import pipes
 from .demo_frames import PERIOD, Frames, quantile
 from .demo_world import HEIGHT, WIDTH, Village
 
@@ -203,15 +204,9 @@ def explain(found: Diagnostic) -> list[tuple[str, str]]:
     if found.file:
         place = ":".join(str(part) for part in (found.file, found.line, found.column) if part)
         lines.append((f"{place}  at {found.stage}", "bold"))
-    if found.source:
-        indent = len(found.source) - len(found.source.lstrip())
-        number = f"{found.line:4d} │ "
-        lines.append((number + found.source[indent:], "cyan"))
-        if found.column:
-            start = max(0, found.column - 1 - indent)
-            width = max(1, min(found.end_column, len(found.source) + 1) - found.column)
-            lines.append((" " * 4 + " │ " + " " * start + "^" * width, "bold red"))
-    lines += [(line, "") for line in f"{found.kind}: {found.message}".splitlines()[:4]]
+    for line, number, style in zip(found.excerpt(), (f"{found.line:4d}", " " * 4), ("cyan", "bold red"), strict=False):
+        lines.append((f"{number} │ {line}", style))
+    lines += [(line, "") for line in found.headline.splitlines()[:4]]
     return lines
 
 
@@ -372,19 +367,20 @@ class Lines:
         """Nothing to give back."""
 
     def _write(self, line: str) -> None:
-        try:
-            self._out.write(line + "\n")
-            self._out.flush()
-        except BrokenPipeError:  # `fumehood demo | head`: go on quietly, the exit code still tells
-            self._out = open("/dev/null", "w")  # noqa: PTH123, SIM115 - to the end of the process
+        pipes.write(self._out, line + "\n")
 
 
 def open_screen(scene: Scene, out: TextIO, *, plain: bool) -> Screen:
-    """Return lines if asked for or if the terminal is too small, else the full screen."""
+    """Return lines if asked for or if the terminal is too small or dumb, else the full screen."""
     if plain:
         return Lines(out)
     console = Console(file=out)
-    if not console.is_terminal or console.size.width < SMALL[0] or console.size.height < SMALL[1]:
+    if (
+        not console.is_terminal
+        or console.is_dumb_terminal
+        or console.size.width < SMALL[0]
+        or console.size.height < SMALL[1]
+    ):
         return Lines(out)
     return FullScreen(scene, console)
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from ..shared.errors import ConfigError, MachineError
 from ..shared.exits import Exit
 from ..shared.policy import Confinement
-from . import nursery, packages, zygote_process
+from . import nursery, packages, pipes, zygote_process
 
 SYSCTLS: Final = (
     "kernel/apparmor_restrict_unprivileged_userns",
@@ -126,16 +126,21 @@ def show(report: Report, json: str | None = None) -> Exit:
     if json is not None:
         document = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
         if json == "-":
-            sys.stdout.write(f"{document}\n")
+            pipes.write(sys.stdout, f"{document}\n")
             return _code(report)
         try:
             Path(json).write_text(f"{document}\n")
         except OSError as error:
             raise ConfigError(f"{json} cannot be written: {error.strerror}") from error
     console = Console(highlight=False)
-    console.print(_table(report))
-    for line in _lines(report):
-        console.print(line, soft_wrap=True)
+    with console.capture() as shown:
+        for line in _verdicts(report):
+            console.print(line, soft_wrap=True)
+        console.print()
+        console.print(_table(report))
+        for line in _lines(report):
+            console.print(line, soft_wrap=True)
+    pipes.write(sys.stdout, shown.get())
     return _code(report)
 
 
@@ -145,36 +150,40 @@ def _code(report: Report) -> Exit:
 
 def _table(report: Report) -> Table:
     table = Table(title="What this machine gives", title_justify="left", box=None, pad_edge=False)
-    for column in ("layer", "here", "needed by", "what it stops"):
+    for column in ("layer", "here", "mode", "what it stops"):  # a row fits in 80 columns
         table.add_column(column, overflow="fold")
     for layer in report.layers:
         mark = "[green]yes[/]" if layer.given else "[bold red]no[/]"
-        needed = "both modes" if len(layer.needed_by) > 1 else layer.needed_by[0].value
+        needed = "both" if len(layer.needed_by) > 1 else layer.needed_by[0].value
         table.add_row(layer.name, mark, needed, layer.stops)
     return table
 
 
-def _lines(report: Report) -> list[str]:
-    missing = [layer for layer in report.layers if not layer.given]
-    details = [f"{layer.name}: {layer.detail}" for layer in report.layers if layer.given and layer.detail]
-    lines = ["", *(f"[red]{layer.name}[/]: {escape(layer.detail)}. {escape(layer.remedy)}" for layer in missing)]
-    lines += [
-        f"Linux {report.kernel} {report.machine}, uid {report.uid}, Python {report.python}",
-        *map(escape, details),
-        ", ".join(f"{name} = {escape(value)}" for name, value in report.sysctls.items()),
-        f"cgroup v2: {report.cgroup}",
-        "",
+def _verdicts(report: Report) -> list[str]:
+    lines = [
         "[bold]Full confinement[/] (the default): " + _verdict(report.full),
-        "[bold]Reduced confinement[/] (--confinement reduced, for hosts without user namespaces): "
-        + _verdict(report.reduced),
+        "[bold]Reduced confinement[/] (--confinement reduced): " + _verdict(report.reduced),
     ]
     if not report.reduced:
         lines.append("Untrusted mods cannot be run on this machine as it is: fumehood refuses to start them.")
     return lines
 
 
+def _lines(report: Report) -> list[str]:
+    missing = [layer for layer in report.layers if not layer.given]
+    details = [f"{layer.name}: {layer.detail}" for layer in report.layers if layer.given and layer.detail]
+    lines = ["", *(f"[red]{layer.name}[/]: {escape(layer.detail)}. {escape(layer.remedy)}" for layer in missing)]
+    return [
+        *lines,
+        f"Linux {report.kernel} {report.machine}, uid {report.uid}, Python {report.python}",
+        *map(escape, details),
+        ", ".join(f"{name} = {escape(value)}" for name, value in report.sysctls.items()),
+        f"cgroup v2: {report.cgroup}",
+    ]
+
+
 def _verdict(works: bool) -> str:
-    return "[green]works here[/]" if works else "[red]does not work here[/]; see above for what to do"
+    return "[green]works here[/]" if works else "[red]does not work here[/]; see below for what to do"
 
 
 def cgroup() -> str:

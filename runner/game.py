@@ -101,7 +101,7 @@ class Mods:
         started = time.monotonic_ns()
         try:
             deadline = started + int(budget * 1e9)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             raise UsageError(f"budget has to be a finite number of seconds, not {budget!r}") from None
         if self._link.pending:
             self._introduce()

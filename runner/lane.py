@@ -214,7 +214,7 @@ class Lane:
                 taken = epoch_of(self.house.switchboard.adopted(self.index)) == action.epoch
                 self.look() if taken else self._do(self.life.superseded(action.epoch))
             case Withdraw():
-                self.house.switchboard.publish_nobody(self.index, action.epoch)
+                self.house.switchboard.publish_nobody(self.index, action.epoch, gone=self.life.target is None)
                 self.house.journal.nudge()
             case Begin():
                 self._begin(self.seats[action.attempt])
@@ -233,7 +233,7 @@ class Lane:
             seat.slot = slot
             async with self.house.turns.turn():
                 worker = await self.house.nursery.take(seat.limits)
-                with contextlib.suppress(psutil.Error):  # it died already: its exit is on the way
+                with contextlib.suppress(psutil.Error, ValueError):  # it died already: its exit is on the way
                     seat.process = psutil.Process(worker.pid)
                     _, seat.memory_base = monitor.sample(seat.process)
                 worker.on_report = lambda report: self._report(seat, report)
@@ -417,6 +417,8 @@ class Lane:
             )
 
     def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
+        taken = seat.snapshot
+        diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
         self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -492,7 +494,10 @@ class Lane:
             self.state_error = ""
         elif (text := escape(state)) != self.state_error:  # said once, not once a second
             self.state_error = text
-            log.error("%s@%d: its state could not be taken: %s", self.name, seat.version, text)
+            older = self.states.newest()
+            then = f"with its state of {now - older.at:.0f} s ago" if older else "without state"
+            log.error("%s@%d: its state could not be taken, a new version would start %s: %s",
+                      self.name, seat.version, then, text)  # fmt: skip
 
     def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
         count = min(max(report.count, 1), 1_000_000)
@@ -562,7 +567,8 @@ class Lane:
             self.house.worst_frame_ms(),
         )
         self.house.journal.append(receipt)
-        receipts.say(receipt)
+        seat = self.seats.get(issue.attempt)
+        receipts.say(receipt, [event for event, _ in seat.bound.events] if seat and seat.bound else ())
         self._forget_old_snapshots()
 
     def _forget_old_snapshots(self) -> None:
@@ -595,7 +601,7 @@ class Lane:
             pid=seat.worker.pid if seat and seat.worker else 0,
             standby=life.standby.version if life.standby else 0,
             target=life.target or "",
-            down=life.down if active is None else "",
+            down=self._why_down() if active is None else "",
             diagnostic=self.diagnostic,
             reloads=self.reloads,
             rollbacks=self.rollbacks,
@@ -606,6 +612,12 @@ class Lane:
             resident=self._patrols[seat.attempt].resident if seat else 0,
             state_error=self.state_error,
         )
+
+    def _why_down(self) -> str:
+        """Why nobody serves, in a line."""
+        if self.life.target is not None and self.diagnostic is not None:
+            return self.diagnostic.headline
+        return self.life.down or "it is being loaded"
 
     def active_seat(self) -> Seat | None:
         """The seat of the worker that serves."""

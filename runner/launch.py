@@ -1,5 +1,6 @@
 """How a game gets its mods: `launch` starts a supervisor of its own, `connect` attaches to one that runs."""
 
+import math
 import os
 import select
 import signal
@@ -10,11 +11,11 @@ import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from ..shared.errors import ConfigError, MachineError, SupervisorDied
+from ..shared.errors import ConfigError, MachineError, SupervisorDied, UsageError
 from ..shared.policy import Confinement, Limits
 from . import config as settings
 
@@ -26,28 +27,51 @@ START_PATIENCE: Final = 60.0
 END_PATIENCE: Final = 5.0
 """Seconds the supervisor gets to end by itself before it is killed."""
 
+_CHILD: Final = """
+import importlib.util as util, sys
+folder = sys.argv[2]
+spec = util.spec_from_file_location("fumehood", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["fumehood"] = module = util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from fumehood.runner.child import main
+sys.exit(main(int(sys.argv[1])))
+"""
+"""The supervisor runs this very copy of fumehood, by its place: with ``-m`` it would be whatever is installed, and a
+game that imports a copy of its own would be served by another release."""
+
 
 def launch(
     root: str | os.PathLike[str],
     *,
     packages: Sequence[str] = (),
-    confinement: str = "full",
+    confinement: Confinement | Literal["full", "reduced"] = "full",
     limits: Limits | None = None,
-    watcher: str = "auto",
-    log_level: str = "warning",
-    log_format: str = "text",
+    watcher: Literal["auto", "native", "polling"] = "auto",
+    most_mods: int = settings.MOST_MODS,
+    log_level: Literal["debug", "info", "warning", "error"] = "info",
+    log_format: Literal["text", "json"] = "text",
     timeout: float = START_PATIENCE,
 ) -> "Mods":
     """Start a supervisor for the mods in folder `root` and return when every mod there has a verdict.
 
-    `packages`: importable names that mods may import beyond the standard library, preloaded. `limits`: what one mod may
-    use. `watcher`: "auto", "native" or "polling". The supervisor logs to this process's stderr. It ends with this
-    process, whatever happens to it.
+    - `packages`: importable names that mods may import beyond the standard library, preloaded.
+    - `confinement`: "full", or "reduced" for hosts without user namespaces; README and SECURITY.md say what that costs.
+    - `limits`: what one mod may use; a mod may lower them for itself.
+    - `watcher`: "auto" takes inotify where it serves, else polls every 2 s; "native" and "polling" insist.
+    - `most_mods`: a folder that holds more is refused, and what comes later is not started. At most 4096.
+    - `log_level`, `log_format`: the supervisor logs to this process's stderr: what goes live (info) and what is refused
+      (warning), and what mods print (info) and log. "warning" leaves out the good news, and with it what mods print.
+    - `timeout`: seconds for all of it.
 
-    Raises ConfigError (a folder or a setting is wrong), MachineError (a confinement layer is missing, with the remedy;
-    not Linux), SupervisorDied (it did not start within `timeout` seconds).
+    The supervisor ends with this process, whatever happens to it. The thread that calls this owns the `Mods`.
+
+    Raises ConfigError (a folder or a setting is wrong), UsageError (timeout), MachineError (a confinement layer is
+    missing, with the remedy; not Linux), SupervisorDied (it did not start within `timeout` seconds).
     """
     _require_linux()
+    from . import game  # noqa: F401 - needs the ring: without it nothing is started
+    from .packages import fumehood_folder
+
     if isinstance(packages, str):  # which is a sequence too, of letters
         raise ConfigError(f"packages={packages!r}: expected a list of names, such as [{packages!r}]")
     config = settings.merge(
@@ -58,15 +82,16 @@ def launch(
             "log_level": _named(settings.LogLevel, log_level, "log_level"),
             "log_format": _named(settings.LogFormat, log_format, "log_format"),
             "packages": list(packages),
+            "most_mods": most_mods,
             "limits": msgspec.to_builtins(limits) if limits is not None else None,
         },
         "launch",
     )
     folder = settings.check_root(os.fspath(root))
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + _seconds(timeout)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-I", "-m", "fumehood.runner.child", str(theirs.fileno())]
+        command = [sys.executable, "-I", "-c", _CHILD, str(theirs.fileno()), fumehood_folder()]
         try:
             process = subprocess.Popen(
                 command,
@@ -146,6 +171,7 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
     SupervisorDied.
     """
     _require_linux()
+    timeout = _seconds(timeout)
     from . import address
     from .game import Mods
     from .link import Link
@@ -171,6 +197,13 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
         mods._release()
         raise
     return mods
+
+
+def _seconds(timeout: float) -> float:
+    given: object = timeout
+    if isinstance(given, int | float) and math.isfinite(given):
+        return timeout
+    raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}")
 
 
 def _named(kind: type[StrEnum], value: str, what: str) -> str:

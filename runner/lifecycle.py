@@ -594,7 +594,7 @@ class Lifecycle:
             if digest not in self.quarantine:
                 self.recovery, actions = self._new_attempt(digest, "recovery")
                 return actions
-        self.down = diagnostic.message
+        self.down = diagnostic.headline
         if self._blame:
             self._out(self._blame[0].digest, self._blame[1])
         actions = self._withdraw() if self.active or self.offers else []

@@ -3,6 +3,10 @@
 One event is one line, whatever stands in it: what mods print and raise goes through here, so control characters (line
 ends, terminal escapes, direction marks) are written as visible escapes and cannot forge a line or repaint a terminal.
 
+What a message says in words already stands for machines in `extra={"told": {…}}`: fields of the json line, and not said
+twice in text. `extra={"below": […]}` is the other way round: lines that only a person gets, under the line, such as
+source code and the caret under it.
+
 Every logger of ours is below ``fumehood``; what a line is about rides in `extra`::
 
     logger.info("went live", extra={"mod": "weather", "version": 7, "epoch": 41})
@@ -34,9 +38,19 @@ OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 """What `logging` itself puts on a record; anything else came by `extra`. (taskName exists from Python 3.12 on.)"""
 
 
+TOLD: Final = "told"
+BELOW: Final = "below"
+
+
 def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what the caller passed as `extra`, in the order given."""
-    return {name: value for name, value in vars(record).items() if name not in OWN}
+    """Return what the caller passed as `extra`, in the order given, but for what has its own place in a line."""
+    return {name: value for name, value in vars(record).items() if name not in OWN and name not in (TOLD, BELOW)}
+
+
+def told(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what the message says, as fields."""
+    fields = getattr(record, TOLD, {})
+    return fields if isinstance(fields, dict) else {}
 
 
 def timestamp(record: logging.LogRecord) -> str:
@@ -56,7 +70,8 @@ class TextFormatter(logging.Formatter):
         if record.exc_info:
             trace = escape(self.formatException(record.exc_info), LONGEST_TRACEBACK)
             parts.append("exception=" + json.dumps(trace, ensure_ascii=False))
-        return " ".join(parts)
+        below = getattr(record, BELOW, ())
+        return "\n    ".join([" ".join(parts), *map(escape, below if isinstance(below, list | tuple) else ())])
 
 
 class JsonFormatter(logging.Formatter):
@@ -69,7 +84,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        document |= {name: value for name, value in extras(record).items() if name not in document}
+        more = told(record) | extras(record)
+        document |= {name: value for name, value in more.items() if name not in document}
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
         line = json.dumps(document, default=str, separators=(",", ":"), ensure_ascii=False)

@@ -7,8 +7,8 @@
     # game-api = ">=2,<3"                          requires = ["economy"]
     # requires = ["economy"]
     #                                              [limits]
-    # [tool.fumehood.limits]                       memory = 67108864
-    # memory = 67108864
+    # [tool.fumehood.limits]                       memory = "64 MiB"
+    # memory = "64 MiB"
     # ///
 
 The file is hostile: whatever it holds gives a `Manifest` or one `Refused` with file and line. A key nobody knows is an
@@ -18,7 +18,6 @@ Pure; runs in the supervisor.
 """
 
 import difflib
-import math
 import re
 import tomllib
 from typing import Annotated, Any, Final
@@ -28,6 +27,7 @@ import msgspec
 from ..shared.messages import Diagnostic
 from ..shared.policy import Limits
 from ..shared.states import Stage
+from . import amounts
 from .text import LONGEST_LINE, escape
 
 FILE: Final = "mod.toml"
@@ -39,10 +39,7 @@ _CLOSING: Final = b"# ///"
 _THE_GAMES: Final = {"ring_bytes": "a mod's rings are made before any version of it is read"}
 OWN_LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name not in _THE_GAMES)
 """What a mod may lower for itself."""
-_MAY_BE_ZERO: Final = frozenset({"log_lines", "log_bytes", "intents_per_frame", "state_bytes"})
 _WHERE: Final = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
-_LIMITS: Final = Limits()
-_LARGEST: Final = 2**62  # beyond it an integer is nobody's limit, and its decimal digits may be too many to print
 
 
 class Refused(Exception):
@@ -194,9 +191,7 @@ class _Reader:
             raise self._wrong(f"{key.replace('_', '-')}: {text}", self._line(key)) from None
 
     def _limits(self, table: Any) -> dict[str, int | float]:
-        limits = self._known(table, OWN_LIMITS, "limits")
-        for name, value in limits.items():
-            self._limit(name, value)
+        limits = {name: self._limit(name, value) for name, value in self._known(table, OWN_LIMITS, "limits").items()}
         wanted = msgspec.structs.replace(self._ceiling, **limits)
         if over := wanted.within(self._ceiling):
             name = over[0]
@@ -207,14 +202,11 @@ class _Reader:
             )
         return limits
 
-    def _limit(self, name: str, value: Any) -> None:
-        whole = isinstance(getattr(_LIMITS, name), int)
-        numeric = isinstance(value, int) or (isinstance(value, float) and not whole)
-        if isinstance(value, bool) or not numeric or abs(value) > _LARGEST:
-            kind = "a whole number" if whole else "a number"
-            raise self._wrong(f"{name} has to be {kind}, not {_shown(value)}", self._line(name))
-        if math.isnan(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
-            raise self._wrong(f"{name} has to be above 0, not {_shown(value)}", self._line(name))
+    def _limit(self, name: str, value: Any) -> int | float:
+        try:
+            return amounts.read(name, value)
+        except ValueError as error:
+            raise self._wrong(f"{name}: {error}", self._line(name)) from None
 
     def _known(self, table: Any, names: tuple[str, ...], what: str) -> dict[str, Any]:
         if not isinstance(table, dict):
@@ -246,10 +238,3 @@ class _Reader:
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         shift = 2 if self._offset and column else 0  # the "# " that the block's lines begin with
         return refusal("ManifestError", message, self._file, line and line + self._offset, column + shift, source)
-
-
-def _shown(value: Any) -> str:
-    """A scalar as written; of the rest only the kind, since repr of what a mod nested has no bound."""
-    if isinstance(value, str | float | bool) or (isinstance(value, int) and abs(value) <= _LARGEST):
-        return repr(value)
-    return "a larger number" if isinstance(value, int) else f"a {type(value).__name__}"

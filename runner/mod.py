@@ -37,12 +37,13 @@ from .switchboard import (
     adopted_offset,
     dead_offset,
     epoch_of,
+    gone_offset,
     left_offset,
     nobody_offset,
     slot_of,
     word_offset,
 )
-from .text import escape
+from .text import escape, versioned
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -324,7 +325,7 @@ class Mod:
         if not self._is_live():
             text = self._says(event, "no answer in time: handing over to another version")
             return ModTimeout(text, mod=self.name, event=event, handing_over=True)
-        return ModTimeout(self._says(event, "no answer in time"), mod=self.name, event=event)
+        return ModTimeout(self._says(event, f"no answer within {self._timeout:g} s"), mod=self.name, event=event)
 
     def _lied(self, error: Exception, event: str) -> ModFailure:
         """Its worker sent what cannot be: nothing more is read from it, and the supervisor is told."""
@@ -349,10 +350,13 @@ class Mod:
         return ModError(self._says(event, "it answered a call with something else"), mod=self.name, event=event)
 
     def _says(self, event: str, what: str) -> str:
-        return f"{self.name}@{self._card.version}.{escape(event, LONGEST_NAME)}: {what}"
+        return f"{versioned(self.name, self._card.version)}.{escape(event, LONGEST_NAME)}: {what}"
 
     def _why_down(self) -> str:
-        return "no version of it is live" if epoch_of(self._word) else "it has not been loaded"
+        if epoch_of(self._word) == 0:
+            return "it has not been loaded"
+        gone = self._mods._board_load(gone_offset(self._index)) == epoch_of(self._word)
+        return "its files are gone" if gone else "no version of it is live; mods.status() says why"
 
     def _restarting(self) -> bool:
         """Whether a new epoch can be expected: its worker was given up, or died and was not withdrawn."""
@@ -520,5 +524,6 @@ class Mod:
 def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> ModError:
     """The typed error for an exception in a mod, from its own (hostile) words."""
     kind = escape(kind, LONGEST_NAME)
-    text = f"{mod}.{escape(event, LONGEST_NAME)} raised {kind}: {escape(message)}"
+    said = f": {escape(message)}" if message else ""
+    text = f"{mod}.{escape(event, LONGEST_NAME)} raised {kind}{said}"
     return ModError(text, mod=mod, event=event, kind=kind, traceback=lambda: escape(traceback, 16_384, lines=True))

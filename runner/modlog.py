@@ -14,6 +14,9 @@ from .text import LONGEST_MESSAGE, escape
 MOST_DROPPED: Final = 10**9
 """A worker's own count of dropped lines is believed up to here."""
 
+Line = tuple[str, dict[str, object]]
+"""A line's text, and what it says, for machines."""
+
 log = logging.getLogger("fumehood.mods")
 
 
@@ -30,31 +33,35 @@ class ModLog:
         """`log.info(…)` or a printed line."""
         level = line.level if 0 <= line.level <= logging.CRITICAL else logging.INFO
         self._dropped += min(max(line.dropped, 0), MOST_DROPPED)
-        self._write(level, version, len(line.text), lambda: escape(line.text))
+        self._write(level, version, len(line.text), lambda: (escape(line.text), {}))
 
     def raised(self, version: int, event: str, diagnostic: Diagnostic, count: int) -> None:
         """A handler raised, `count` times; `diagnostic` is already clean."""
 
-        def text() -> str:
+        def made() -> Line:
             times = f", {count} times" if count > 1 else ""
-            where = f"({diagnostic.file}:{diagnostic.line})"
-            return f"{escape(event)} raised {diagnostic.kind}: {diagnostic.message} {where}{times}"
+            where = f" ({diagnostic.place})" if diagnostic.place else ""
+            name = escape(event)
+            told = {"event": name, "kind": diagnostic.kind, "file": diagnostic.file, "line": diagnostic.line}
+            return f"{name} raised {diagnostic.headline}{where}{times}", told
 
-        self._write(logging.WARNING, version, len(diagnostic.message), text)
+        self._write(logging.WARNING, version, len(diagnostic.message), made)
 
-    def _write(self, level: int, version: int, least: int, make: Callable[[], str]) -> None:
+    def _write(self, level: int, version: int, least: int, make: Callable[[], Line]) -> None:
         """Make the text and write it, unless the buckets do not have the `least` bytes that it takes: one that will be
         dropped is not escaped first."""
         now = time.monotonic()
         if self._lines.wait(now) or self._bytes.wait(now, self._price(min(least, LONGEST_MESSAGE))):
             self._dropped += 1
             return
-        text = make()
+        text, told = make()
         if not self._bytes.take(now, self._price(written_size(text))) or not self._lines.take(now):
             self._dropped += 1
             return
         dropped, self._dropped = self._dropped, 0
-        log.log(level, "%s@%d: %s%s", self._mod, version, text, f" ({dropped} lines dropped)" if dropped else "")
+        more = f" ({dropped} lines dropped)" if dropped else ""
+        told = {"mod": self._mod, "version": version, **told}
+        log.log(level, "%s@%d: %s%s", self._mod, version, text, more, extra={"told": told})
 
     def _price(self, size: int) -> float:
         """A line longer than a second's worth passes alone."""

@@ -379,6 +379,7 @@ class Nursery:
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(MachineError(reason))
+                waiter.exception()  # seen: whoever waited for it may have been cancelled just now
 
     async def _let_go(self) -> None:
         if self._zygote is not None:

@@ -9,8 +9,11 @@ import msgspec
 from ..shared.exits import Exit
 from ..shared.messages import Diagnostic
 from ..shared.policy import MIB, Limits
+from .text import escape_diagnostic
 
 _FRAME: Final = re.compile(r'^\s*File "[^"]*?/mods/([^"\n]{1,300})", line (\d{1,7})(?: in (\S{1,200}))?', re.MULTILINE)
+_OURS: Final = re.compile(r'^\s*File "(?:<frozen importlib|[^"]*?/fumehood/(?:worker|shared)/)')
+_MODS: Final = re.compile(r'File "[^"\n]*?/mods/')
 STACK_LIMIT: Final = 4096
 """Characters of a dump that are kept: the innermost frames come first in faulthandler's dumps."""
 
@@ -35,6 +38,14 @@ def locate(dump: str) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else ("", 0)
 
 
+def clean(dump: str) -> str:
+    """A faulthandler dump, innermost frame first, up to the mod's outermost frame: what called the mod is ours."""
+    lines = dump.splitlines(keepends=True)
+    last = next((at for at in range(len(lines) - 1, -1, -1) if _FRAME.match(lines[at])), len(lines) - 1)
+    kept = [line for line in lines[: last + 1] if not _OURS.match(line)]
+    return _MODS.sub('File "', "".join(kept))
+
+
 def of_exit(
     status: int | None,
     stderr: str,
@@ -50,7 +61,7 @@ def of_exit(
     `cpu`: CPU seconds of its life, as sampled last: the kernel's SIGKILL at `cpu_total` does not say what it is for.
     """
     file, line = locate(stderr)
-    dump = stderr[-STACK_LIMIT:]
+    dump = clean(stderr)[-STACK_LIMIT:]
     if status == Exit.WORKER_MEMORY:
         message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed (limit: memory)"
         if last_words is not None and last_words.kind == "MemoryError":
@@ -77,8 +88,17 @@ def of_limit(limit: str, stage: str, value: object, what: str, dump: str) -> Dia
     """Say which limit a worker was killed for. `dump`: its stack, if it gave one."""
     file, line = locate(dump)
     return Diagnostic(
-        stage, "LimitExceeded", f"{what} (limit: {limit} = {value})", file, line, traceback=dump[:STACK_LIMIT]
+        stage, "LimitExceeded", f"{what} (limit: {limit} = {value})", file, line, traceback=clean(dump)[:STACK_LIMIT]
     )
+
+
+def with_source(diagnostic: Diagnostic, key: str, folder: bool, files: dict[str, bytes]) -> Diagnostic:
+    """The same with its source line, from the snapshot that the worker ran. `key`: of the mod; clean."""
+    if diagnostic.source or not diagnostic.line:
+        return diagnostic
+    below = f"{key}/" if folder else f"{key.rpartition('/')[0]}/".lstrip("/")
+    lines = files.get(diagnostic.file.removeprefix(below), b"").splitlines()[diagnostic.line - 1 : diagnostic.line]
+    return escape_diagnostic(msgspec.structs.replace(diagnostic, source=b"".join(lines).decode(errors="replace")))
 
 
 def of_misbehaviour(reason: str, stage: str) -> Diagnostic:

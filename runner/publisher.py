@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from ..shared.messages import Diagnostic
 from ..shared.policy import Limits
 from . import requirements, snapshot, tree
+from .config import MOST_MODS
 from .manifest import Refused
 from .order import Needs, load_order
 from .snapshot import Gone, Signature, Snapshot
@@ -82,7 +83,7 @@ class _Known:
 class Publisher:
     """Turns "draft this" and "these have settled" into calls of the sink."""
 
-    def __init__(self, root: tree.Root, sink: Sink, limits: Limits) -> None:
+    def __init__(self, root: tree.Root, sink: Sink, limits: Limits, most_mods: int = MOST_MODS) -> None:
         self.root = root
         """Where it reads; set anew when the root was replaced."""
         self.folders: set[str] = set()
@@ -93,7 +94,10 @@ class Publisher:
         self.snapshots = self.drafts = self.settles = self.refusals = 0
         self._sink = sink
         self._limits = limits
+        self._most = most_mods
         self._known: dict[str, _Known] = {}
+        self._full = False
+        """Whether somebody was told that there is no room."""
         self._needy: set[str] = set()
         """Keys that require others."""
 
@@ -114,6 +118,9 @@ class Publisher:
         """Something happened to a key at `at` (monotonic ns): it will be drafted or settled."""
         known = self._known.get(key)
         if known is None:
+            if len(self._known) >= self._most:
+                self._turn_away(key)
+                return
             known = self._known[key] = _Known()
         known.caused_ns = known.caused_ns or at
 
@@ -178,6 +185,12 @@ class Publisher:
     def _take_library(self, key: str) -> Snapshot:
         return snapshot.take(self.root, key, self._limits)
 
+    def _turn_away(self, key: str) -> None:
+        """There are as many mods as there may be."""
+        if not self._full:
+            self._full = True
+            self._sink.troubled(f"{shown(key)!r} is not started: the mods folder is full, {crowded(self._most)}")
+
     def _in_order(self, keys: Iterable[str]) -> list[str]:
         """The keys in load order, by what was read of them last."""
         return load_order({key: known.place if (known := self._known.get(key)) else Needs() for key in keys})
@@ -228,6 +241,7 @@ class Publisher:
     def _missing(self, key: str, known: _Known, refused: Refused | None) -> Settled | None:
         if refused is None:
             del self._known[key]
+            self._full = False
             self._needy.discard(key)
             return Settled(shown(key), None) if known.digest or known.draft or known.refused else None
         known.caused_ns = 0
@@ -237,6 +251,14 @@ class Publisher:
             self.refusals += 1
             self._sink.unreadable(shown(key), refused.diagnostic)
         return None
+
+
+def crowded(most: int) -> str:
+    """What is wrong with a folder of more than `most` mods, and what to do."""
+    return (
+        f"it holds more than {most} mods. Every .py file in it and in its subfolders is one: "
+        "name a folder that holds mods alone, or raise most_mods"
+    )
 
 
 def shown(key: str) -> str:

@@ -2,17 +2,21 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from ..shared.states import Stage, Verdict
 from .records import Receipt
 from .roles import Attempt, Issue
 from .seat import Seat
 from .snapshot import Snapshot
+from .text import escape, versioned
 
 MOMENTS: Final = ("begun", "assigned", "ready", "offered", "drained", "live")
 """In the order they come; each stands for the stage that ends with it."""
+MOST_EVENTS: Final = 12
+"""Events named in a log line."""
 QUIET: Final = (Verdict.LIVE, Verdict.UNLOADED, Verdict.SUPERSEDED)
 
 log = logging.getLogger("fumehood.mods")
@@ -69,14 +73,39 @@ def checked(told: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in told.items() if name in tuple(Stage) and 0.0 <= value < 1e9}
 
 
-def say(receipt: Receipt) -> None:
-    """One log line."""
-    d = receipt.diagnostic
-    where = f" {d.file}:{d.line}:" if d and d.file else ""
-    why = f":{where} {d.kind}: {d.message}" if d else ""
+def say(receipt: Receipt, events: Sequence[str] = ()) -> None:
+    """One log line; under it the source line, if it is about one. `events`: what the mod handles."""
+    found = receipt.diagnostic
+    above, *below = str(found).splitlines() if found else [""]
     took = f" in {receipt.save_to_live_ms:.1f} ms" if receipt.save_to_live_ms is not None else ""
-    serves = f"; {receipt.live_version} serves" if receipt.live_version not in (0, receipt.version) else ""
+    goes_on = receipt.live_version not in (0, receipt.version)
+    serves = f"; it goes on: {versioned(receipt.mod, receipt.live_version)}" if goes_on else ""
+    told = fields(receipt)
+    handles = ""
+    if receipt.verdict == Verdict.LIVE:
+        names = [escape(event, 40) for event in sorted(events)]
+        told["events"] = names
+        handles = "; handles " + ", ".join(names[:MOST_EVENTS]) if names else "; handles no event"
+        handles += f" and {len(names) - MOST_EVENTS} more" if len(names) > MOST_EVENTS else ""
     note = f"; {receipt.state_note}" if receipt.state_note else ""
     level = logging.INFO if receipt.verdict in QUIET and not note else logging.WARNING
-    what = f"{receipt.mod}@{receipt.version} {receipt.verdict} ({receipt.cause})"
-    log.log(level, "%s%s%s%s%s", what, took, why, serves, note)
+    what = f"{versioned(receipt.mod, receipt.version)} {verdict(receipt)} ({receipt.cause})"
+    log.log(level, "%s%s%s%s%s%s", what, took, f": {above}" if above else "", serves, handles, note,
+            extra={"told": told, "below": [line.removeprefix("    ") for line in below]})  # fmt: skip
+
+
+def verdict(receipt: Receipt) -> str:
+    """The verdict in words: a version that failed and had nothing older to go back to was started again."""
+    same = receipt.verdict == Verdict.ROLLED_BACK and receipt.live_digest == receipt.digest
+    return "restarted" if same else receipt.verdict
+
+
+def fields(receipt: Receipt) -> dict[str, Any]:
+    """What the log line says, for machines."""
+    names = ("number", "mod", "version", "verdict", "cause", "live_version", "epoch", "save_to_live_ms")
+    told = {name: getattr(receipt, name) for name in names}
+    found = receipt.diagnostic
+    if found is not None:
+        told |= {name: getattr(found, name) for name in ("stage", "kind", "file", "line", "column", "source")}
+        told["reason"] = found.message
+    return told

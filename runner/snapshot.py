@@ -262,7 +262,8 @@ def _read_file(fd: int, path: str, shown: str, owner: int, left: int) -> tuple[b
     if not stat.S_ISREG(before.st_mode):
         raise _not_regular(shown)
     if before.st_uid not in {owner, 0}:
-        raise refusal("WrongOwner", f"it belongs to user {before.st_uid}, the mods folder to user {owner}", shown)
+        text = f"it belongs to user {before.st_uid}, the mods folder to user {owner}: chown {owner} {shown}"
+        raise refusal("WrongOwner", text, shown)
     if before.st_size > left:
         raise _too_large(shown, before.st_size - left)
     try:

@@ -29,8 +29,9 @@ from typing import Final, Literal, TypeVar
 from ..shared.errors import ConfigError, MachineError
 from ..shared.policy import Limits
 from . import tree
+from .config import MOST_MODS
 from .debounce import Action, Debouncer, Draft, Timing
-from .publisher import Publisher, Settled, Sink
+from .publisher import Publisher, Settled, Sink, crowded
 from .snapshot import Snapshot
 from .text import escape
 from .watch import Event, Kind, Mailbox, Polling, Watcher, unserved
@@ -78,11 +79,14 @@ class FolderSource:
         *,
         watcher: Literal["auto", "native", "polling"] = "auto",
         limits: Limits | None = None,
+        most_mods: int = MOST_MODS,
         timing: Timing | None = None,
         reconcile_period: float = 60.0,
         poll_interval: float = 2.0,
     ) -> None:
         """`watcher`: "auto" takes inotify where it serves, else polls every `poll_interval` seconds.
+
+        `most_mods`: more are refused at the start, and not taken in later.
 
         `reconcile_period`: seconds between two looks at the whole tree, against everything that events can miss.
         Smaller: a missed change is live sooner; larger: less idle work (about 30 µs a mod).
@@ -91,6 +95,7 @@ class FolderSource:
         self._sink = sink
         self._choice = watcher
         self._limits = limits or Limits()
+        self._most_mods = most_mods
         self._reconcile_period = reconcile_period
         self._poll_interval = poll_interval
         self._debouncer = Debouncer(timing)
@@ -108,16 +113,17 @@ class FolderSource:
     async def start(self) -> None:
         """Watch, then read every mod that is there: a draft for each, and one settled batch with all of them.
 
-        Raises ConfigError (no such folder), MachineError (`watcher="native"` and inotify is not to be had, or no
-        openat2). Once only.
+        Raises ConfigError (no such folder, or more than `most_mods` mods in it), MachineError (`watcher="native"` and
+        inotify is not to be had, or no openat2). Once only.
         """
         self._loop = asyncio.get_running_loop()
         self._mailbox = Mailbox(self._wake)
         self._attention = asyncio.Event()
         self._overdue = 0
         self._root = tree.Root.open(self._path)
-        self._publisher = Publisher(self._root, self._sink, self._limits)
+        self._publisher = Publisher(self._root, self._sink, self._limits, self._most_mods)
         try:
+            await self._refuse_crowd()
             self._watch()
             await self._first_look(self._publisher)
         except BaseException:
@@ -340,6 +346,12 @@ class FolderSource:
             said.draft(key)
         # An empty batch too: whoever waits for the first verdicts has to know that there are none.
         said.settle(keys, even_if_empty=True)
+
+    async def _refuse_crowd(self) -> None:
+        """Before anything is watched or read: a wrong folder may be the whole file system."""
+        async for findings in _sliced(tree.look(self._root)):
+            if len(findings.mods) > self._most_mods:
+                raise ConfigError(f"{escape(str(self._path))}: {crowded(self._most_mods)}")
 
     async def _look(self, said: Publisher) -> tree.Findings:
         findings = tree.Findings()

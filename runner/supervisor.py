@@ -79,7 +79,9 @@ class Supervisor:
         self.nursery = Nursery(
             confinement=config.confinement, packages=config.packages, limits=config.limits, on_lost=self._lost_zygote
         )
-        self.source = FolderSource(root, self, watcher=config.watcher.value, limits=config.limits)
+        self.source = FolderSource(
+            root, self, watcher=config.watcher.value, limits=config.limits, most_mods=config.most_mods
+        )
 
     async def start(self) -> None:
         """Zygote up, first scan done, every mod with a verdict. Raises MachineError, ConfigError."""

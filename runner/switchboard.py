@@ -2,8 +2,8 @@
 
 ::
 
-    supervisor ─ writes ─▶ switchboard: generation │ count │ order │ per mod: word, dead[4], nobody, rank ─▶ game
-    game       ─ writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left              ─▶ supervisor
+    supervisor writes ─▶ switchboard: generation │ count │ order │ per mod: word, dead[4], nobody, rank, gone ─▶ game
+    game       writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left                 ─▶ supervisor
 
 A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that
 slot is gone; ``nobody == epoch`` says that nobody serves, and that nobody is about to. (That word names slot 0. To call
@@ -34,7 +34,7 @@ COUNT: Final = 8
 ORDER: Final = 16
 """Changes whenever a mod's rank does."""
 _ENTRY: Final = 64
-_WORD, _DEAD, _NOBODY, _RANK = 0, 8, 40, 48
+_WORD, _DEAD, _NOBODY, _RANK, _GONE = 0, 8, 40, 48, 56
 
 SESSION: Final = 0
 FRAMES: Final = 8
@@ -74,6 +74,11 @@ def dead_offset(index: int, slot: int) -> int:
 def nobody_offset(index: int) -> int:
     """Where the latest epoch in which nobody serves mod `index` stands on the switchboard."""
     return _ENTRY * (index + 1) + _NOBODY
+
+
+def gone_offset(index: int) -> int:
+    """Where the latest epoch in which nobody serves mod `index` because its files are gone stands."""
+    return _ENTRY * (index + 1) + _GONE
 
 
 def rank_offset(index: int) -> int:
@@ -130,8 +135,10 @@ class Switchboard:
         self.board.store64(word_offset(index), word_of(epoch, slot))
         self.announce()
 
-    def publish_nobody(self, index: int, epoch: int) -> None:
-        """A new epoch that says that nobody serves."""
+    def publish_nobody(self, index: int, epoch: int, *, gone: bool = False) -> None:
+        """A new epoch that says that nobody serves. `gone`: because the mod's files are."""
+        if gone:
+            self.board.store64(gone_offset(index), epoch)
         self.board.store64(nobody_offset(index), epoch)
         self.publish(index, epoch, 0)
 

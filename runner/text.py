@@ -99,6 +99,11 @@ def _escaped(char: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
+def versioned(mod: str, version: int) -> str:
+    """``weather@7``; a version that got no number, since its files could not be read, is just the mod."""
+    return f"{mod}@{version}" if version else mod
+
+
 def escape_diagnostic(diagnostic: Diagnostic) -> Diagnostic:
     """Return what a worker reported, every field escaped and bounded, numbers within reason."""
     return Diagnostic(

@@ -151,11 +151,15 @@ Command = Assign | Rehearse | Start | Checkpoint | Stop | Retire
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """What went wrong, where, in a mod's own words. Made in the worker: hostile text until `runner.text` escapes it."""
+    """What went wrong, where, in a mod's own words; `str()` of it is what a person reads.
+
+    Made in the worker: hostile text until `runner.text` escapes it, as it is in every receipt and status.
+    """
 
     stage: str
+    """Where in its life the version was: snapshot, compile, import, bind, selftest, rehearse, on_load, run, drain …"""
     kind: str
-    """Type of the exception, or the limit that was crossed."""
+    """Type of the exception, or what happened: LimitExceeded, Exited, the name of a signal."""
     message: str
     file: str = ""
     """Relative to the mod's folder."""
@@ -166,6 +170,30 @@ class Diagnostic(msgspec.Struct, frozen=True):
     source: str = ""
     """The line's text."""
     traceback: str = ""
+
+    @property
+    def place(self) -> str:
+        """``file:line``, as far as it is known; "" when it is about no file."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
+
+    @property
+    def headline(self) -> str:
+        """``kind: message``; just the kind where there is no message."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
+    def excerpt(self) -> list[str]:
+        """The source line without its indent, and a line with carets under what is wrong; empty without source."""
+        indent = len(self.source) - len(self.source.lstrip())
+        lines = [self.source[indent:]] if self.source.strip() else []
+        if lines and self.column > indent:
+            width = max(1, min(self.end_column, len(self.source) + 1) - self.column)
+            lines.append(" " * (self.column - 1 - indent) + "^" * width)
+        return lines
+
+    def __str__(self) -> str:
+        """What a person reads: the place, what is wrong, the source line, and a caret under it."""
+        above = f"{self.place}: {self.headline}" if self.place else self.headline
+        return "\n    ".join([above, *self.excerpt()])
 
 
 class Confined(msgspec.Struct, frozen=True, tag=True):

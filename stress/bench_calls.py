@@ -103,7 +103,7 @@ def measure(folder: Path, seconds: float) -> tuple[list[Cell], dict[str, list[in
     for number in range(CROWD):
         (folder / f"listener{number}.py").write_text(LISTENER)
     with ExitStack() as stack:
-        mods = stack.enter_context(launch(folder))
+        mods = stack.enter_context(launch(folder, log_level="warning"))
         worker = next(status.pid for status in mods.status() if status.name == "echo")
         subjects = [
             Subject("fumehood", mods["echo"].call, (worker,)),

@@ -213,7 +213,7 @@ def games(folder: Path, saves: int, rng: random.Random, confinement: str) -> tup
     for name in ("probe", "village", "town"):
         (folder / f"{name}.py").write_text(PROBE.format(version=0))
     (folder / "sleeper.py").write_text("def on_nothing():\n    pass\n")
-    with launch(folder, confinement=confinement) as mods:
+    with launch(folder, confinement=confinement, log_level="warning") as mods:
         sleeper = next(status.pid for status in mods.status() if status.name == "sleeper")
         idle = forks.watch_idle(sleeper)
         runs = {}

@@ -19,6 +19,7 @@ RUNNER = {
     "Intent",
     "ModStatus",
     "Receipt",
+    "Diagnostic",
     "Limits",
     "Confinement",
     "FumehoodError",

@@ -2,7 +2,6 @@
 
 import json
 import re
-import select
 import shlex
 import signal
 import subprocess
@@ -52,12 +51,10 @@ def argv_of(command):
 
 def await_line(stream, word):
     """Read lines until one holds the word: the first verdicts are said before it."""
-    while select.select([stream], [], [], 60)[0]:
-        line = stream.readline()
-        assert line, f"it ended without saying {word!r}"
+    for line in stream:
         if word in line:
             return
-    raise AssertionError(f"nothing is said any more, and {word!r} was not")
+    raise AssertionError(f"it ended without saying {word!r}")
 
 
 def test_two_commands_set_everything_up_and_stand_on_top():
@@ -77,6 +74,48 @@ def test_the_game_and_its_mod_run_as_they_stand(place):
     lines = done.stdout.splitlines()
     assert "weather rain {'strength': 0.7}" in lines
     assert lines[-1] == "rain on monday"
+    for name in ("economy", "garden", "shop", "weather"):
+        assert f"{name}@1 live (startup); handles " in done.stderr
+    assert "refused" not in done.stderr
+
+
+def test_the_calls_end_as_it_says(place):
+    done = run([sys.executable, "-W", "error", "calls.py"], place)
+    assert (done.returncode, done.stderr) == (0, "")
+    mods, price, outcome = done.stdout.splitlines()
+    assert mods == "garden ['tick'], economy ['price'], shop ['offer'], weather ['forecast', 'tick']"
+    assert price == "3.3"
+    assert outcome.startswith("shop.ofer raised NoHandler: there is no handler of 'ofer'; did you mean 'offer'?")
+
+
+def test_the_refusal_is_shown_as_it_says(place):
+    shown = next(match[1] for match in re.finditer(r"^```\n(WARNING.*?)^```$", README, re.MULTILINE | re.DOTALL))
+    (place / "break.py").write_text(BREAK)
+    done = run([sys.executable, "-W", "error", "break.py"], place)
+    assert f"Z {shown}" in done.stderr
+
+
+BREAK = """
+import pathlib
+from fumehood.runner import launch
+
+with launch("mods/") as mods:
+    shop = pathlib.Path("mods/shop.py")
+    shop.write_text(shop.read_text().replace("pieces * TAX", "(pieces * TAX"))
+    mods.wait("shop", verdict="refused")
+"""
+
+
+def test_the_table_names_what_mods_have():
+    from fumehood.runner import Mod, Mods, ModStatus, Outcome, Receipt
+
+    for name in re.findall(r"`mods\.(\w+)\(", README):
+        assert hasattr(Mods, name), name
+    for name in re.findall(r"`mods\[name\]\.(\w+)", README):
+        assert hasattr(Mod, name), name
+    for kind, names in ((Outcome, "ok value error version epoch seconds"), (ModStatus, "version role down diagnostic"),
+                        (Receipt, "verdict cause diagnostic")):  # fmt: skip
+        assert all(hasattr(kind, name) for name in names.split())
 
 
 def test_the_other_commands_run_and_a_game_attaches(place):

@@ -9,6 +9,8 @@ through, and the loop ends the process.
 """
 
 from collections.abc import Callable
+from difflib import get_close_matches
+from types import FunctionType
 from typing import Any, Final
 
 import msgspec
@@ -18,12 +20,14 @@ from ..shared.payload import explain
 from ..shared.states import Stage
 from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
 from .faults import Faults
-from .handlers import Handlers
+from .handlers import LONGEST_EVENT, Handlers, first_line
 from .link import protocol_error
 from .misfit import Misfit
 
 Answer = Callable[[bytes], bytes | None]
 
+MOST_EVENTS: Final = 20
+"""Events that are named to somebody who asked for another one."""
 DECODE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError)
 # How a request begins in msgpack: an array of so many, then its tag.
 _CALL_HEAD: Final = pack(Call(0, "", []))[:2]
@@ -39,7 +43,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
     decode = msgspec.msgpack.Decoder(Request).decode
     every = handlers.table.get
     first = {event: run[0] for event, run in handlers.table.items()}.get
-    failing = _Failing(faults, base, limit)
+    failing = _Failing(faults, base, limit, sorted(handlers.table))
 
     def answer(frame: bytes) -> bytes | None:
         try:
@@ -55,7 +59,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # a mod's SystemExit must not end the worker either
-                return failing.call(request, error)
+                return failing.call(request, failing.blamed(handler, request, error))
             try:
                 reply = pack((VALUE_TAG, request.id, value))  # a Value, without making one
             except MemoryError:
@@ -71,7 +75,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # as above
-                failing.post(request.event, error)
+                failing.post(request.event, failing.blamed(handler, request, error))
         return None
 
     def emit(request: Emit) -> bytes:
@@ -85,7 +89,7 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             except MemoryError:
                 raise
             except BaseException as error:  # noqa: BLE001  # as above
-                errors.append(failing.emit(request.event, error))
+                errors.append(failing.emit(request.event, failing.blamed(handler, request, error)))
                 raised.append(handler)
         try:
             reply = pack(Emitted(request.id, values, errors))
@@ -103,19 +107,23 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
 class _Failing:
     """The cold path: what is said to the game and to the supervisor when a handler fails."""
 
-    def __init__(self, faults: Faults, base: str, limit: int) -> None:
+    def __init__(self, faults: Faults, base: str, limit: int, events: list[str]) -> None:
         self._faults = faults
         self._base = base
         self._limit = limit
+        self._events = events
         # A reply is at most half a ring: with a small one its texts shrink.
         self._message = min(LONGEST_MESSAGE, limit // 8)
         self._traceback = min(16 * 1024, limit // 2)
 
     def no_handler(self, request: Call) -> bytes:
         """The game's mistake, so nothing is said to the supervisor."""
-        return pack(
-            Failed(request.id, "NoHandler", bounded(f"there is no handler of {request.event!r}", self._message), "")
-        )
+        near = get_close_matches(request.event[:LONGEST_EVENT], self._events, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(self._events[:MOST_EVENTS]) or "none"
+        more = f" and {len(self._events) - MOST_EVENTS} more" if len(self._events) > MOST_EVENTS else ""
+        text = f"there is no handler of {request.event!r}{hint} (handled: {known}{more})"
+        return pack(Failed(request.id, "NoHandler", bounded(text, self._message), ""))
 
     def call(self, request: Call, error: BaseException) -> bytes:
         return pack(Failed(request.id, *self.emit(request.event, error)))
@@ -127,6 +135,14 @@ class _Failing:
 
     def post(self, event: str, error: BaseException) -> None:
         self._faults.note(event, lambda: self._describe(error))
+
+    def blamed(self, handler: Callable[..., Any], request: Request, error: BaseException) -> BaseException:
+        """The error itself; one that Python raised because the arguments do not fit, with the handler's place."""
+        step = error.__traceback__ if type(error) is TypeError else None
+        if step is None or step.tb_next is not None or not isinstance(handler, FunctionType):
+            return error
+        sent = len(request.args)
+        return _at(handler, f"{message(error)}; the game sends {sent} argument{'' if sent == 1 else 's'}", "TypeError")
 
     def unpackable(self, value: object, handler: Callable[..., Any], cause: BaseException) -> Misfit:
         """The failure of a handler whose return value cannot travel; it names the part at fault."""
@@ -181,7 +197,7 @@ class _Failing:
 
 def _at(handler: Callable[..., Any], text: str, kind: str) -> Misfit:
     code = getattr(handler, "__code__", None)
-    return Misfit(text, kind=kind, path=code.co_filename if code else "", line=code.co_firstlineno if code else 0)
+    return Misfit(text, kind=kind, path=code.co_filename if code else "", line=first_line(code) if code else 0)
 
 
 def _unreadable(frame: bytes, error: Exception) -> bytes | None:

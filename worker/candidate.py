@@ -71,7 +71,12 @@ def prepare(assign: Assign, snapshot: list[dict[str, bytes]], scratch: str, ente
     if selftest is not None:
         enter(Stage.SELFTEST)
         try:
-            selftest()
+            if selftest() is False:  # nothing else that it returns means anything
+                raise Misfit(
+                    "selftest() returned False: the version is refused",
+                    kind="SelftestFailed",
+                    **handlers.stands(selftest),
+                )
         finally:
             api.state.clear()
         done(Stage.SELFTEST)

@@ -8,7 +8,9 @@ text is bounded and made encodable. (What control characters do to a terminal is
 """
 
 import linecache
+import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple
 
@@ -21,6 +23,8 @@ LONGEST_MESSAGE: Final = 2 * 1024
 LONGEST_LINE: Final = 1024
 """Bytes of a source line. Carets beyond it are not drawn anyway."""
 LONGEST_NAME: Final = 512
+OURS: Final = (f"{Path(__file__).parent}/", "<frozen importlib")
+"""How the file names of our own frames begin, and of those of an import."""
 MOST_FRAMES: Final = 50
 """Frames of one traceback, the innermost: enough to see what a recursion runs through, and quick to format."""
 
@@ -71,31 +75,61 @@ def message(error: BaseException) -> str:
     try:
         if isinstance(error, SyntaxError) and isinstance(error.msg, str):
             return bounded(error.msg, LONGEST_MESSAGE)
-        return bounded(str(error), LONGEST_MESSAGE)
+        return bounded(str(error) + _remedy(error), LONGEST_MESSAGE)
     except MemoryError:
         raise
     except BaseException as second:  # noqa: BLE001  # the mod's own __str__ ran: whatever it raises is data
         return f"<its text cannot be had: {_type_name(type(second))}>"
 
 
+def _remedy(error: BaseException) -> str:
+    """What to do about a module that is not there, in the words of who writes a mod; "" when we cannot tell."""
+    name = error.name if type(error) is ModuleNotFoundError else None
+    if not isinstance(name, str):
+        return ""
+    above, _, last = name.rpartition(".")
+    if name.partition(".")[0] == "fumehood":
+        return "; mods import fumehood.worker"
+    if getattr(sys.modules.get(above), "__file__", None) is not None or last in sys.stdlib_module_names:
+        return ""  # a module of its own, or of a package that is there, is misspelt
+    if name.startswith("mods."):
+        key = name.removeprefix("mods.").replace(".", "/")
+        return f'; another mod is named in the manifest first: requires = ["{key}"]'
+    package = name.partition(".")[0]
+    return f'; mods may import the standard library and what the game names: launch(…, packages=["{package}"])'
+
+
 def format_traceback(error: BaseException, base: str, limit: int = LONGEST_TRACEBACK) -> str:
-    """The traceback as Python prints it, causes and notes included, from the mod's first frame; at most `limit` bytes.
+    """The traceback as Python prints it, causes and notes included, without frames of ours; at most `limit` bytes.
 
     Paths stand as in the mods folder. Raises MemoryError alone.
     """
     if type(error) is Misfit:
         return "" if error.__cause__ is None else format_traceback(error.__cause__, base, limit)
-    begin = whole = _traceback_of(error)
+    begin = _traceback_of(error)
     while begin is not None and not begin.tb_frame.f_code.co_filename.startswith(base):
         begin = begin.tb_next
     try:
-        told = traceback.TracebackException(type(error), error, begin or whole, limit=-MOST_FRAMES, compact=True)
+        told = traceback.TracebackException(type(error), error, begin, limit=-MOST_FRAMES, compact=True)
+        _leave_ours_out(told)
         text = "".join(told.format())
     except MemoryError:
         raise
     except BaseException as second:  # noqa: BLE001  # as in message()
         text = f"{kind(error)}: <its traceback cannot be had: {_type_name(type(second))}>\n"
     return bounded(text.replace(f'File "{base}', 'File "'), limit)
+
+
+def _leave_ours_out(told: traceback.TracebackException) -> None:
+    """What a mod calls of ours, and what calls it between two files of its own, says nothing to its author."""
+    todo, seen = [told], {id(told)}
+    while todo:
+        each = todo.pop()
+        each.stack[:] = [frame for frame in each.stack if not frame.filename.startswith(OURS)]
+        for more in (each.__cause__, each.__context__, *(each.exceptions or ())):
+            if more is not None and id(more) not in seen:
+                seen.add(id(more))
+                todo.append(more)
 
 
 def _type_name(kind: type[BaseException]) -> str:

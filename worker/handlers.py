@@ -9,10 +9,11 @@ they were imported, and within a file from top to bottom.
 """
 
 import inspect
+import linecache
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from .misfit import Misfit, a
@@ -24,6 +25,10 @@ LONGEST_EVENT: Final = 200
 MOST_NAMES: Final = 5 * 1024
 """Bytes of all event names of one mod, 8 more for each. The game reads them from the 6 KiB of a channel's card."""
 HOOKS: Final = ("on_load", "on_unload")
+ARGUMENTS: Final = {"on_load": (), "on_unload": (), "selftest": (), "migrate": ("old", "from_version")}
+"""What each function that we call by its name is given."""
+MOST_DECORATORS: Final = 20
+"""Lines looked at for the `def` below a function's decorators."""
 _MARK: Final = "__fumehood_on__"
 
 
@@ -115,11 +120,33 @@ def hook(module: ModuleType, name: str) -> Callable[..., Any] | None:
     if value is None:
         return None
     code = getattr(value, "__code__", None)
-    path, line = (code.co_filename, code.co_firstlineno) if code else (getattr(module, "__file__", "") or "", 0)
+    path, line = (code.co_filename, first_line(code)) if code else (getattr(module, "__file__", "") or "", 0)
     if not callable(value) or isinstance(value, type):
         raise Misfit(f"{name} must be a function; it is {a(value)}", path=path, line=line)
     _check(value, name, path, line)
+    given = ARGUMENTS.get(name, ())
+    try:
+        inspect.signature(value).bind(*given)
+    except TypeError as error:
+        text = f"{name} is called as {name}({', '.join(given)}), and cannot be: {error}"
+        raise Misfit(text, path=path, line=line) from None
+    except ValueError:
+        pass  # a function written in C tells no signature
     return value  # type: ignore[no-any-return]  # vars() of a module is untyped
+
+
+def stands(function: Callable[..., Any]) -> dict[str, Any]:
+    """Where a function stands, as a Misfit is told."""
+    code = getattr(function, "__code__", None)
+    return {"path": code.co_filename, "line": first_line(code)} if code else {}
+
+
+def first_line(code: CodeType) -> int:
+    """The line of a function's `def`; Python's own count begins with its decorators."""
+    for line in range(code.co_firstlineno, code.co_firstlineno + MOST_DECORATORS):
+        if linecache.getline(code.co_filename, line).lstrip().startswith(("def ", "async def ")):
+            return line
+    return code.co_firstlineno
 
 
 def _plain(module: ModuleType) -> list[Registration]:

@@ -168,10 +168,21 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
             _check_reference(obj)
         elif isinstance(obj, _THIS_PROCESS):
             if type(obj) not in _MEMORY_FILES:
-                raise _Refused(obj, f"{a(obj)}, which belongs to this process alone")
+                raise _Refused(obj, f"{a(obj)}, which belongs to this process alone: {_instead(obj)}")
         elif isinstance(obj, _CODE):
             raise _Refused(obj, f"{a(obj)}, which carries code: the next version would go on running it")
         return NotImplemented
+
+
+def _instead(obj: object) -> str:
+    """What to keep in the state in its place."""
+    if isinstance(obj, io.IOBase):
+        return "keep its path and position, and open it in on_load()"
+    if isinstance(obj, types.GeneratorType | types.CoroutineType | types.AsyncGeneratorType):
+        return "keep what it counts or walks through, and make it anew in on_load()"
+    if isinstance(obj, types.ModuleType):
+        return "import it where it is used"
+    return "keep what it is made from, and make it in on_load()"
 
 
 def _check_reference(obj: Any) -> None:  # a function or a class, whose attributes may be anything

@@ -143,16 +143,16 @@ LAYERS: Final = (
     Layer("user namespace", FULL, "nothing by itself: the others need it", user_namespace),
     Layer("mount namespace", FULL, "seeing or changing what the host has mounted", one_namespace("mount")),
     Layer("pid namespace", FULL, "seeing, signalling or tracing any other process", one_namespace("pid")),
-    Layer("net namespace", FULL, "every network, localhost and abstract sockets too", one_namespace("net")),
+    Layer("net namespace", FULL, "every network, localhost and abstract sockets", one_namespace("net")),
     Layer("ipc namespace", FULL, "System V and POSIX message queues of others", one_namespace("ipc")),
     Layer("uts namespace", FULL, "reading the host's name", one_namespace("uts")),
     Layer("cgroup namespace", FULL, "learning where in the host's cgroups it runs", one_namespace("cgroup")),
-    Layer("private root", FULL, "naming any path of the host, let alone reading it", private_root),
-    Layer("scratch", FULL, "filling the host's disks, reading another mod's files", scratch),
-    Layer("Landlock", BOTH, "opening a file or folder that is not its own; TCP; signals", landlock_),
-    Layer("seccomp", BOTH, "exec, fork, threads, sockets, new machine code, most of the kernel", seccomp_),
+    Layer("private root", FULL, "naming or reading any path of the host", private_root),
+    Layer("scratch", FULL, "filling disks, reading another mod's files", scratch),
+    Layer("Landlock", BOTH, "opening files that are not its own; TCP; signals", landlock_),
+    Layer("seccomp", BOTH, "exec, fork, threads, sockets, new machine code", seccomp_),
     Layer("rlimits", BOTH, "eating the machine's memory, descriptors, CPU", rlimits_),
-    Layer("capabilities", BOTH, "every privileged operation, also within its namespaces", capabilities_),
+    Layer("capabilities", BOTH, "privileged operations, in its namespaces too", capabilities_),
 )
 
 

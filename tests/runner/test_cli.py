@@ -65,7 +65,11 @@ def test_help_loads_neither_rich_nor_the_supervisor():
         (["run"], Exit.USAGE, "Which folder? Name MODS_DIR, or set `root` in fumehood.toml."),
         (["run", "gone"], Exit.CONFIG, "gone: the mods folder does not exist; make it with: mkdir -p gone"),
         (["run", "."], None, ""),
-        (["run", ".", "--limit", "memroy=3"], Exit.CONFIG, "did you mean limits.memory?"),
+        (
+            ["run", ".", "--limit", "memroy=3"],
+            Exit.CONFIG,
+            "--limit memroy: there is no such limit; did you mean memory?",
+        ),
         (["run", ".", "--limit", "memory"], Exit.CONFIG, "expected NAME=VALUE, such as memory=64MiB"),
         (["run", ".", "--package", "a b"], Exit.CONFIG, "packages: 'a b' is not a name that `import` takes"),
         (["run", ".", "--config", "none.toml"], Exit.CONFIG, "none.toml: cannot be read: No such file"),
@@ -84,13 +88,13 @@ def test_what_is_wrong_is_one_line_and_a_code(invoke, args, code, said):
 def test_settings_come_from_the_file_and_the_command_line_wins(invoke, tmp_path):
     (tmp_path / "mods").mkdir()
     (tmp_path / "fumehood.toml").write_text(
-        'root = "mods"\nwatcher = "polling"\n[limits]\nfiles = 9\nmemory = "1 MiB"\n'
+        'root = "mods"\nwatcher = "polling"\n[limits]\nfiles = 9\nmemory = "16 MiB"\n'
     )
-    done = invoke("run", "--show-config", "--log-level", "debug", "--limit", "memory=2 MiB", "--package", "numpy")
+    done = invoke("run", "--show-config", "--log-level", "debug", "--limit", "memory=32 MiB", "--package", "numpy")
     config = json.loads(done.output)
     assert config["root"] == str(tmp_path / "mods")
     assert (config["watcher"], config["log_level"], config["packages"]) == ("polling", "debug", ["numpy"])
-    assert (config["limits"]["files"], config["limits"]["memory"]) == (9, 2 * 2**20)
+    assert (config["limits"]["files"], config["limits"]["memory"]) == (9, 32 * 2**20)
 
 
 def test_a_settings_file_among_the_mods_is_refused(invoke, tmp_path):

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from fumehood.runner import config
+from fumehood.runner import config, switchboard
 from fumehood.runner.config import Config, LogFormat, LogLevel, Watcher
 from fumehood.shared.errors import ConfigError
 from fumehood.shared.policy import Confinement, Limits
@@ -38,6 +38,10 @@ def test_every_key_is_read_and_the_root_counts_from_the_file(write, tmp_path):
     )
 
 
+def test_the_most_mods_are_as_many_as_the_switchboard_has_lines():
+    assert config.LINES == switchboard.MOST_MODS
+
+
 def test_an_empty_file_is_the_defaults(write):
     assert config.read(write("")) == Config()
 
@@ -50,20 +54,24 @@ def test_an_empty_file_is_the_defaults(write):
         ('log-format = "json"\nlog_format = "json"', "log_format: is set twice, with a dash and with an underscore"),
         ("[limits]\nmemroy = 5", "limits.memroy: there is no such setting; did you mean limits.memory?"),
         ("[limits]\nHANG_AFTER = 5", "did you mean limits.hang_after?"),
-        ("qqqq = 1", "known keys: confinement, limits, log_format, log_level, packages, root, watcher"),
+        ("qqqq = 1", "known keys: confinement, limits, log_format, log_level, most_mods, packages, root, watcher"),
         ('watcher = "natve"', "watcher: expected one of auto, native, polling, not 'natve'"),
         ("watcher = 3", "watcher: expected one of auto, native, polling, not 3"),
         ('confinement = "none"', "confinement: expected one of full, reduced, not 'none'"),
         ('log_level = "loud"', "log_level: expected one of debug, info, warning, error, not 'loud'"),
         ("root = 3", "root: expected text, got int"),
+        ("most_mods = 0", "most_mods: expected a number from 1 to 4096, not 0"),
+        ("most_mods = 5000", "most_mods: expected a number from 1 to 4096, not 5000"),
         ("limits = 3", "limits: expected a table, `[limits]`, not 3"),
         ("limits = [1]", "limits: expected a table, `[limits]`, not a list"),
-        ('packages = "numpy"', "packages: expected array, got text"),
+        ('packages = "numpy"', "packages: expected a list, such as [\"numpy\"], not 'numpy'"),
         ('packages = ["os; rm"]', "packages: 'os; rm' is not a name that `import` takes"),
         ('packages = [""]', "packages: '' is not a name that `import` takes"),
-        ('[limits]\nfiles = "many"', "limits.files: expected int, got text"),
-        ("[limits]\nfiles = 1.5", "limits.files: expected int, got float"),
-        ("[limits]\nfiles = true", "limits.files: expected int, got bool"),
+        ('[limits]\nfiles = "many"', "limits.files: expected a whole number, such as 64, not 'many'"),
+        ("[limits]\nfiles = 1.5", "limits.files: expected a whole number, such as 64, not 1.5"),
+        ("[limits]\nfiles = true", "limits.files: expected a whole number, such as 64, not True"),
+        ('[limits]\nhang_after = "1s"', "limits.hang_after: expected seconds, such as 0.5, not '1s'"),
+        ("[limits]\nmemory = 1", "limits.memory: expected at least 8 MiB, not 1: no mod loads with less"),
         ("[limits]\nfiles = 0", "limits.files: expected more than 0, not 0"),
         ("[limits]\nhang_after = -1.0", "limits.hang_after: expected more than 0, not -1.0"),
         ("[limits]\nhang_after = nan", "limits.hang_after: expected more than 0, not nan"),
@@ -72,7 +80,7 @@ def test_an_empty_file_is_the_defaults(write):
         ('[limits]\nmemory = "64 MBit"', "limits.memory: expected bytes, such as 67108864 or 64 MiB, not '64 MBit'"),
         ("[limits]\nring_bytes = 100000", "limits.ring_bytes: expected a power of two from 4096 to 67108864"),
         ("[limits]\nring_bytes = 2048", "limits.ring_bytes: expected a power of two from 4096 to 67108864"),
-        ("watcher = auto", "is not TOML: Invalid value (at line 1, column 11)"),
+        ("watcher = auto", 'is not TOML: Invalid value (at line 1, column 11); text needs quotes, as in root = "mods"'),
         ('watcher = "auto"\nwatcher = "auto"', "is not TOML: Cannot overwrite a value (at end"),
         (b'root = "a"\n# gr\xfcn', "line 2 is not UTF-8 (byte 0xfc)"),
         ("#" * (config.LONGEST_FILE + 1), "is longer than 256 KiB; is this the right file?"),
@@ -115,13 +123,17 @@ def test_limits_on_the_command_line(text, parsed):
     assert config.parse_limit(text) == parsed
 
 
-@pytest.mark.parametrize("text", ["memory", "=5", "memory=", "files=many", "memory=lots"])
+@pytest.mark.parametrize(
+    "text", ["memory", "=5", "memory=", "files=many", "memory=lots", "memory=1", "files=1.5", "hang_after=1s"]
+)
 def test_a_limit_that_cannot_be_read_is_named(text):
     with pytest.raises(ConfigError, match="--limit"):
         config.parse_limit(text)
 
 
 def test_an_unknown_limit_on_the_command_line_is_named():
+    with pytest.raises(ConfigError, match=r"--limit memroy: there is no such limit; did you mean memory\?"):
+        config.parse_limit("memroy=3")
     with pytest.raises(ConfigError, match=r"command line: limits\.memroy: .* did you mean limits\.memory\?"):
         config.merge(Config(), {"limits": {"memroy": 3}})
 

@@ -1,6 +1,7 @@
 """The doctor on this machine, and on one that lacks something."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,27 @@ def test_where_user_namespaces_are_forbidden_the_probe_really_says_so():
     missing = {layer["name"]: layer for layer in document["layers"] if not layer["given"]}
     assert "user namespace" in missing
     assert "max_user_namespaces" in missing["user namespace"]["remedy"]
+
+
+def test_the_verdict_comes_first_and_no_row_is_wrapped_at_80_columns(report):
+    done = subprocess.run(
+        [sys.executable, "-m", "fumehood.runner.cli", "doctor"],
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )  # fmt: skip - one call
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Full confinement (the default): works here"
+    (header,) = [at for at, line in enumerate(lines) if line.startswith("layer ")]
+    table = lines[header + 1 :]
+    assert [line.split("  ")[0] for line in table[: len(report.layers)]] == [layer.name for layer in report.layers]
+
+
+def test_a_reader_who_has_gone_leaves_it_its_exit_code(tmp_path):
+    doctor = f"{sys.executable} -m fumehood.runner.cli doctor"
+    done = run(["bash", "-c", f"{doctor} | true; exit ${{PIPESTATUS[0]}}"])
+    assert (done.returncode, done.stderr) == (Exit.OK, "")
+    done = run(["bash", "-c", f"{doctor} --json | true; exit ${{PIPESTATUS[0]}}"])
+    assert (done.returncode, done.stderr) == (Exit.OK, "")

@@ -94,6 +94,18 @@ def test_an_exception_stays_on_its_line(capture):
         assert "ValueError" in out.getvalue()
 
 
+def test_a_diagnostic_is_lines_below_for_a_person_and_fields_for_a_machine(capture):
+    for kind in LogFormat:
+        out = capture(kind)
+        log.warning("a@2 refused", extra={"told": {"mod": "a", "line": 3}, "below": ["x = (", "    ^\x1b"]})
+        if kind is LogFormat.TEXT:
+            assert out.getvalue().endswith("a@2 refused\n    x = (\n        ^\\x1b\n")
+        else:
+            line = json.loads(out.getvalue())
+            assert (line["message"], line["mod"], line["line"]) == ("a@2 refused", "a", 3)
+            assert "below" not in line
+
+
 def test_the_level_holds_and_a_second_set_up_replaces_the_first(capture):
     first = capture(level=LogLevel.WARNING)
     log.info("quiet")

@@ -39,11 +39,11 @@ def test_no_manifest_is_all_defaults():
 def test_both_forms_say_the_same():
     lines = [
         'game-api = ">=2,<3"', 'requires = ["economy"]', 'permissions = ["threads"]', "order = -2",
-        'description = "rain"', "", "[limits]", "memory = 1048576", "hang-after = 0.5",
+        'description = "rain"', "", "[limits]", 'memory = "16 MiB"', "hang-after = 0.5",
     ]  # fmt: skip
     wanted = Manifest(
         game_api=">=2,<3", requires=("economy",), permissions=("threads",), order=-2, description="rain",
-        limits={"memory": 1048576, "hang_after": 0.5},
+        limits={"memory": 16 * 2**20, "hang_after": 0.5},
     )  # fmt: skip
     in_tool = [line.replace("[limits]", "[tool.fumehood.limits]") for line in lines]
     assert script(block("[tool.fumehood]", *in_tool)) == wanted
@@ -64,8 +64,8 @@ def test_crlf_bom_and_undecodable_code_around_it():
 
 
 def test_its_limits_lower_the_game_s_and_never_raise_them():
-    own = folder("[limits]\nmemory = 5\n").within(Limits(memory=9))
-    assert own == Limits(memory=5)
+    own = folder("[limits]\nfiles = 5\n").within(Limits(files=9))
+    assert own == Limits(files=5)
     assert Manifest(limits={"memory": 99}).within(Limits(memory=9)).memory == 9
 
 
@@ -76,15 +76,26 @@ def test_its_limits_lower_the_game_s_and_never_raise_them():
         (["[tool.fumehood]", "", "wibble = 1"], 5, "known are"),
         (["[tool.fumehood.limits]", "memroy = 1"], 4, "did you mean 'memory'"),
         (["[tool.fumehood.limits]", "memory = 1073741824"], 4, "more than the game allows (268435456)"),
-        (["[tool.fumehood.limits]", "memory = true"], 4, "has to be a whole number, not True"),
-        (["[tool.fumehood.limits]", "memory = 1.5"], 4, "has to be a whole number, not 1.5"),
-        (["[tool.fumehood.limits]", "memory = 0"], 4, "above 0"),
-        (["[tool.fumehood.limits]", "hang-after = -1.0"], 4, "above 0"),
-        (["[tool.fumehood.limits]", "hang-after = nan"], 4, "above 0"),
-        (["[tool.fumehood.limits]", "hang-after = inf"], 4, "has to be a number"),
+        (
+            ["[tool.fumehood.limits]", "memory = true"],
+            4,
+            "memory: expected bytes, such as 67108864 or 64 MiB, not True",
+        ),
+        (["[tool.fumehood.limits]", "files = 1.5"], 4, "files: expected a whole number, such as 64, not 1.5"),
+        (["[tool.fumehood.limits]", "memory = 0"], 4, "memory: expected more than 0, not 0"),
+        (["[tool.fumehood.limits]", "hang-after = -1.0"], 4, "more than 0"),
+        (["[tool.fumehood.limits]", "hang-after = nan"], 4, "more than 0"),
+        (["[tool.fumehood.limits]", "hang-after = inf"], 4, "more than 0"),
+        (["[tool.fumehood.limits]", 'hang-after = "1s"'], 4, "hang_after: expected seconds, such as 0.5, not '1s'"),
+        (["[tool.fumehood.limits]", "memory = 1"], 4, "memory: expected at least 8 MiB, not 1: no mod loads with less"),
+        (
+            ["[tool.fumehood.limits]", 'memory = "64 Mb."'],
+            4,
+            "expected bytes, such as 67108864 or 64 MiB, not '64 Mb.'",
+        ),
         (["[tool.fumehood.limits]", "ring-bytes = 8192"], 4, "'ring-bytes' is the game's to set"),
         (["[tool.fumehood.limits]", "memory = [[1]]"], 4, "not a list"),
-        (["[tool.fumehood.limits]", "memory = 0x" + "f" * 6000], 4, "not a larger number"),
+        (["[tool.fumehood.limits]", "memory = 0x" + "f" * 6000], 4, "a larger number is more than any machine has"),
         (["[tool.fumehood]", "requires = 3"], 4, "requires: Expected `array`"),
         (["[tool.fumehood]", 'requires = ["a", 3]'], 4, "requires: Expected `str`"),
         (["[tool.fumehood]", "game_api = 3"], 4, "game-api: Expected `str`"),

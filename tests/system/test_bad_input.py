@@ -6,8 +6,8 @@ import sys
 
 import psutil
 import pytest
-from fumehood.runner import launch
-from fumehood.shared.errors import ConfigError, MachineError
+from fumehood.runner import connect, launch
+from fumehood.shared.errors import ConfigError, MachineError, UsageError
 from fumehood.shared.policy import Limits
 
 FUMEHOOD = [sys.executable, "-m", "fumehood.runner.cli"]
@@ -67,6 +67,52 @@ def test_a_wrong_setting_is_named(tmp_path, options, named):
     with pytest.raises((ConfigError, TypeError)) as caught:
         launch(tmp_path, **options)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("root", ["crowd", "/"])
+def test_a_folder_of_too_many_mods_is_refused_before_one_is_started(tmp_path, root, capfd):
+    for number in range(501):
+        folder = tmp_path / "crowd" / str(number % 7)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"m{number}.py").touch()
+    folder = tmp_path / root
+    with pytest.raises(ConfigError) as caught:
+        launch(folder)
+    assert str(caught.value) == (
+        f"{folder}: it holds more than 500 mods. Every .py file in it and in its subfolders is one: "
+        "name a folder that holds mods alone, or raise most_mods"
+    )
+    assert capfd.readouterr().err == ""
+
+
+def test_mods_beyond_the_most_are_not_started_until_there_is_room(launched, tmp_path, capfd, until):
+    with launched(tmp_path / "mods", most_mods=2) as bench:
+        for name in "abc":
+            bench.save(f"{name}.py", "def on_ping(): return 1\n")
+            if name != "c":
+                bench.mods.wait(name, timeout=20)
+        said = ""
+
+        def complained():
+            nonlocal said
+            said += capfd.readouterr().err
+            return "'c' is not started: the mods folder is full, it holds more than 2 mods" in said
+
+        until(complained, "somebody says that there is no room")
+        assert list(bench.mods) == ["a", "b"]
+        (bench.root / "a.py").unlink()
+        bench.mods.wait("a", verdict="unloaded", timeout=20)
+        bench.load("c", "def on_ping(): return 2\n")
+        assert said.count("not started") == 1
+
+
+@pytest.mark.parametrize("timeout", ["x", None, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_named(launched, tmp_path, timeout):
+    for call in (launch, connect):
+        with pytest.raises(UsageError, match="timeout has to be a finite number of seconds, not"):
+            call(tmp_path, timeout=timeout)
+    with launched(tmp_path / "mods") as bench, pytest.raises(UsageError, match="budget has to be a finite number of"):
+        bench.mods.emit("tick", budget=timeout)
 
 
 def test_too_little_time_to_start_is_an_error_and_no_process(tmp_path):

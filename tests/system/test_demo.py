@@ -64,12 +64,12 @@ def test_every_step_ends_as_expected_and_json_alone_owns_stdout():
 class Terminal:
     """A program on a terminal of its own."""
 
-    def __init__(self, argv, columns, lines):
+    def __init__(self, argv, columns, lines, term="xterm-256color"):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             # The environment is given: readline, which pytest imports, puts COLUMNS and LINES into the process's own.
-            os.execve(argv[0], argv, {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
+            os.execve(argv[0], argv, {**os.environ, "TERM": term, "COLORTERM": "truecolor"})
         self.output = ""
         self.status = None
 
@@ -99,8 +99,8 @@ class Terminal:
 def terminal():
     opened = []
 
-    def terminal(*argv, columns=132, lines=37):
-        opened.append(Terminal([*DEMO, *argv], columns, lines))
+    def terminal(*argv, columns=132, lines=37, **options):
+        opened.append(Terminal([*DEMO, *argv], columns, lines, **options))
         return opened[-1]
 
     yield terminal
@@ -133,6 +133,34 @@ def test_a_terminal_too_small_for_the_screen_gets_lines(terminal):
     os.kill(demo.pid, signal.SIGTERM)
     assert demo.end() == 130
     assert "\x1b[?1049h" not in demo.output
+
+
+@pytest.mark.timeout(150)
+def test_a_reader_who_has_gone_stops_nothing_and_the_exit_code_still_tells():
+    command = f"{' '.join(DEMO)} --plain --seconds 10 | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--svg"])
+@pytest.mark.parametrize("where", ["no/folder/x", "."])
+def test_a_file_that_cannot_be_written_is_said_before_the_run(tmp_path, option, where):
+    done = subprocess.run(
+        [*DEMO, option, where], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
+    )  # fmt: skip - one call
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith(f"fumehood: {option} {where}: cannot be written: ")
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_dumb_terminal_gets_lines(terminal, term):
+    demo = terminal("--seconds", "60", term=term)
+    demo.read_until(r"live +weather@2 is live")
+    os.kill(demo.pid, signal.SIGTERM)
+    assert demo.end() == 130
+    assert "\x1b" not in demo.output
+    assert "Traceback" not in demo.output
 
 
 # ── that it would notice ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 from fumehood.shared.messages import Diagnostic, pack, unpacker
 from fumehood.worker.diagnostics import bounded, describe, format_traceback, kind
+from fumehood.worker.handlers import on
 from fumehood.worker.misfit import Misfit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +133,27 @@ def test_our_own_frames_are_left_out(raised):
     text = format_traceback(raised("callback()\n", callback=lambda: 1 / 0), BASE)
     assert text.splitlines()[1].strip() == 'File "x.py", line 1, in <module>'
     assert "ZeroDivisionError" in text
+
+
+def test_frames_of_ours_are_left_out_wherever_they_stand(raised):
+    error = raised(
+        """
+        def again(function):
+            try:
+                function()
+            except Exception as error:
+                raise RuntimeError("why") from error
+        again(misused)
+        """,
+        misused=lambda: on(5),
+    )
+    text = format_traceback(error, BASE)
+    assert "@on takes the name of an event" in text
+    assert "direct cause" in text
+    assert "fumehood/worker/" not in text
+    with pytest.raises(SyntaxError) as caught:
+        compile("x = (", BASE + "x.py", "exec")
+    assert format_traceback(caught.value, BASE).startswith('  File "x.py", line 1\n')
 
 
 @settings(deadline=None)
