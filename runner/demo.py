@@ -190,9 +190,10 @@ class Game:
         if key in self.told:
             return
         self.told.add(key)
-        self.note(
-            "call", f"{what}: {kind}; the frame goes on" if isinstance(failure, ModCrashed) else f"{what}: {kind}"
-        )
+        if isinstance(failure, ModTimeout):  # its patience is 2 ms: worth a word, and no alarm
+            self.note("late", f"{what}: no answer yet; the frame goes on")
+        else:
+            self.note("call", f"{what}: {kind}" + "; the frame goes on" * isinstance(failure, ModCrashed))
 
     # ── what came of it ───────────────────────────────────────────────────────────────────────────────────────────────
 
