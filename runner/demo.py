@@ -183,7 +183,10 @@ class Game:
         """A crash is always told; a kind of other failure once a step."""
         kind = type(failure).__name__
         if isinstance(failure, ModTimeout) and (
-            failure.handing_over or not self.runs[-1:] or failure.mod not in self.runs[-1].step.expect
+            failure.handing_over
+            or not self.runs[-1:]
+            or self.runs[-1].ended
+            or failure.mod not in self.runs[-1].step.expect
         ):
             return  # a machine that is busy otherwise; the step's own mods are what is looked at
         key = f"{what.rsplit(maxsplit=1)[-1]} {kind}"
