@@ -28,7 +28,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Fields, in bytes: `memory`, `resident`, `scratch_bytes`, `file_size`, `state_bytes`, `snapshot_bytes`, `ring_bytes`,
     `log_bytes` (a second); in seconds: `hang_after`, `load_timeout`, `drain_timeout`, `cpu_window`, `cpu_total`;
-    counts: `files`, `scratch_inodes`, `snapshot_files`, `intents_per_frame`, `log_lines` (a second); `cpu_share` (of a core).
+    counts: `files`, `scratch_inodes`, `snapshot_files`, `intents_per_frame`, `log_lines` (a second); of a core:
+    `cpu_share`.
     """
 
     memory: int = 256 * MIB
