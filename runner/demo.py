@@ -183,16 +183,20 @@ class Game:
         """A crash is always told; a kind of other failure once a step."""
         kind = type(failure).__name__
         if isinstance(failure, ModTimeout) and (
-            failure.handing_over or not self.runs[-1:] or failure.mod not in self.runs[-1].step.expect
+            failure.handing_over
+            or not self.runs[-1:]
+            or self.runs[-1].ended
+            or failure.mod not in self.runs[-1].step.expect
         ):
             return  # a machine that is busy otherwise; the step's own mods are what is looked at
         key = f"{what.rsplit(maxsplit=1)[-1]} {kind}"
         if key in self.told:
             return
         self.told.add(key)
-        self.note(
-            "call", f"{what}: {kind}; the frame goes on" if isinstance(failure, ModCrashed) else f"{what}: {kind}"
-        )
+        if isinstance(failure, ModTimeout):  # its patience is 2 ms: worth a word, and no alarm
+            self.note("late", f"{what}: no answer yet; the frame goes on")
+        else:
+            self.note("call", f"{what}: {kind}" + "; the frame goes on" * isinstance(failure, ModCrashed))
 
     # ── what came of it ───────────────────────────────────────────────────────────────────────────────────────────────
 

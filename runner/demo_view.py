@@ -32,8 +32,10 @@ from .demo_frames import PERIOD, Frames, quantile
 from .demo_world import HEIGHT, WIDTH, Village
 
 WIDE: Final = (124, 34)
+MIDDLE: Final = (100, 30)
 SMALL: Final = (78, 22)
-"""Least columns and lines of a terminal for the screen with the map, and for the one without."""
+"""Least columns and lines of a terminal for the whole screen, for one with the map and a shorter table, and for one
+without the map. On anything smaller there are lines."""
 
 PICTURE: Final = (132, 37)
 """Columns and lines of the picture for the README."""
@@ -46,6 +48,8 @@ VERDICTS: Final[dict[str, str]] = {
     Verdict.DOWN: "red",
 }
 COLUMNS: Final = {"mod": 12, "epoch": 5, "role": 8, "last verdict": 12, "ticks kept": 10, "µs/call": 7}
+FIRST: Final = ("mod", "last verdict", "µs/call", "ticks kept", "role", "epoch")
+"""Columns in the order in which they are given up last, where the table is narrow."""
 FIGURES: Final = frozenset({"epoch", "ticks kept", "µs/call"})
 FAINT: Final = Style.parse("bright_black")
 BOLD: Final = Style.parse("bold")
@@ -62,6 +66,7 @@ MARKS: Final = {
     "ok": ("✔", "bold green"),
     "wrong": ("✘", "bold red"),
     "call": ("!", "red"),
+    "late": ("·", "bright_black"),
 }
 
 
@@ -137,24 +142,35 @@ def village(scene: Scene) -> RenderableType:
     )
 
 
-def mods(scene: Scene) -> RenderableType:
-    rows = [[Segment(_cell(name, name), FAINT) for name in COLUMNS]]
+def mods(scene: Scene, width: int) -> RenderableType:
+    """The table; `width` is the panel's."""
+    shown, left = set(), width - 4
+    for name in FIRST:
+        left -= COLUMNS[name] + 1
+        if left >= -1:  # the last one needs no space after it
+            shown.add(name)
+    rows = [[Segment(_cell(name, name), FAINT) for name in COLUMNS if name in shown]]
     for name, row in sorted(scene.rows.items()):
         version = f"@{row.version}"
         micro = f"{quantile(list(row.calls), 0.5):.0f}" if row.calls else "-"
+        cells = {
+            "epoch": Segment(_cell("epoch", str(row.epoch))),
+            "role": Segment(_cell("role", row.role), Style.parse("green" if row.role == "active" else "yellow")),
+            "last verdict": Segment(
+                _cell("last verdict", row.verdict), Style.parse(VERDICTS.get(row.verdict, "default"))
+            ),
+            "ticks kept": Segment(_cell("ticks kept", f"{row.ticks:,}")),
+            "µs/call": Segment(_cell("µs/call", micro)),
+        }
         rows.append(
             [
                 Segment(name[: COLUMNS["mod"] - len(version)], BOLD),
                 Segment(version.ljust(COLUMNS["mod"] - len(name) + 1), Style.parse("cyan")),
-                Segment(_cell("epoch", str(row.epoch))),
-                Segment(_cell("role", row.role), Style.parse("green" if row.role == "active" else "yellow")),
-                Segment(_cell("last verdict", row.verdict), Style.parse(VERDICTS.get(row.verdict, "default"))),
-                Segment(_cell("ticks kept", f"{row.ticks:,}")),
-                Segment(_cell("µs/call", micro)),
+                *(cell for column, cell in cells.items() if column in shown),
             ]
         )
     prices = "  ".join(f"{item} {price:.2f}" for item, price in scene.prices.items())
-    title = f"mods, a process each, {scene.confinement} confinement"
+    title = f"mods, a process each, {scene.confinement} confinement" if width >= 60 else "mods, a process each"
     return Panel(Rows(rows), title=title, subtitle=prices or None, padding=(0, 1))
 
 
@@ -210,7 +226,7 @@ def explain(found: Diagnostic) -> list[tuple[str, str]]:
     return lines
 
 
-def feed(scene: Scene, width: int, lines: int) -> RenderableType:
+def feed(scene: Scene, width: int, lines: int, hint: str = "") -> RenderableType:
     """The last `lines` lines of what happened, as a scrolled terminal shows them; `width` is the panel's."""
     rows: list[list[Segment]] = []
     for at, kind, text in reversed(scene.feed):
@@ -218,11 +234,12 @@ def feed(scene: Scene, width: int, lines: int) -> RenderableType:
         entry = []
         for number, part in enumerate(textwrap.wrap(text, width - 4 - FEED_INDENT)):
             start = [Segment(f"{at:5.1f} ", FAINT), Segment(f"{mark} ", Style.parse(style))]
-            entry.append([*(start if not number else [INDENT]), Segment(part, BOLD if kind == "edit" else PLAIN)])
+            body = Segment(part, BOLD if kind == "edit" else FAINT if kind == "late" else PLAIN)
+            entry.append([*(start if not number else [INDENT]), body])
         rows[:0] = entry
         if len(rows) >= lines:
             break
-    return Panel(Rows(rows[-lines:]), title="events", padding=(0, 1))
+    return Panel(Rows(rows[-lines:]), title="events", subtitle=hint or None, padding=(0, 1))
 
 
 class Rows:
@@ -237,16 +254,20 @@ class Rows:
             yield Segment.line()
 
 
+ROUND: Final = ("village", "feed", "header", "village", "mods", "frames", "village", "diagnosis", "header", "edit")
+"""Which panel is drawn in which frame, over and over; those that a layout lacks are left out."""
+
+
 class Face:
     """The layout for one size of terminal, and which panel is drawn in which frame."""
 
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene = scene
         self.layout = Layout()
-        self.turns: tuple[str, ...]
-        head = Layout(name="header", size=1)
+        self._hint = ""
+        head, body = Layout(name="header", size=1), Layout()
         if width >= WIDE[0] and height >= WIDE[1]:
-            left, right, body = Layout(size=WIDTH + 2), Layout(), Layout()
+            left, right = Layout(size=WIDTH + 2), Layout()
             left.split_column(
                 Layout(name="village", size=HEIGHT + 2),
                 Layout(name="frames", size=4),
@@ -255,40 +276,43 @@ class Face:
             )
             right.split_column(Layout(name="mods", size=12), Layout(name="feed"))
             body.split_row(left, right)
-            self.layout.split_column(head, body)
-            self.turns = (
-                "village",
-                "feed",
-                "header",
-                "village",
-                "mods",
-                "frames",
-                "village",
-                "diagnosis",
-                "header",
-                "edit",
-            )  # fmt: skip - one round, one line
-            self._feed = (width - WIDTH - 2, height - 15)
-        else:
-            self.layout.split_column(
-                head, Layout(name="mods", size=12), Layout(name="diagnosis", size=6), Layout(name="feed")
-            )
-            self.turns = ("mods", "feed", "diagnosis", "header")
-            self._feed = (width, max(1, height - 21))
-        for name in set(self.turns):
+            self._mods, self._feed = width - WIDTH - 2, (width - WIDTH - 2, height - 15)
+            self._panels = frozenset(ROUND)
+        elif width >= MIDDLE[0] and height >= MIDDLE[1]:
+            above, below, right = Layout(size=HEIGHT + 2), Layout(), Layout()
+            right.split_column(Layout(name="mods", size=12), Layout(name="edit"))
+            above.split_row(Layout(name="village", size=WIDTH + 2), right)
+            below.split_row(Layout(name="diagnosis", size=width * 2 // 5), Layout(name="feed"))
+            body.split_column(above, below)
+            self._mods, self._feed = width - WIDTH - 2, (width - width * 2 // 5, height - HEIGHT - 5)
+            self._panels = frozenset(ROUND) - {"frames"}
+        elif width >= SMALL[0] and height >= SMALL[1]:
+            above = Layout(size=12)
+            above.split_row(Layout(name="mods", size=width // 2), Layout(name="diagnosis"))
+            body.split_column(above, Layout(name="feed"))
+            self._mods, self._feed = width // 2, (width, height - 15)
+            self._panels = frozenset(("header", "mods", "diagnosis", "feed"))
+            self._hint = f"enlarge to {MIDDLE[0]} x {MIDDLE[1]} for the map"
+        else:  # it was made smaller while it runs
+            body.split_column(Layout(name="feed"))
+            self._mods, self._feed = 0, (max(20, width), max(1, height - 3))
+            self._panels = frozenset(("header", "feed"))
+            self._hint = f"enlarge to {SMALL[0]} x {SMALL[1]}"
+        self.layout.split_column(head, body)
+        self.turns = tuple(name for name in ROUND if name in self._panels)
+        for name in self._panels:
             self.fill(name)
 
     def fill(self, name: str) -> None:
         """Put a panel as it is now into the layout."""
-        draw = {
-            "header": header,
-            "village": village,
-            "mods": mods,
-            "edit": edit,
-            "frames": frames,
-            "diagnosis": diagnosis,
-        }
-        self.layout[name].update(feed(self.scene, *self._feed) if name == "feed" else draw[name](self.scene))
+        draw = {"header": header, "village": village, "edit": edit, "frames": frames, "diagnosis": diagnosis}
+        if name == "feed":
+            panel = feed(self.scene, *self._feed, self._hint)
+        elif name == "mods":
+            panel = mods(self.scene, self._mods)
+        else:
+            panel = draw[name](self.scene)
+        self.layout[name].update(panel)
 
 
 class Screen(Protocol):
@@ -350,18 +374,22 @@ class Lines:
 
     drawn = False
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, width: int = 0) -> None:
+        """`width`: of a small terminal, whose lines are wrapped behind the times; 0: no limit."""
         self._out = out
+        self._width = width
 
     def frame(self) -> None:
         """Nothing moves in a log."""
 
     def event(self, at: float, kind: str, text: str) -> None:
-        self._write(f"{at:6.2f} s  {kind:<11}  {text}")
+        line = f"{at:6.2f} s  {kind:<11}  {text}"
+        for part in textwrap.wrap(line, self._width, subsequent_indent=" " * 10) if self._width else [line]:
+            self._write(part)
 
     def diagnosed(self, found: Diagnostic) -> None:
         for line, _ in explain(found):
-            self._write(f"{'':21}  | {line}")
+            self._write(f"{'':8}| {line}"[: self._width] if self._width else f"{'':21}  | {line}")
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -375,13 +403,11 @@ def open_screen(scene: Scene, out: TextIO, *, plain: bool) -> Screen:
     if plain:
         return Lines(out)
     console = Console(file=out)
-    if (
-        not console.is_terminal
-        or console.is_dumb_terminal
-        or console.size.width < SMALL[0]
-        or console.size.height < SMALL[1]
-    ):
+    if not console.is_terminal or console.is_dumb_terminal:
         return Lines(out)
+    width, height = console.size
+    if width < SMALL[0] or height < SMALL[1]:
+        return Lines(out, max(40, width))
     return FullScreen(scene, console)
 
 

@@ -222,6 +222,12 @@ class Mods:
         self._look_if_changed()
         return iter([mod.name for mod in self._order if mod.role != "down"])
 
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<Mods, closed>"
+        live = [f"{mod.name}@{mod.version}" for mod in self._order if mod.version]
+        return f"<Mods {', '.join(live) or 'none live'}>"
+
     def __len__(self) -> int:
         return len(list(iter(self)))
 

@@ -184,7 +184,7 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
             sock.connect(os.fspath(path))
         except OSError as error:
             folder = os.fspath(target)
-            text = f"no supervisor serves {folder} ({path}: {error.strerror}); start one: fumehood run {folder}"
+            text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
             raise ConfigError(text) from None
         link = Link(sock)
         mods = Mods(link, *link.greet(time.monotonic() + timeout))

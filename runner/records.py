@@ -9,7 +9,10 @@ from ..shared.messages import Diagnostic
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How one call ended: exactly one of `value` and `error` counts; `error` None means it has a value."""
+    """How one call ended: exactly one of `value` and `error` counts; `error` None means it has a value.
+
+    Fields: `value`, `error` (a ModFailure), `epoch` and `version` (who answered), `seconds`; `ok`: there is a value.
+    """
 
     value: Any
     error: ModFailure | None
@@ -25,7 +28,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class FrameReport(msgspec.Struct, frozen=True):
-    """What came of one emit, by mod name."""
+    """What came of one emit, by mod name.
+
+    Fields: `results` (mod to the list of its handlers' values, in priority order), `late` (mods without an answer
+    within the budget), `failed` (mod to its ModFailure).
+    """
 
     results: dict[str, list[Any]]
     """The values of each mod's handlers that did not raise, in priority order. A mod without a handler is not here."""
@@ -46,7 +53,12 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class ModStatus(msgspec.Struct, frozen=True):
-    """One mod as the supervisor sees it."""
+    """One mod as the supervisor sees it.
+
+    Fields: `name`; of what is live `version`, `epoch`, `digest`, `role`, `pid`; `standby` (the version to go back to),
+    `target` (digest of what is on disk), `down` (why nobody serves), `diagnostic` (why what is on disk is not live),
+    `reloads`, `rollbacks`, `handler_errors`, `lost_posts`, `state_bytes`, `resident`, `state_error`.
+    """
 
     name: str
     version: int
@@ -79,7 +91,12 @@ class ModStatus(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The record of one reload."""
+    """The record of one reload.
+
+    Fields: `number`; `mod`, `version`, `digest`, `cause`, `verdict`, `diagnostic` (what it is about, and how it ended);
+    `epoch`, `live_version`, `live_digest` (what is live now); `stages`, `save_to_live_ms`, `state_age_ms`,
+    `worst_frame_ms`, `at`.
+    """
 
     number: int
     """1, 2, 3 … over all mods of one supervisor."""
@@ -87,6 +104,8 @@ class Receipt(msgspec.Struct, frozen=True):
     cause: str
     """startup, save, deleted, recovery, standby."""
     verdict: str
+    """live, refused, rolled back (also when the same bytes were started again: `live_digest` is `digest` then),
+    unloaded, superseded, down."""
     version: int
     """The version this is about: the one that went live, was refused, or failed."""
     digest: str

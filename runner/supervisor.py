@@ -175,6 +175,7 @@ class Supervisor:
         size = segment.ring_segment_size(self.limits.ring_bytes)
         message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES)
         board = self.switchboard
+        logging.getLogger("fumehood.control").info("a game attached")
         return message, (board.board_read_only, board.page_fd, self._bell)
 
     def introduction(self, lane: Lane) -> tuple[int, ...]:

@@ -25,6 +25,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What one mod may use. A mod may lower what the game set, under `[tool.fumehood.limits]` in its PEP 723 block or
     under `[limits]` in its mod.toml, never raise it: `Limits.within` says which field asks for more. `ring_bytes` is
     the game's alone.
+
+    Fields, in bytes: `memory`, `resident`, `scratch_bytes`, `file_size`, `state_bytes`, `snapshot_bytes`, `ring_bytes`,
+    `log_bytes` (a second); in seconds: `hang_after`, `load_timeout`, `drain_timeout`, `cpu_window`, `cpu_total`;
+    counts: `files`, `scratch_inodes`, `snapshot_files`, `intents_per_frame`, `log_lines` (a second); of a core:
+    `cpu_share`.
     """
 
     memory: int = 256 * MIB

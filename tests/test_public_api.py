@@ -90,6 +90,12 @@ def test_every_public_thing_has_a_docstring():
                         assert inspect.getdoc(value), f"{name}.{member}"
 
 
+@pytest.mark.parametrize("kind", [runner.Outcome, runner.FrameReport, runner.ModStatus, runner.Receipt, runner.Limits])
+def test_help_tells_every_field(kind):
+    for field in kind.__struct_fields__:
+        assert f"`{field}`" in kind.__doc__, field
+
+
 def test_every_failure_of_a_mod_is_caught_by_one_class():
     kinds = (errors.ModError, errors.ModTimeout, errors.ModCrashed, errors.ModUnavailable, errors.QueueFull)
     assert all(issubclass(kind, errors.ModFailure) for kind in kinds)

@@ -65,6 +65,9 @@ def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
     """
     name: object = event
     if not isinstance(name, str):
+        if isinstance(name, FunctionType):  # @on without its parentheses
+            near = name.__name__.removeprefix("on_")
+            raise TypeError(f'@on above {name.__name__} names no event: write @on("{near}")')
         raise TypeError(f'@on takes the name of an event, like @on("tick"); got {event!r}')
     if not event or len(event.encode("utf-8", "surrogatepass")) > LONGEST_EVENT:
         raise ValueError(f"an event's name has 1 to {LONGEST_EVENT} bytes; got {len(event)} characters")

@@ -11,6 +11,7 @@ import fumehood
 import pytest
 from click.testing import CliRunner
 from fumehood.runner import cli, connect
+from fumehood.shared.errors import ConfigError
 from fumehood.shared.exits import Exit
 
 FUMEHOOD = [sys.executable, "-W", "error", "-m", "fumehood.runner.cli"]
@@ -187,7 +188,10 @@ def test_run_serves_a_folder_until_it_is_told_to_end(serve, tmp_path, number):
     assert (line["level"], line["logger"]) == ("info", "fumehood")
     with connect(mods) as game:
         assert game["hello"].call("greet", "you", timeout=10) == "hello you"
+    served.wait_for("a game attached")
     assert served.end(number) == Exit.OK
+    with pytest.raises(ConfigError, match=f"^start one first: fumehood run {mods} "):
+        connect(mods)
     for line in filter(None, served.lines):
         json.loads(line)
 

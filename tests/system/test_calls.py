@@ -51,6 +51,17 @@ def name(bench):
     return "shared"
 
 
+def test_the_mods_show_themselves(launched, tmp_path):
+    with launched(tmp_path / "mods") as bench:
+        assert repr(bench.mods) == "<Mods none live>"
+        bench.load("a", "x = 1\n")
+        bench.load("b", "x = 1\n")
+        bench.load("b", "x = 2\n")
+        assert repr(bench.mods) == "<Mods a@1, b@2>"
+        mods = bench.mods
+    assert repr(mods) == "<Mods, closed>"
+
+
 def test_values_come_back_as_msgpack_carries_them(bench, name):
     args = [1, -(2**63), 2**64 - 1, 2.5, None, True, "ü", b"\0", [1, [2]], {"a": {"b": 1}}, ""]
     assert bench.mods[name].call("echo", *args) == args

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import importlib.resources
+import io
 import json
 import os
 import pty
@@ -29,6 +30,7 @@ from fumehood.shared.messages import Diagnostic
 from fumehood.shared.states import Verdict
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 DEMO = [sys.executable, "-m", "fumehood.runner.cli", "demo"]
 MODS = Path(str(importlib.resources.files(examples) / "mods"))
@@ -112,7 +114,7 @@ def terminal():
         os.close(one.fd)
 
 
-@pytest.mark.parametrize(("columns", "lines", "village"), [(132, 37, True), (80, 24, False)])
+@pytest.mark.parametrize(("columns", "lines", "village"), [(132, 37, True), (100, 30, True), (80, 24, False)])
 def test_ctrl_c_gives_the_terminal_back_and_the_summary_so_far(terminal, columns, lines, village):
     demo = terminal("--seconds", "60", columns=columns, lines=lines)
     demo.read_until(r"step\b.*1 of")
@@ -128,11 +130,14 @@ def test_ctrl_c_gives_the_terminal_back_and_the_summary_so_far(terminal, columns
 
 
 def test_a_terminal_too_small_for_the_screen_gets_lines(terminal):
-    demo = terminal("--seconds", "60", columns=60, lines=15)
+    demo = terminal("--seconds", "10", columns=60, lines=15)
     demo.read_until(r"live +weather@2 is live")
+    demo.read_until(r"denied.*fork")
     os.kill(demo.pid, signal.SIGTERM)
     assert demo.end() == 130
     assert "\x1b[?1049h" not in demo.output
+    shown = demo.output.partition("interrupted after")[0].splitlines()
+    assert max(map(len, shown)) <= 60
 
 
 @pytest.mark.timeout(150)
@@ -151,6 +156,29 @@ def test_a_file_that_cannot_be_written_is_said_before_the_run(tmp_path, option, 
     )  # fmt: skip - one call
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith(f"fumehood: {option} {where}: cannot be written: ")
+
+
+@pytest.mark.parametrize(("width", "height"), [(132, 37), (124, 34), (120, 32), (100, 30), (80, 24), (60, 15), (20, 5)])
+def test_the_denials_are_seen_on_every_screen_and_the_map_or_how_to_get_it(width, height):
+    scene = demo_view.Scene(Village(), Frames(), 10.0, "full", rows={f"m{n}": demo_view.Row() for n in range(9)})
+    for number in range(20):
+        scene.feed.append((1.0, "ok", f"before {number}"))
+    for trick in demo_steps.TRICKS:
+        scene.feed.append((2.0, "denied", f"stranger tries to {trick}: no"))
+    scene.feed.append((2.0, "live", "stranger@1 is live, 21.4 ms after the save"))
+    scene.feed.append((2.0, "ok", "as expected"))
+    console = Console(record=True, width=width, height=height, force_terminal=True, file=io.StringIO())
+    console.print(demo_view.Face(scene, width, height).layout)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    if width >= 60:
+        assert all(trick in "\n".join(lines) for trick in demo_steps.TRICKS)
+        assert any("village" in line or "enlarge to" in line for line in lines)
+        assert sum("m8" in line for line in lines) == (width >= 80)
+
+
+def test_an_answer_that_is_late_is_no_alarm():
+    assert demo_view.MARKS["late"][1] == "bright_black"
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])

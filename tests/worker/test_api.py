@@ -11,6 +11,15 @@ import pytest
 from fumehood.worker import NotLive, api, game, handlers, log, on, state
 
 
+@pytest.mark.parametrize("name", ["tick", "on_tick"])
+def test_on_without_parentheses_names_the_function_and_the_remedy(name):
+    def function(): ...
+
+    function.__name__ = name
+    with pytest.raises(TypeError, match=rf'@on above {name} names no event: write @on\("tick"\)'):
+        on(function)
+
+
 def test_the_names_stay_what_they_are_when_every_module_is_imported():
     code = """
 import fumehood.worker as worker, pkgutil, importlib
