@@ -10,6 +10,7 @@ asyncio, no threads: the zygote dies with the *thread* that started it, so that 
 """
 
 import asyncio
+import itertools
 import os
 import secrets
 import socket
@@ -226,13 +227,16 @@ class Nursery:
 
     async def _patrol_scratch(self) -> None:
         """Reduced mode: what a tmpfs of its own would refuse a worker, it is killed for here."""
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(scratch.PERIOD)
             for worker in list(self._workers.values()):
                 limits, folder = worker.limits or self._limits, f"{self._scratch}/{worker.serial}"
                 if not worker.alive:
                     continue
-                if reason := scratch.excess(folder, limits) or scratch.kept(worker.pid, folder, limits):
+                reason = scratch.excess(folder, limits)
+                if not reason and (turn + worker.serial) % scratch.TURNS_TO_MAPS == 0:
+                    reason = scratch.kept(worker.pid, folder, limits)
+                if reason:
                     worker.condemn(reason)
 
     def _refill_later(self) -> None:

@@ -12,6 +12,9 @@ from ..shared.policy import Limits
 
 PERIOD: Final = 1.0
 """Seconds between two looks. Longer: a worker writes more before it is caught; shorter: more reading of its folders."""
+TURNS_TO_MAPS: Final = 5
+"""In one of so many periods each worker's mappings are looked at, which takes 0.7 ms. Fewer: a thousand workers take
+most of a core; more: a worker that hides files there fills the disk for longer."""
 MAPS: Final = 1 << 20
 """Bytes of /proc/PID/maps that are read, about 10 000 mappings; a worker has 300 as a rule. More: a worker with long
 names holds the supervisor up for longer; fewer: an honest one with many small mappings is taken for one that hides."""
