@@ -1,7 +1,9 @@
 """Mods whose files went away a moment ago: one that appears with the same bytes under another name is the same mod.
 
-A rename is two facts about the disk, that may come in any order, in one batch or in several, and the new name may be
-gone again before it began. So what went is remembered for a while by its content. Runs in the supervisor.
+A rename is two facts about the disk, that may come in one batch or in several, and the new name may be gone again before
+it began. So what went is remembered for a while. In one batch the same bytes are enough (git writes a new file); later
+it has to be the very same files, by inode and time of change: a mod that is deleted and another one that is made of the
+same bytes a second later are two mods. Runs in the supervisor.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,9 +13,9 @@ from .snapshot import Snapshot
 if TYPE_CHECKING:
     from .lane import Lane
 
-MEMORY: Final = 2.0
-"""Seconds that a mod may be away between two names. Longer: a copy made from memory takes an old mod's state along;
-shorter: a slow move between folders loses it."""
+MEMORY: Final = 10.0
+"""Seconds that a mod may be away between two names. Longer: memory; shorter: one that is moved aside for a while and
+comes back under another name begins anew."""
 
 
 class _Orphan(NamedTuple):
@@ -29,7 +31,7 @@ class Orphans:
         self._gone: list[_Orphan] = []
 
     def add(self, lane: "Lane", now: float) -> None:
-        """The files of a mod are gone. Call before its lifecycle hears of it."""
+        """The files of a mod are gone. Call before its lifecycle hears of it; `now`: one time for a whole batch."""
         self._gone = [each for each in self._gone if now - each.since < MEMORY and each.lane is not lane]
         snapshot = lane.snapshots.get(lane.life.target or "")
         if snapshot is not None:
@@ -39,7 +41,9 @@ class Orphans:
         """The mod that one with these bytes, which nobody serves yet, was called until now; None: it is new."""
         mine = lane.snapshots.get(digest)
         for each in reversed(self._gone):
-            if mine is None or now - each.since >= MEMORY or not _same(mine, each.snapshot):
+            if mine is None or now - each.since >= MEMORY or not _same_bytes(mine, each.snapshot):
+                continue
+            if each.since != now and _files(mine) != _files(each.snapshot):
                 continue
             self._gone.remove(each)
             origin: Lane | None = each.lane
@@ -49,8 +53,13 @@ class Orphans:
         return None
 
 
-def _same(mine: Snapshot, theirs: Snapshot) -> bool:
+def _same_bytes(mine: Snapshot, theirs: Snapshot) -> bool:
     """Whether these are one mod's bytes. A single file carries its name in its snapshot, which a rename changes."""
     if mine.folder != theirs.folder:
         return False
     return mine.digest == theirs.digest or (not mine.folder and [*mine.files.values()] == [*theirs.files.values()])
+
+
+def _files(snapshot: Snapshot) -> set[tuple[int, int, int]]:
+    """Inode, size and time of change of each file: a rename keeps all three, a new file has not all of them."""
+    return {mark[1:4] for mark in snapshot.signature[: len(snapshot.files)]}

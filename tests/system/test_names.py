@@ -43,6 +43,17 @@ def test_a_name_that_changes_before_it_began_still_brings_the_state(launched, tm
         assert count(bench, "d") == 6
 
 
+def test_another_mod_of_the_same_bytes_begins_anew(launched, tmp_path):
+    with launched(tmp_path / "mods") as bench:
+        bench.load("a", bench.counter(1))
+        assert count(bench, "a", 5) == 5
+        since = bench.mark()
+        (bench.root / "a.py").unlink()
+        bench.mods.wait("a", verdict="unloaded", since=since, timeout=20)
+        bench.load("b", bench.counter(1))
+        assert count(bench, "b") == 1
+
+
 @pytest.mark.parametrize("renamed", [False, True])
 def test_a_deleted_mod_whose_goodbye_hangs_is_gone_in_the_end(launched, tmp_path, renamed):
     limits = Limits(load_timeout=1.0, drain_timeout=1.5, hang_after=20.0)
