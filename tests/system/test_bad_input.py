@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_named(tmp_path, options, named):
 
 
 def test_the_whole_file_system_is_no_mods_folder():
-    with pytest.raises(ConfigError, match="^/: the mods folder is the whole file system; name a folder"):
+    with pytest.raises(ConfigError, match=r"^/: the mods folder is the whole file system; name a folder"):
         launch("/")
 
 
