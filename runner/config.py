@@ -223,6 +223,8 @@ def check_root(root: str | Path) -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: the mods folder cannot be read: {reason}") from None
+    if resolved == Path(resolved.anchor):
+        raise ConfigError(f"{path}: the mods folder is the whole file system; name a folder that holds mods alone")
     del with_any  # an empty folder is fine: mods may come later
     return resolved
 

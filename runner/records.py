@@ -57,7 +57,8 @@ class ModStatus(msgspec.Struct, frozen=True):
 
     Fields: `name`; of what is live `version`, `epoch`, `digest`, `role`, `pid`; `standby` (the version to go back to),
     `target` (digest of what is on disk), `down` (why nobody serves), `diagnostic` (why what is on disk is not live),
-    `reloads`, `rollbacks`, `handler_errors`, `lost_posts`, `state_bytes`, `resident`, `state_error`.
+    `reloads`, `rollbacks`, `handler_errors`, `lost_posts`, `lost_effects`, `state_bytes`, `resident`,
+    `state_error`.
     """
 
     name: str
@@ -95,7 +96,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     Fields: `number`; `mod`, `version`, `digest`, `cause`, `verdict`, `diagnostic` (what it is about, and how it ended);
     `epoch`, `live_version`, `live_digest` (what is live now); `stages`, `save_to_live_ms`, `state_age_ms`,
-    `worst_frame_ms`, `at`.
+    `state_note`, `lost_effects`, `worst_frame_ms`, `at`.
     """
 
     number: int

@@ -69,13 +69,17 @@ def test_a_wrong_setting_is_named(tmp_path, options, named):
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("root", ["crowd", "/"])
-def test_a_folder_of_too_many_mods_is_refused_before_one_is_started(tmp_path, root, capfd):
+def test_the_whole_file_system_is_no_mods_folder():
+    with pytest.raises(ConfigError, match=r"^/: the mods folder is the whole file system; name a folder"):
+        launch("/")
+
+
+def test_a_folder_of_too_many_mods_is_refused_before_one_is_started(tmp_path, capfd):
     for number in range(501):
         folder = tmp_path / "crowd" / str(number % 7)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"m{number}.py").touch()
-    folder = tmp_path / root
+    folder = tmp_path / "crowd"
     with pytest.raises(ConfigError) as caught:
         launch(folder)
     assert str(caught.value) == (

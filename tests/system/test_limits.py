@@ -207,7 +207,7 @@ GAME = """
 import os, sys
 from fumehood.runner import launch
 os.dup2(os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT), 2)
-with launch(sys.argv[1]) as mods:
+with launch(sys.argv[1], log_level="warning") as mods:
     mods["a"].post("nap", 60)
 print("closed", flush=True)
 """
