@@ -581,7 +581,7 @@ class Lane:
     def at_rest(self) -> bool:
         """Nothing is under way: every step that could be taken was taken."""
         life = self.life
-        if life.candidate or life.recovery or life.offers or life.draining:
+        if life.candidate or life.recovery or life.renewal or life.offers or life.draining:
             return False
         return life.active is None or life.active.live
 

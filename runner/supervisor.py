@@ -221,10 +221,10 @@ class Supervisor:
             await self._change(left)
 
     async def await_required(self, name: str) -> None:
-        """See lane.House: until no mod that this one requires is about to change, or one of them takes too long."""
+        """See lane.House: until every mod that this one requires is at rest, or one of them takes too long."""
         deadline = time.monotonic() + self.limits.load_timeout
         required = [self.lanes[other] for other in required_by(name, self._places) if other in self.lanes]
-        while any(lane.life.candidate for lane in required) and (left := deadline - time.monotonic()) > 0:
+        while not all(lane.at_rest() for lane in required) and (left := deadline - time.monotonic()) > 0:
             await self._change(left)
 
     async def _change(self, patience: float) -> None:
