@@ -212,7 +212,8 @@ class Worker:
         if frames:
             self.enter(Stage.RUN)
         self.ring.inherit(frames, self.obey_all)
-        self.link.tell(Live(restore_us, on_load_us))
+        if not self.ring.stopped:
+            self.link.tell(Live(restore_us, on_load_us))
 
     def loaded(self) -> bool:
         """Run on_load. What it says reaches the game only if it succeeds. False: it failed, and that was reported."""
