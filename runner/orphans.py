@@ -1,9 +1,9 @@
 """Mods whose files went away a moment ago: one that appears with the same bytes under another name is the same mod.
 
-A rename is two facts about the disk, that may come in one batch or in several, and the new name may be gone again before
-it began. So what went is remembered for a while. In one batch the same bytes are enough (git writes a new file); later
-it has to be the very same files, by inode and time of change: a mod that is deleted and another one that is made of the
-same bytes a second later are two mods. Runs in the supervisor.
+A rename is two facts about the disk, that may come in one batch or in several, and the new name may be gone again
+before it began. So what went is remembered for a while. In one batch the same bytes are enough (git writes a new file);
+later it has to be the very same files, by inode and time of change: a mod that is deleted and another one that is made
+of the same bytes a second later are two mods. Runs in the supervisor.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple

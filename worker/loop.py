@@ -110,7 +110,8 @@ class Worker:
         while True:
             self.obey(wait=True)
             if self.phase is Phase.LIVE:
-                self.ring.serve(self.obey_all)
+                if not self.ring.stopped:
+                    self.ring.serve(self.obey_all)
                 self.drain()
 
     def obey_all(self) -> None:

@@ -48,8 +48,6 @@ class Serving:
         turn, answer = self.port.turn, self.answer
         pending, kept, lines = self._faults.pending, self._link.kept, self._lines
         reply: bytes | None = None
-        if self.stopped:
-            return
         while True:
             if pending or kept or lines.dropped:
                 self._tend()

@@ -86,7 +86,10 @@ def test_a_lie_to_the_game_or_the_supervisor_ends_in_a_typed_outcome(bench, mod,
 def test_a_worker_that_pretends_to_be_idle_and_spins_is_replaced(bench, mod):
     """It stores `done` itself and never comes back: the watch over `started` and `done` sees nothing."""
     bench.load(mod, bench.hostile(ATTACK.format(attack="return 'none'")))
-    bench.load(mod, bench.hostile(ATTACK.format(attack="up.store64(_ring.TAIL, up.load64(_ring.STARTED))\n    while True: pass")))
+    bench.load(
+        mod,
+        bench.hostile(ATTACK.format(attack="up.store64(_ring.TAIL, up.load64(_ring.STARTED))\n    while True: pass")),
+    )
     since = bench.mark()
     assert type(bench.mods[mod].call_outcome("attack", timeout=0.5).error).__name__ in ("ModTimeout", "ModCrashed")
     deadline = time.monotonic() + 30

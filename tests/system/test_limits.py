@@ -21,7 +21,6 @@ def nap(seconds): time.sleep(seconds)
 """
 
 
-
 def limited(name, value, text):
     """The text of a mod that sets one limit for itself."""
     return f"# /// script\n# [tool.fumehood.limits]\n# {name} = {value}\n# ///\n{text}"

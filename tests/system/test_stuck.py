@@ -8,7 +8,6 @@ from fumehood.runner.inbox import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
 from fumehood.shared.policy import Limits
 
-
 BROKEN = """
 def on_load():
     raise RuntimeError("broken {n}")
