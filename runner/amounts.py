@@ -1,6 +1,6 @@
-"""The value of one limit as a person writes it: 67108864 or "64 MiB", seconds, a count.
+"""Amounts as a person writes them: the value of one limit (67108864 or "64 MiB", seconds, a count), a timeout.
 
-In `fumehood.toml`, on the command line and in a mod's manifest it is read here, so that it means the same and is
+In `fumehood.toml`, on the command line and in a mod's manifest a limit is read here, so that it means the same and is
 refused in the same words. Pure.
 """
 
@@ -9,6 +9,7 @@ import math
 import re
 from typing import Any, Final
 
+from ..shared.errors import UsageError
 from ..shared.policy import MIB, Limits
 
 BYTES: Final = frozenset(
@@ -52,6 +53,13 @@ def parse_bytes(text: str) -> int:
         raise ValueError(f"expected bytes, such as 67108864 or 64 MiB, not {shown(text)}")
     number, unit = match[1], UNITS[match[2].upper()]
     return int(float(number) * unit) if "." in number else int(number) * unit
+
+
+def seconds(value: object, name: str) -> float:
+    """A finite number of seconds, as a game gives it for its argument `name`. Raises UsageError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise UsageError(f"{name} has to be a finite number of seconds, not {value!r}")
 
 
 def unknown(name: str) -> str:

@@ -208,9 +208,9 @@ def run(
 
     and may crash, restart and attach again; the mods keep their state meanwhile.
 
-    Settings come from fumehood.toml (root, confinement, watcher, packages, most_mods, log_format, log_level,
-    [limits]); what
-    stands on the command line wins. The file is never looked for inside MODS_DIR, where a mod's author could write it.
+    Settings come from fumehood.toml (root, confinement, watcher, packages, most_mods, log_format, log_level, [limits]);
+    what stands on the command line wins. The file is never looked for inside MODS_DIR, where a mod's author could write
+    it.
 
     Exit code: 0 after Ctrl-C or SIGTERM, 69 when this machine lacks a layer, 75 when another supervisor serves the
     folder, 78 when the folder or a setting is wrong.

@@ -144,14 +144,14 @@ def parse(table: Mapping[str, Any], where: str) -> Config:
     settings = _known(table, Config.__struct_fields__, where, "")
     limits = settings.get("limits", {})
     if not isinstance(limits, Mapping):
-        raise ConfigError(f"{where}: limits: expected a table, `[limits]`, not {_kind(limits)}")
+        raise ConfigError(f"{where}: limits: expected a table, `[limits]`, not {amounts.shown(limits)}")
     limits = _known(limits, Limits.__struct_fields__, where, "limits.")
     settings["limits"] = {name: _amount(name, value, f"{where}: limits.{name}") for name, value in limits.items()}
     _refuse_unknown_names(settings, where)
     packages = settings.get("packages", ())
     if not isinstance(packages, list | tuple):
         such = json.dumps([packages if isinstance(packages, str) and packages else "numpy"])
-        raise ConfigError(f"{where}: packages: expected a list, such as {such}, not {_kind(packages)}")
+        raise ConfigError(f"{where}: packages: expected a list, such as {such}, not {amounts.shown(packages)}")
     try:
         config = msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
@@ -277,7 +277,3 @@ def _plain(error: msgspec.ValidationError) -> str:
     message, _, path = str(error).partition(" - at `$.")
     message = message.replace("`str | null`", "text").replace("`str`", "text").replace("`", "")
     return f"{path.rstrip('`')}: {message[:1].lower()}{message[1:]}" if path else message
-
-
-def _kind(value: object) -> str:
-    return f"{value!r}" if isinstance(value, (str, int, float, bool)) else f"a {type(value).__name__}"

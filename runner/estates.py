@@ -21,7 +21,6 @@ REAP_PATIENCE: Final = 2.0
 """Seconds the successor waits for a killed predecessor to be reaped, before it takes the ring as it is."""
 
 _unpack: Final = messages.unpacker(messages.Request, "the game")
-_POST_HEAD: Final = messages.pack(messages.Post("", []))[:2]
 
 
 class Share(NamedTuple):
@@ -108,4 +107,4 @@ def event_of(frames: list[bytes]) -> str:
 def _posts(frames: list[bytes]) -> int:
     """How many of the game's own frames are posts. Told by their heads: what is nested to the last level the game could
     encode does not decode here, and a worker that lies about its cursors may point into the middle of an argument."""
-    return sum(frame.startswith(_POST_HEAD) for frame in frames)
+    return sum(frame.startswith(messages.POST_HEAD) for frame in frames)

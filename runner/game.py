@@ -4,7 +4,6 @@ A frame in which nothing changed checks one u32 (the switchboard's generation) f
 frame starts and when it leaves a mod, so that the swap itself runs in the rest of the frame.
 """
 
-import math
 import os
 import time
 import weakref
@@ -27,6 +26,7 @@ from ..shared.errors import (
 )
 from ..shared.messages import Emit, Emitted, pack
 from . import control
+from .amounts import seconds
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error
@@ -477,13 +477,6 @@ class Mods:
         raise WrongThread(
             "these mods belong to the thread that made them; hand work to it instead of calling from here"
         )
-
-
-def seconds(value: object, name: str) -> float:
-    """A finite number of seconds. Raises UsageError."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    raise UsageError(f"{name} has to be a finite number of seconds, not {value!r}")
 
 
 def _number(since: object) -> int:

@@ -1,6 +1,5 @@
 """How a game gets its mods: `launch` starts a supervisor of its own, `connect` attaches to one that runs."""
 
-import math
 import os
 import select
 import signal
@@ -9,14 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from ..shared.errors import ConfigError, MachineError, SupervisorDied, UsageError
+from ..shared.errors import ConfigError, MachineError, SupervisorDied
 from ..shared.policy import Confinement, Limits
+from . import amounts
 from . import config as settings
 
 if TYPE_CHECKING:
@@ -77,10 +76,10 @@ def launch(
     config = settings.merge(
         settings.Config(),
         {
-            "confinement": _named(Confinement, confinement, "confinement"),
-            "watcher": _named(settings.Watcher, watcher, "watcher"),
-            "log_level": _named(settings.LogLevel, log_level, "log_level"),
-            "log_format": _named(settings.LogFormat, log_format, "log_format"),
+            "confinement": confinement,
+            "watcher": watcher,
+            "log_level": log_level,
+            "log_format": log_format,
             "packages": list(packages),
             "most_mods": most_mods,
             "limits": msgspec.to_builtins(limits) if limits is not None else None,
@@ -88,7 +87,7 @@ def launch(
         "launch",
     )
     folder = settings.check_root(os.fspath(root))
-    deadline = time.monotonic() + _seconds(timeout)
+    deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-I", "-c", _CHILD, str(theirs.fileno()), fumehood_folder()]
@@ -171,7 +170,7 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
     SupervisorDied.
     """
     _require_linux()
-    timeout = _seconds(timeout)
+    timeout = amounts.seconds(timeout, "timeout")
     from . import address
     from .game import Mods
     from .link import Link
@@ -197,21 +196,6 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
         mods._release()
         raise
     return mods
-
-
-def _seconds(timeout: float) -> float:
-    given: object = timeout
-    if isinstance(given, int | float) and math.isfinite(given):
-        return timeout
-    raise UsageError(f"timeout has to be a finite number of seconds, not {timeout!r}")
-
-
-def _named(kind: type[StrEnum], value: str, what: str) -> str:
-    try:
-        return str(kind(value))
-    except ValueError:
-        names = ", ".join(repr(str(name)) for name in kind)
-        raise ConfigError(f"{what}={value!r}: has to be one of {names}") from None
 
 
 def _require_linux() -> None:

@@ -26,10 +26,10 @@ from ..shared.errors import (
     QueueFull,
     UsageError,
 )
-from ..shared.messages import CALL_TAG, Failed, Post, Value, pack
+from ..shared.messages import CALL_TAG, DECODE_ERRORS, Failed, Post, Value, pack
 from .inbox import LAST_BYTES, LAST_NS, LOOK_NS, WAIT_NS, Inbox
 from .records import Outcome
-from .replies import DECODE_ERRORS, UNWEIGHED, decode
+from .replies import UNWEIGHED, decode
 from .slots import Card, read_card
 from .switchboard import (
     FENCE,

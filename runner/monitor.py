@@ -39,8 +39,8 @@ def hangs(sighting: Sighting, now: float, cpu: float, hang_after: float) -> bool
 def lent(limits: Limits) -> int:
     """The most shared memory that a worker can map of what it was given: bytes.
 
-    Its rings and the way back's, the files and the state it was handed, the memory to hand it on in; and its scratch,
-    which has a limit of its own. Anything more is a hole in the sandbox.
+    Its two rings, what it inherits (as much as a ring holds), the files and the state it was handed, the memory to hand
+    it on in; and its scratch, which has a limit of its own. Anything more is a hole in the sandbox.
     """
     rings = 3 * segment.ring_segment_size(limits.ring_bytes)
     return rings + limits.snapshot_bytes + 2 * limits.state_bytes + limits.scratch_bytes

@@ -314,7 +314,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # for the worker too: print() never hangs
         worker = WorkerProcess(self._serial, ours, reading)
-        worker.limits = limits
+        worker.hold_to(limits)
         self._workers[worker.serial] = worker
         worker.exited.add_done_callback(lambda _: self._forget(worker))
         self._began[worker.serial] = time.perf_counter()

@@ -1,9 +1,8 @@
 """What has been said about each mod, and what there is to say now: reads snapshots, compares, tells the sink.
 
 Per key: the digest that settled last, the draft that is out, or why it was refused; and whose files its snapshot holds,
-since a change of theirs is one of its own. A change that ends on what was said
-before says nothing, unless a draft has to be taken back. Every settled digest was drafted before, the newest draft
-first. Runs in the supervisor, on its loop.
+since a change of theirs is one of its own. A change that ends on what was said before says nothing, unless a draft has
+to be taken back. Every settled digest was drafted before, the newest draft first. Runs in the supervisor, on its loop.
 """
 
 import time

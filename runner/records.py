@@ -57,8 +57,7 @@ class ModStatus(msgspec.Struct, frozen=True):
 
     Fields: `name`; of what is live `version`, `epoch`, `digest`, `role`, `pid`; `standby` (the version to go back to),
     `target` (digest of what is on disk), `down` (why nobody serves), `diagnostic` (why what is on disk is not live),
-    `reloads`, `rollbacks`, `handler_errors`, `lost_posts`, `lost_effects`, `state_bytes`, `resident`,
-    `state_error`.
+    `reloads`, `rollbacks`, `handler_errors`, `lost_posts`, `lost_effects`, `state_bytes`, `resident`, `state_error`.
     """
 
     name: str
@@ -103,7 +102,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """1, 2, 3 … over all mods of one supervisor."""
     mod: str
     cause: str
-    """startup, save, deleted, recovery, standby."""
+    """startup, save, deleted; retry: no worker could be had before; recovery: the last good version, loaded anew;
+    standby: likewise, as the way back; renewal: a fresh worker of the same version, for one near `cpu_total`."""
     verdict: str
     """live, refused, rolled back (also when the same bytes were started again: `live_digest` is `digest` then),
     unloaded, superseded, down."""

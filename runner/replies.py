@@ -6,11 +6,10 @@ import msgspec
 
 from ..shared._ring import weigh
 from ..shared.errors import ProtocolError
-from ..shared.messages import Failed, Reply, unpacker
+from ..shared.messages import DECODE_ERRORS, Failed, Reply, unpacker
 
 decode: Final = msgspec.msgpack.Decoder(Reply).decode
 """Without a wrapper, for the one place where 40 ns count; what it raises is DECODE_ERRORS."""
-DECODE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError)
 UNWEIGHED: Final = 256
 """Bytes up to which an answer is decoded without being weighed: at worst it takes 50 µs. Larger: a worse worst case;
 smaller: more calls pay for being weighed."""

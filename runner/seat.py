@@ -183,9 +183,8 @@ class Seat:
         if not 0 <= report.state_version < 2**31:
             return f"it claims state version {report.state_version}"
         data = segment.read_all(self.state_fd, report.size)
-        if data and not data.startswith(
-            OURS
-        ):  # no successor could load it: it would be refused for what is not its own
+        if data and not data.startswith(OURS):
+            # No successor could load it: it would be refused for what is not its own.
             return f"its {len(data)} bytes do not begin as a saved state does"
         self._saved_at = self._asked_at if isinstance(report, Checkpointed) else self._stands_at()
         return checkpoints.Checkpoint(data, report.state_version, self.snapshot.digest, now)

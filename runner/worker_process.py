@@ -155,6 +155,12 @@ class WorkerProcess:
         finally:
             self._dump = None
 
+    def hold_to(self, limits: Limits) -> None:
+        """Judge it by these limits from now on: how fast it is read depends on what it may log."""
+        self.limits = limits
+        packets_rate, bytes_rate = PACKETS_A_SECOND + limits.log_lines, BYTES_A_SECOND + limits.log_bytes
+        self._packets, self._bytes = TokenBucket(packets_rate, packets_rate), TokenBucket(bytes_rate, bytes_rate)
+
     def lower(self, limits: Limits, base: int) -> bool:
         """Set this mod's limits from outside, where they are below those it was forked with. `base`: see ZygoteUp.
 
@@ -166,9 +172,7 @@ class WorkerProcess:
             resource.RLIMIT_FSIZE: limits.file_size,
             resource.RLIMIT_CPU: limits.cpu_total,
         }
-        self.limits = limits
-        packets_rate, bytes_rate = PACKETS_A_SECOND + limits.log_lines, BYTES_A_SECOND + limits.log_bytes
-        self._packets, self._bytes = TokenBucket(packets_rate, packets_rate), TokenBucket(bytes_rate, bytes_rate)
+        self.hold_to(limits)
         if self._dead or _ended(self.pidfd):
             return True  # on_exit is about to say so
         try:

@@ -56,6 +56,15 @@ class Emit(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
 
 Request = Call | Post | Emit
 
+_packer = msgspec.msgpack.Encoder()
+pack: Final[Callable[[Any], bytes]] = _packer.encode
+"""Encode any of our own messages. Raises TypeError for what msgpack does not carry: see `payload.explain`."""
+
+CALL_HEAD: Final = pack(Call(0, "", []))[:2]
+POST_HEAD: Final = pack(Post("", []))[:2]
+EMIT_HEAD: Final = pack(Emit(0, "", []))[:2]
+"""How a packed request begins, an array of so many and its tag: told by it even if the rest does not decode."""
+
 
 class Value(msgspec.Struct, frozen=True, array_like=True, tag=VALUE_TAG, gc=False):
     """The answer to a Call."""
@@ -315,23 +324,19 @@ ZygoteReport = ZygoteUp | Forked | ForkFailed | Exited
 
 T = TypeVar("T")
 
-_packer = msgspec.msgpack.Encoder()
-pack: Final[Callable[[Any], bytes]] = _packer.encode
-"""Encode any of our own messages. Raises TypeError for what msgpack does not carry: see `payload.explain`."""
+DECODE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError)
+"""What decoding hostile bytes raises. msgspec lets RecursionError (deep nesting) and UnicodeDecodeError, a ValueError
+(bad text), out beside its own errors, and OverflowError for integers past 64 bits."""
 
 
 def unpacker(kind: Any, what: str) -> Callable[[bytes], Any]:
-    """Return a decoder for `kind` that raises `ProtocolError` alone. `what` names the sender in its message.
-
-    msgspec lets RecursionError (deep nesting) and UnicodeDecodeError (bad text) out beside its own errors, and
-    OverflowError for integers past 64 bits; each is caught by name.
-    """
+    """Return a decoder for `kind` that raises `ProtocolError` alone. `what` names the sender in its message."""
     decode = msgspec.msgpack.Decoder(kind).decode
 
     def unpack(data: bytes) -> Any:
         try:
             return decode(data)
-        except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError, MemoryError) as error:
+        except (*DECODE_ERRORS, MemoryError) as error:
             raise ProtocolError(f"{what} sent {len(data)} bytes that are no message: {error}") from None
 
     return unpack

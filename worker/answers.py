@@ -15,7 +15,20 @@ from typing import Any, Final
 
 import msgspec
 
-from ..shared.messages import VALUE_TAG, Call, Diagnostic, Emit, Emitted, Failed, Post, Request, pack
+from ..shared.messages import (
+    CALL_HEAD,
+    DECODE_ERRORS,
+    EMIT_HEAD,
+    POST_HEAD,
+    VALUE_TAG,
+    Call,
+    Diagnostic,
+    Emit,
+    Emitted,
+    Failed,
+    Request,
+    pack,
+)
 from ..shared.payload import explain
 from ..shared.states import Stage
 from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
@@ -28,11 +41,6 @@ Answer = Callable[[bytes], bytes | None]
 
 MOST_EVENTS: Final = 20
 """Events that are named to somebody who asked for another one."""
-DECODE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, ValueError, OverflowError)
-# How a request begins in msgpack: an array of so many, then its tag.
-_CALL_HEAD: Final = pack(Call(0, "", []))[:2]
-_EMIT_HEAD: Final = pack(Emit(0, "", []))[:2]
-_POST_HEAD: Final = pack(Post("", []))[:2]
 
 
 def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> Answer:
@@ -208,11 +216,11 @@ def _unreadable(frame: bytes, error: Exception) -> bytes | None:
     said = ("PayloadError", bounded(f"the arguments do not arrive: {error}", LONGEST_MESSAGE), "")
     head = bytes(frame[:2])
     number = _number(frame[2:11])
-    if head == _CALL_HEAD and number is not None:
+    if head == CALL_HEAD and number is not None:
         return pack(Failed(number, *said))
-    if head == _EMIT_HEAD and number is not None:
+    if head == EMIT_HEAD and number is not None:
         return pack(Emitted(number, [], [said]))
-    if head != _POST_HEAD:
+    if head != POST_HEAD:
         protocol_error(f"the game sent {len(frame)} bytes that are no request: {error}")
     return None
 

@@ -110,7 +110,8 @@ class Worker:
         while True:
             self.obey(wait=True)
             if self.phase is Phase.LIVE:
-                self.ring.serve(self.obey_all)
+                if not self.ring.stopped:
+                    self.ring.serve(self.obey_all)
                 self.drain()
 
     def obey_all(self) -> None:
@@ -212,7 +213,8 @@ class Worker:
         if frames:
             self.enter(Stage.RUN)
         self.ring.inherit(frames, self.obey_all)
-        self.link.tell(Live(restore_us, on_load_us))
+        if not self.ring.stopped:
+            self.link.tell(Live(restore_us, on_load_us))
 
     def loaded(self) -> bool:
         """Run on_load. What it says reaches the game only if it succeeds. False: it failed, and that was reported."""

@@ -36,7 +36,8 @@ class Serving:
         self._faults = faults
         self._lines = lines
         self._thread = get_ident()
-        self._stopped = False
+        self.stopped = False
+        """It was told to stop: what is left unread is its successor's."""
         self._push_intent: Callable[[bytes], bool] = self.port.stage
 
     def serve(self, obey: Callable[[], None]) -> None:
@@ -63,22 +64,24 @@ class Serving:
                 self.port.seen()
                 self._tend()
                 obey()
-                if self._stopped:
-                    return
             elif frame == ENDED:
                 return
             elif frame == DEAD:
                 os._exit(Exit.WORKER_PEER_LOST)
+            if self.stopped:
+                return
 
     def stop(self) -> None:
-        """Let `serve` return although the ring goes on."""
-        self._stopped = True
+        """Let `serve`, or `inherit`, return between two messages although there are more."""
+        self.stopped = True
 
     def inherit(self, frames: list[bytes], obey: Callable[[], None]) -> None:
         """Handle what a predecessor was sent and never began, before the ring; count it in `up` as it is done."""
         for count, frame in enumerate(frames, 1):
             if self.port.seen():
                 obey()
+            if self.stopped:
+                return
             self._up.store64(INHERITED_START, count)
             reply = self.answer(frame)
             self._up.store64(INHERITED_DONE, count)

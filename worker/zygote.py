@@ -11,8 +11,8 @@ anywhere, and must be mapped executable; the private root then needs to hold no 
 Rejected: a pid namespace for the zygote with a reaper as its pid 1, and `unshare(NEWPID)`, fork, `setns` back for each
 worker: two more processes, and two more forks between the exec and the zygote, for nothing that is missing here. What
 it gave, that all die with the zygote, PR_SET_PDEATHSIG gives: no worker can take that back, and its kernel-sent SIGKILL
-cannot be blocked. (The zygote must not be pid 1 in any case: workers, pid 1
-each, would share OpenSSL's random generator, which tells a fork by its pid.)
+cannot be blocked. (The zygote must not be pid 1 in any case: workers, pid 1 each, would share OpenSSL's random
+generator, which tells a fork by its pid.)
 """
 
 import gc

@@ -23,9 +23,7 @@ async def worker(limits: Limits | None = None):
     reading, writing = os.pipe()
     made = WorkerProcess(1, ours, reading)
     if limits is not None:
-        made._dead = True  # no process: only the rates are set
-        made.lower(limits, 0)
-        made._dead = False
+        made.hold_to(limits)
     theirs.send(pack(Confined({"a": 1.0})))
     try:
         yield made, theirs

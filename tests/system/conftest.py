@@ -34,6 +34,22 @@ def count():
     return [state["n"], V]
 """
 
+HOSTILE = """
+import ctypes, gc, os, socket, struct, sys, time
+from fumehood.worker import game, log, on, state
+from fumehood.shared import _ring
+from fumehood.shared.messages import pack
+def grip():
+    found, frame = {}, sys._getframe()
+    while frame is not None:
+        for thing in getattr(frame.f_locals.get("self"), "__dict__", {}).values():
+            found.setdefault(type(thing).__name__, thing)
+        frame = frame.f_back
+    return found
+def tell(**report):
+    os.write(grip()["Link"]._fd, pack(report))
+"""
+
 _serial = itertools.count(1)
 
 
@@ -47,6 +63,13 @@ class Folder:
     def counter(version: int, more: str = "") -> str:
         """A mod that counts its calls in its state: `count()` returns [calls so far, version]."""
         return COUNTER.format(version=version) + more
+
+    @staticmethod
+    def hostile(text: str) -> str:
+        """A mod that has every word and socket its process has: `grip()` finds the worker's own objects on the stack,
+        by the names of their types, and `tell(type=…)` says to the supervisor what the mod likes.
+        """
+        return HOSTILE + text
 
     def save(self, name: str, text: str | bytes) -> Path:
         """`name` is relative to the root, with its ending."""

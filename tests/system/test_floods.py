@@ -7,20 +7,7 @@ import time
 import pytest
 from fumehood.shared.policy import Limits
 
-GRIP = """
-import os, sys, time
-from fumehood.worker import on
-from fumehood.shared.messages import pack
-def grip():
-    "The worker's own link, found on the stack: with it a mod may say what it likes."
-    frame = sys._getframe()
-    while frame is not None:
-        for thing in getattr(frame.f_locals.get("self"), "__dict__", {}).values():
-            if type(thing).__name__ == "Link":
-                return thing
-        frame = frame.f_back
-def tell(**report):
-    os.write(grip()._fd, pack(report))
+DIAGNOSTIC = """
 WORST, MARK = chr(0xe0001), chr(0x488)
 def diagnostic(stage, message, traceback):
     return dict(stage=stage, kind="K", message=message, file="", line=1, column=0, end_column=0, source="",
@@ -36,7 +23,7 @@ FLOOD = """
 DATA = pack({what})
 @on("flood")
 def flood(seconds):
-    fd, end = grip()._fd, time.monotonic() + seconds
+    fd, end = grip()["Link"]._fd, time.monotonic() + seconds
     while time.monotonic() < end:
         os.write(fd, DATA)
 @on("ping")
@@ -60,7 +47,7 @@ def test_three_floods_keep_the_supervisor_from_nothing(launched, root, until, wh
     """While they last it finds the hang of another mod, and what is saved goes live."""
     flooding = [f"flood{number}" for number in range(3)]
     for name in flooding:
-        root.save(f"{name}.py", GRIP + FLOOD.format(what=FLOODS[what]))
+        root.save(f"{name}.py", root.hostile(DIAGNOSTIC + FLOOD.format(what=FLOODS[what])))
     root.save("good.py", root.counter(1))
     root.save("hangs.py", HANGS)
     with launched(root.root, limits=Limits(hang_after=20.0), log_level="error") as bench:
@@ -90,7 +77,7 @@ def test_the_longest_words_of_a_refused_candidate_can_be_read(bench, mod):
     """They were ten times as long when they were escaped, no packet held them, and the supervisor took that for the end
     of the game."""
     bench.load(mod, "def on_ping(): return 'pong'\n")
-    receipt = bench.load(mod, GRIP + LONGEST, "refused")
+    receipt = bench.load(mod, bench.hostile(DIAGNOSTIC + LONGEST), "refused")
     assert "more characters" in receipt.diagnostic.traceback
     assert bench.status(mod).diagnostic.message.startswith("\\U000e0001")
     assert bench.mods[mod].call("ping") == "pong"

@@ -7,26 +7,12 @@ import time
 import pytest
 from fumehood.shared.errors import ModFailure
 
-GRIP = """
-import ctypes, gc, os, socket, struct, sys, time
-from fumehood.worker import game, log, on, state
-from fumehood.shared import _ring
-from fumehood.shared.messages import pack
-def grip():
-    "The worker's own objects, found on the stack: with them a mod has every word and socket that its process has."
-    found, frame = {{}}, sys._getframe()
-    while frame is not None:
-        for thing in getattr(frame.f_locals.get("self"), "__dict__", {{}}).values():
-            found.setdefault(type(thing).__name__, thing)
-        frame = frame.f_back
-    return found["Segment"], found["Port"], found["Link"]
-def tell(link, **report):
-    os.write(link._fd, pack(report))
+ATTACK = """
 @on("ping")
 def ping(): return "pong"
 @on("attack")
 def attack():
-    up, port, link = grip()
+    up, port, link = (grip()[kind] for kind in ("Segment", "Port", "Link"))
     {attack}
 """
 
@@ -49,10 +35,10 @@ LIES = {
     "parked for ever": "up.store32(_ring.PARKED, 1)",
     "garbage on its socket": "os.write(link._fd, os.urandom(100))",
     "a packet too long": "os.write(link._fd, b'x' * 70_000)",
-    "live again": "[tell(link, type='Live', restore_us=0.0, on_load_us=0.0) for _ in range(50)]",
-    "drained while live": "tell(link, type='Drained', size=10**9, state_version=0, error='')",
-    "a second confinement": "tell(link, type='Confined', steps={})",
-    "a hundred stages": "[tell(link, type='Entered', stage='import') for _ in range(100)]",
+    "live again": "[tell(type='Live', restore_us=0.0, on_load_us=0.0) for _ in range(50)]",
+    "drained while live": "tell(type='Drained', size=10**9, state_version=0, error='')",
+    "a second confinement": "tell(type='Confined', steps={})",
+    "a hundred stages": "[tell(type='Entered', stage='import') for _ in range(100)]",
     "its socket closed": "os.close(link._fd)",
     "every descriptor closed": "os.closerange(0, 100)",
 }
@@ -80,7 +66,7 @@ def undisturbed(bench, neighbour):
 
 @pytest.mark.parametrize("how", LIES)
 def test_a_lie_to_the_game_or_the_supervisor_ends_in_a_typed_outcome(bench, mod, neighbour, how):
-    bench.load(mod, GRIP.format(attack=LIES[how]))
+    bench.load(mod, bench.hostile(ATTACK.format(attack=LIES[how])))
     for n in range(20):
         outcome = bench.mods[mod].call_outcome("attack" if n == 0 else "ping", timeout=0.5)
         if not outcome.ok:
@@ -93,14 +79,17 @@ def test_a_lie_to_the_game_or_the_supervisor_ends_in_a_typed_outcome(bench, mod,
     while answers[-3:] != ["pong"] * 3 and time.monotonic() < deadline:
         answers.append(bench.mods[mod].call_outcome("ping", timeout=1).value)
     assert answers[-3:] == ["pong"] * 3, "it, or its successor, answers again"
-    bench.load(mod, GRIP.format(attack="return 'mended'"))
+    bench.load(mod, bench.hostile(ATTACK.format(attack="return 'mended'")))
     assert bench.mods[mod].call("attack", timeout=10) == "mended"
 
 
 def test_a_worker_that_pretends_to_be_idle_and_spins_is_replaced(bench, mod):
     """It stores `done` itself and never comes back: the watch over `started` and `done` sees nothing."""
-    bench.load(mod, GRIP.format(attack="return 'none'"))
-    bench.load(mod, GRIP.format(attack="up.store64(_ring.TAIL, up.load64(_ring.STARTED))\n    while True: pass"))
+    bench.load(mod, bench.hostile(ATTACK.format(attack="return 'none'")))
+    bench.load(
+        mod,
+        bench.hostile(ATTACK.format(attack="up.store64(_ring.TAIL, up.load64(_ring.STARTED))\n    while True: pass")),
+    )
     since = bench.mark()
     assert type(bench.mods[mod].call_outcome("attack", timeout=0.5).error).__name__ in ("ModTimeout", "ModCrashed")
     deadline = time.monotonic() + 30

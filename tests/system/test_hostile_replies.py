@@ -5,18 +5,6 @@ import time
 import pytest
 from fumehood.shared.errors import ModError, ModFailure
 
-GRIP = """
-import os, sys, time
-from fumehood.worker import on
-from fumehood.shared.messages import pack
-def grip():
-    found, frame = {}, sys._getframe()
-    while frame is not None:
-        for thing in getattr(frame.f_locals.get("self"), "__dict__", {}).values():
-            found.setdefault(type(thing).__name__, thing)
-        frame = frame.f_back
-    return found
-"""
 DEAR = {
     "keys of one hash": "{(n, -n): 0 for n in range(4000)}",
     "empty lists": "[[] for n in range(60_000)]",
@@ -48,29 +36,25 @@ def test_large_answers_of_an_honest_mod_arrive(bench, mod):
     assert bench.mods[mod].call("numbers", timeout=20)[-1] == 19_999
 
 
-MAGIC = (
-    GRIP
-    + """
+MAGIC = """
 def spoil(): grip()["Serving"]._up.store64(0, 0)
 def on_frame(): return V
 """
-)
 
 
 def test_a_candidate_that_spoils_its_memory_before_it_is_live(bench, mod):
     bench.load(mod, bench.counter(1))
     since = bench.mark()
-    bench.save(f"{mod}.py", MAGIC + "V = 2\nspoil()\n")
+    bench.save(f"{mod}.py", bench.hostile(MAGIC + "V = 2\nspoil()\n"))
     diagnostic = bench.next(mod, since, "rolled back").diagnostic
     assert "MAGIC" in diagnostic.message
     assert bench.mods[mod].call("count", timeout=20) == [1, 1]
 
 
-def test_a_game_starts_over_a_mod_that_spoils_its_memory(launched, tmp_path):
-    (tmp_path / "mods").mkdir()
-    (tmp_path / "mods" / "evil.py").write_text(MAGIC + "V = 2\nspoil()\n")
-    (tmp_path / "mods" / "good.py").write_text("def on_frame(): return 7\n")
-    with launched(tmp_path / "mods") as bench:
+def test_a_game_starts_over_a_mod_that_spoils_its_memory(launched, root):
+    root.save("evil.py", root.hostile(MAGIC + "V = 2\nspoil()\n"))
+    root.save("good.py", "def on_frame(): return 7\n")
+    with launched(root.root) as bench:
         assert bench.mods.emit("frame", budget=20).results == {"good": [7]}
         with pytest.raises(ModFailure):
             bench.mods["evil"].call("frame", timeout=1)
@@ -78,7 +62,7 @@ def test_a_game_starts_over_a_mod_that_spoils_its_memory(launched, tmp_path):
 
 def test_a_standby_that_spoils_its_memory_is_passed_over(launched, until, tmp_path):
     with launched(tmp_path / "mods") as bench:
-        bench.load("a", MAGIC + "V = 1\ndef on_unload(): spoil()\n")
+        bench.load("a", bench.hostile(MAGIC + "V = 1\ndef on_unload(): spoil()\n"))
         bench.load("a", "import os\ndef on_frame(): return 2\ndef on_die(): os._exit(1)\n")
         assert bench.status("a").standby == 1
         bench.mods["a"].post("die")
@@ -91,30 +75,24 @@ def test_a_standby_that_spoils_its_memory_is_passed_over(launched, until, tmp_pa
         until(serves, "somebody serves again")
 
 
-FULL = (
-    GRIP
-    + """
+FULL = """
 def on_unload():
     port, heavy = grip()["Serving"].port, pack([1, 7, [[] for _ in range(9000)]])
     while True:
         while port.push(heavy): pass
 """
-)
-PRIMED = (
-    GRIP
-    + """
+PRIMED = """
 port, small = grip()["Serving"].port, pack([1, 7, 0])
 while port.push(small): pass
 """
-)
 
 
 def test_two_versions_that_both_fill_their_rings_do_not_freeze_a_frame(launched, tmp_path):
     """The old one's ring is read before each look at the new one's, not before each of its thousand messages."""
     with launched(tmp_path / "mods") as bench:
         bench.load("good", "def on_frame(): return 1\n")
-        bench.load("evil", FULL)
-        bench.save("evil.py", PRIMED)
+        bench.load("evil", bench.hostile(FULL))
+        bench.save("evil.py", bench.hostile(PRIMED))
         answered = 0
         until = time.monotonic() + 2.5
         while time.monotonic() < until:

@@ -20,19 +20,6 @@ def work(seconds):
 def nap(seconds): time.sleep(seconds)
 """
 
-GRIP = """
-import os, sys, time
-from fumehood.worker import on
-from fumehood.shared.messages import pack
-def grip():
-    found, frame = {}, sys._getframe()
-    while frame is not None:
-        for thing in getattr(frame.f_locals.get("self"), "__dict__", {}).values():
-            found.setdefault(type(thing).__name__, thing)
-        frame = frame.f_back
-    return found
-"""
-
 
 def limited(name, value, text):
     """The text of a mod that sets one limit for itself."""
@@ -124,22 +111,19 @@ def test_calls_back_to_back_are_within_every_share(launched, tmp_path):
         assert not bench.status("a").down
 
 
-HIDDEN = (
-    GRIP
-    + """
+HIDDEN = """
 @on("hide")
 def hide():
     port = grip()["Port"]
     port.finish()
     while True: pass
 """
-)
 
 
 def test_a_worker_that_says_it_rests_and_burns_a_core_is_found_out(launched, tmp_path):
     with launched(tmp_path / "mods", limits=Limits(hang_after=600.0)) as bench:
         bench.load("a", bench.counter(1))
-        bench.load("a", HIDDEN)
+        bench.load("a", bench.hostile(HIDDEN))
         since = bench.mark()
         bench.mods["a"].post("hide")
         diagnostic = bench.next("a", since, "rolled back").diagnostic
@@ -159,9 +143,7 @@ def test_memory_is_bounded_while_a_mod_is_loaded(launched, tmp_path):
         assert bench.mods["a"].call("count", timeout=20) == [1, 1]
 
 
-LURKER = (
-    GRIP
-    + """
+LURKER = """
 def on_unload():
     link = grip().get("Link") or next(t for t in __import__("gc").get_objects() if type(t).__name__ == "Link")
     os.write(link._fd, pack({"type": "Drained", "size": 0, "state_version": 0, "error": ""}))
@@ -169,14 +151,13 @@ def on_unload():
     while True: pass
 held = []
 """
-)
 
 
 @pytest.mark.parametrize(("held", "limit"), [(100, "resident"), (1, "cpu_share")])
 def test_a_standby_has_its_limits_too(launched, until, tmp_path, held, limit):
     """One that pretends to have drained, to be kept as the way back, and then lives on at the machine's cost."""
     with launched(tmp_path / "mods", limits=Limits(memory=512 * MIB, resident=32 * MIB)) as bench:
-        bench.load("a", LURKER % held)
+        bench.load("a", bench.hostile(LURKER % held))
         lurker = psutil.Process(bench.status("a").pid)
         bench.load("a", bench.counter(2))
         assert bench.status("a").standby == 1

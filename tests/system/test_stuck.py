@@ -8,19 +8,6 @@ from fumehood.runner.inbox import MOST_INTENT_BYTES
 from fumehood.shared.errors import ModCrashed, ModTimeout, ModUnavailable
 from fumehood.shared.policy import Limits
 
-GRIP = """
-import os, sys
-from fumehood.worker import on
-from fumehood.shared.messages import pack
-def grip():
-    found, frame = {}, sys._getframe()
-    while frame is not None:
-        for thing in getattr(frame.f_locals.get("self"), "__dict__", {}).values():
-            found.setdefault(type(thing).__name__, thing)
-        frame = frame.f_back
-    return found
-"""
-
 BROKEN = """
 def on_load():
     raise RuntimeError("broken {n}")
@@ -76,9 +63,7 @@ def test_a_handler_that_outlasts_drain_timeout_does_not_hold_the_next_version(la
         assert (bench.status("a").rollbacks, bench.status("a").standby) == (0, 0)
 
 
-FLOOD = (
-    GRIP
-    + """
+FLOOD = """
 @on("flood")
 def flood():
     port = grip()["Port"]
@@ -86,12 +71,11 @@ def flood():
     while True:
         port.push(message)
 """
-)
 
 
 def test_a_flood_does_not_outlast_the_deadline_of_a_call(bench, mod):
     """What a mod says without end does not keep the game from looking at the clock."""
-    bench.load(mod, FLOOD)
+    bench.load(mod, bench.hostile(FLOOD))
     with pytest.raises(ModTimeout):
         bench.mods[mod].call("flood", timeout=0.05)
     assert bench.status(mod).pid, "nobody had to be killed for it"
@@ -140,9 +124,7 @@ def test_intents_past_their_limit_are_dropped_and_counted(launched, tmp_path):
         assert bench.mods.statistics()["dropped_intents"] == 45 + 48 + 45
 
 
-VETO = (
-    GRIP
-    + """
+VETO = """
 @on("arm")
 def arm():
     link = grip()["Link"]
@@ -152,12 +134,11 @@ def arm():
 @on("work")
 def work(): return 1
 """
-)
 
 
 def test_a_live_version_cannot_have_the_next_one_refused(bench, mod):
     """Its answer to a checkpoint is not taken for the candidate's."""
-    bench.load(mod, VETO)
+    bench.load(mod, bench.hostile(VETO))
     bench.mods[mod].call("arm", timeout=5)
     bench.mods[mod].call("work", timeout=5)
     assert bench.load(mod, bench.counter(2), None).verdict == "live"

@@ -25,6 +25,7 @@ from fumehood.shared.messages import (
     Reply,
     Retire,
     Start,
+    Stop,
     Unfit,
     Value,
     pack,
@@ -137,6 +138,29 @@ def test_what_a_predecessor_never_began_comes_before_the_own_ring(bench):
     assert bench.call("see", "end") == "end"
     assert [intent.fields["what"] for intent in bench.intents] == ["a", "b", "c", "own", "end"]
     assert (bench.up.load64(INHERITED_START), bench.up.load64(INHERITED_DONE)) == (3, 3)
+
+
+def test_a_stop_ends_the_inheritance_too(bench):
+    bench.begin(
+        """
+        import time
+        from fumehood.worker import on, state
+
+        @on("nap")
+        def nap(seconds):
+            time.sleep(seconds)
+            state["n"] = state.get("n", 0) + 1
+        """
+    )
+    bench.offer()
+    bench.start(inherited=[pack(Post("nap", [0.01]))] * 3000)
+    assert bench.next(Entered).stage == "run"
+    bench.send(Stop())
+    drained = bench.next(Drained)
+    begun = bench.up.load64(INHERITED_START)
+    assert begun < 3000
+    assert handover.load(bench.saved(drained.size)).get("n", 0) == begun == bench.up.load64(INHERITED_DONE)
+    assert not bench.of(Live), "it does not read its ring any more"
 
 
 def test_handlers_run_by_priority_and_one_that_raises_stops_no_other(bench):
