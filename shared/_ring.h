@@ -69,6 +69,7 @@ enum {
 #define RING_MAGIC_VALUE UINT64_C(0x01004448454D5546) /* b"FUMEHD\x00\x01", little-endian */
 #define RING_OPEN_END UINT64_MAX
 #define RING_CPU_UNKNOWN UINT32_MAX
+#define RING_CPU_ASLEEP (UINT32_C(1) << 31) /* beside the CPU's number: it went to sleep there */
 #define RING_CHECK UINT32_C(0x5A17C0DE)
 #define RING_HEADER 8u                         /* bytes in front of each message: length, check */
 #define RING_CAPACITY_MIN UINT64_C(64)         /* a message of 24 bytes */
@@ -449,7 +450,7 @@ static inline enum ring_news look_for_room(ring_port *port, uint64_t length)
     return commanded(port) ? RING_COMMAND : RING_NOTHING;
 }
 
-/* Say where we run; `cpu` is RING_CPU_UNKNOWN when we are about to sleep. Stored only when it changed: the peer polls
+/* Say where we run, with RING_CPU_ASLEEP when we are about to sleep. Stored only when it changed: the peer polls
    this line. No order needed: it is a hint for how to wait, and a lie costs the peer one spin_ns. */
 static inline void publish_cpu(ring_port *port, uint32_t cpu)
 {
@@ -459,8 +460,9 @@ static inline void publish_cpu(ring_port *port, uint32_t cpu)
     atomic_store_explicit(word32(port->mine, RING_CPU), cpu, memory_order_relaxed);
 }
 
-/* Where the peer is, as far as its CPU word tells. One asleep counts as being where it was last, which is where the
-   kernel is likely to wake it. One that we have just woken counts as running: two ends that each found the other asleep
+/* Where the peer is, as far as its CPU word tells. One asleep counts as being where it went to sleep, which is where the
+   kernel is likely to wake it. (It used to say only that it sleeps. Two that share a CPU only ever see each other asleep:
+   after a move to it each went on believing that the other was elsewhere, and polled for it, 100 us in vain.) One that we have just woken counts as running: two ends that each found the other asleep
    would else put each other to sleep for ever, at two wake-ups a call, and never find out that polling pays. */
 enum ring_place { RING_ELSEWHERE, RING_ASLEEP, RING_HERE };
 
@@ -469,13 +471,14 @@ static inline enum ring_place place_of_peer(ring_port *port)
     uint32_t here = this_cpu();
     uint32_t there = atomic_load_explicit(word32(port->theirs, RING_CPU), memory_order_relaxed);
     publish_cpu(port, here);
+    bool asleep = there & RING_CPU_ASLEEP;
     if (there != RING_CPU_UNKNOWN)
-        port->peer_home = there;
+        port->peer_home = there & ~RING_CPU_ASLEEP;
     if (here == RING_CPU_UNKNOWN || port->peer_home == RING_CPU_UNKNOWN)
         return RING_ASLEEP;
     if (port->peer_home == here)
         return RING_HERE;
-    return there != RING_CPU_UNKNOWN || port->woke_peer ? RING_ELSEWHERE : RING_ASLEEP;
+    return !asleep || port->woke_peer ? RING_ELSEWHERE : RING_ASLEEP;
 }
 
 /* Poll until there is news, or `until`, or polling makes no sense: against a peer on our own CPU it keeps that peer
@@ -543,7 +546,7 @@ static inline bool spinning_pays(const ring_port *port)
 static inline enum ring_news park(ring_port *port, int64_t room, uint64_t deadline)
 {
     enum ring_news news;
-    publish_cpu(port, RING_CPU_UNKNOWN);
+    publish_cpu(port, this_cpu() | RING_CPU_ASLEEP);
     for (bool expired = false;;) {
         uint32_t bell = load32(port->theirs, RING_BELL);
         atomic_store_explicit(word32(port->mine, RING_PARKED), room < 0 ? RING_PARKED_MESSAGE : RING_PARKED_ROOM,

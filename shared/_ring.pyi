@@ -15,7 +15,7 @@ TAIL             u64   bytes ever consumed of the *other* segment's ring; a work
 STARTED          u64   end position in the other ring of the message being handled; == TAIL when idle
 BELL             u32   futex word: whoever has news for this segment's reader adds 1 and wakes all
 PARKED           u32   while this segment's owner sleeps on the other segment's BELL: 1 for a message, 2 for room
-CPU              u32   where this segment's owner last ran (0xFFFFFFFF: unknown, or asleep)
+CPU              u32   where this segment's owner last ran; the high bit: it sleeps there (0xFFFFFFFF: unknown)
 END              u64   position at which the owner ended this ring; 0xFFFF_FFFF_FFFF_FFFF: it goes on
 COMMANDS         u32   (down) commands the supervisor has sent over the worker's socket
 LIVE             u32   (down) 1 once the supervisor knows that the worker took its state in and reads its ring
