@@ -1,5 +1,7 @@
 """One mod in the supervisor: carries out what its lifecycle decides, and tells it what happened. One event loop.
 
+What games and people are told of it stands in `standing`.
+
 ::
 
     source ──drafted/settled──▶ ┌───────────┐ ──Build──▶ nursery.take → Assign → Bound → Rehearse → Ready
@@ -29,7 +31,6 @@ from .checkpoints import Checkpoint, Checkpoints
 from .estates import Estates
 from .journal import Journal
 from .lifecycle import Lifecycle
-from .modlog import ModLog
 from .nursery import Nursery
 from .patrol import Duty, Patrol
 from .records import ModStatus
@@ -37,6 +38,7 @@ from .roles import Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Su
 from .seat import Seat
 from .slots import Slot, Slots
 from .snapshot import Snapshot
+from .standing import Standing
 from .switchboard import Switchboard, epoch_of, slot_of, word_of
 from .text import escape, escape_diagnostic
 from .turns import Turns
@@ -92,9 +94,7 @@ class Lane:
         self._patrols: dict[int, Patrol] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.states = Checkpoints()
-        self.diagnostic: Diagnostic | None = None
-        self.reloads = self.rollbacks = self.handler_errors = 0
-        self.state_error = ""
+        self._standing = Standing(name, house.limits)
         self._estates = Estates(self._vacate, house.limits.ring_bytes)
         self._queue: deque[Action] = deque()
         self._running = False
@@ -103,7 +103,6 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._adopted = 0
-        self._log = ModLog(name, house.limits.log_lines, house.limits.log_bytes)
         self.moved_from: Lane | None = None
         """The lane of the name this mod had until it was renamed just now."""
         self.unloaded = asyncio.Event()
@@ -324,8 +323,8 @@ class Lane:
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is None:
             return
-        if self.state_error and not seat.state_note:
-            seat.state_note = f"the state before it could not be taken: {self.state_error}"
+        if self._standing.state_error and not seat.state_note:
+            seat.state_note = f"the state before it could not be taken: {self._standing.state_error}"
         try:
             seat.start(attempt.epoch, state, inheritance, time.monotonic())
             self.life.begun(seat.attempt, time.monotonic())
@@ -454,7 +453,7 @@ class Lane:
                     self._take_state(seat, report, now)  # a standby's is older than what came after it
                 seat.answer(report)
             case messages.LogLine():
-                self._log.said(seat.version, report)
+                self._standing.log.said(seat.version, report)
             case messages.Fault():
                 self._fault(seat, report, now)
             case _:
@@ -491,19 +490,12 @@ class Lane:
         state = seat.take_state(report, now)
         if isinstance(state, Checkpoint):
             self.states.add(state)
-            self.state_error = ""
-        elif (text := escape(state)) != self.state_error:  # said once, not once a second
-            self.state_error = text
-            older = self.states.newest()
-            then = f"with its state of {now - older.at:.0f} s ago" if older else "without state"
-            log.error("%s@%d: its state could not be taken, a new version would start %s: %s",
-                      self.name, seat.version, then, text)  # fmt: skip
+            self._standing.state_taken()
+        else:
+            self._standing.state_missing(seat, state, self.states.newest(), now)
 
     def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
-        count = min(max(report.count, 1), 1_000_000)
-        seat.last_words = diagnostic = escape_diagnostic(report.diagnostic)
-        self.handler_errors += count
-        self._log.raised(seat.version, report.event, diagnostic, count)
+        diagnostic, count = self._standing.fault(seat, report)
         self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
 
     def _died(self, seat: Seat) -> None:
@@ -544,31 +536,11 @@ class Lane:
         return self.snapshots[digest].manifest.within(self.house.limits)
 
     def _issue(self, issue: Issue) -> None:
-        active = self.life.active
-        if issue.verdict is Verdict.LIVE:
-            self.reloads += 1
-            if active is not None and issue.digest == self.life.target:
-                self.diagnostic = None
-        elif issue.verdict is Verdict.ROLLED_BACK:
-            self.rollbacks += 1
-        elif issue.verdict is Verdict.UNLOADED:
+        if issue.verdict is Verdict.UNLOADED:
             self._estates.drop()
             self.unloaded.set()
-        if issue.diagnostic is not None:
-            self.diagnostic = issue.diagnostic
-        serving = active if active is not None and not active.failed else None
-        receipt = receipts.make(
-            self.house.journal.last + 1,
-            self.name,
-            issue,
-            serving,
-            self.seats.get(issue.attempt),
-            self.snapshots.get(issue.digest),
-            self.house.worst_frame_ms(),
-        )
-        self.house.journal.append(receipt)
-        seat = self.seats.get(issue.attempt)
-        receipts.say(receipt, [event for event, _ in seat.bound.events] if seat and seat.bound else ())
+        seat, snapshot = self.seats.get(issue.attempt), self.snapshots.get(issue.digest)
+        self._standing.issue(issue, self.life, seat, snapshot, self.house.journal, self.house.worst_frame_ms())
         self._forget_old_snapshots()
 
     def _forget_old_snapshots(self) -> None:
@@ -587,37 +559,10 @@ class Lane:
 
     def status(self) -> ModStatus:
         """As the game is told."""
-        life = self.life
-        active = life.active if life.active and not life.active.failed else None
-        seat = self.seats.get(active.number) if active else None
-        newest = self.states.newest()
-        role = life.role()
-        return ModStatus(
-            name=self.name,
-            version=active.version if active else 0,
-            epoch=active.epoch if active else 0,
-            digest=active.digest if active else "",
-            role=role.value if role and role is not Role.RETIRED else "down",
-            pid=seat.worker.pid if seat and seat.worker else 0,
-            standby=life.standby.version if life.standby else 0,
-            target=life.target or "",
-            down=self._why_down() if active is None else "",
-            diagnostic=self.diagnostic,
-            reloads=self.reloads,
-            rollbacks=self.rollbacks,
-            handler_errors=self.handler_errors,
-            lost_posts=self._estates.lost_posts,
-            lost_effects=self._estates.lost_effects,
-            state_bytes=len(newest.data) if newest else 0,
-            resident=self._patrols[seat.attempt].resident if seat else 0,
-            state_error=self.state_error,
-        )
-
-    def _why_down(self) -> str:
-        """Why nobody serves, in a line."""
-        if self.life.target is not None and self.diagnostic is not None:
-            return self.diagnostic.headline
-        return self.life.down or "it is being loaded"
+        active = self.life.active
+        seat = self.seats.get(active.number) if active and not active.failed else None
+        resident = self._patrols[seat.attempt].resident if seat else 0
+        return self._standing.status(self.life, seat, resident, self.states.newest(), self._estates)
 
     def active_seat(self) -> Seat | None:
         """The seat of the worker that serves."""

@@ -17,7 +17,8 @@ class Confinement(StrEnum):
     """Without namespaces (Landlock, seccomp, rlimits, no capabilities): for hosts that forbid user namespaces.
 
     Gives up: stat() and access() tell which host paths exist; the host's name and process numbers can be read; scratch
-    is a folder on disk, looked at once a second (a worker over its limits is killed); chmod and utime are refused.
+    is a folder on disk, looked at once a second, and every 5 s at what is deleted there and mapped (a worker over its
+    limits is killed); chmod and utime are refused.
     """
 
 

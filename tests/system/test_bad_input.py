@@ -50,10 +50,10 @@ def test_a_root_that_may_not_be_read(tmp_path):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"confinement": "none"}, "confinement='none'"),
-        ({"watcher": "eyes"}, "watcher='eyes'"),
-        ({"log_level": "loud"}, "log_level='loud'"),
-        ({"log_format": "xml"}, "log_format='xml'"),
+        ({"confinement": "none"}, "confinement: expected one of full, reduced, not 'none'"),
+        ({"watcher": "eyes"}, "watcher: expected one of auto, native, polling, not 'eyes'"),
+        ({"log_level": "loud"}, "log_level: expected one of debug, info, warning, error, not 'loud'"),
+        ({"log_format": "xml"}, "log_format: expected one of text, json, not 'xml'"),
         ({"packages": ["no_such_package"]}, "no_such_package"),
         ({"packages": ["../evil"]}, "evil"),
         ({"packages": "numpy"}, "packages"),
