@@ -111,7 +111,7 @@ class Lifecycle:
             actions.append(Issue(0, digest, self._version(digest), cause, Verdict.REFUSED, why))
             return actions + self._recover_if_down(why)
         if digest == self._current():
-            return actions
+            return actions + self._drop_candidate()
         if self.candidate is None:
             return actions + self._build_candidate(digest, cause)
         return actions + (self._offer(self.candidate) if self.candidate.ready else [])
@@ -286,6 +286,8 @@ class Lifecycle:
             self.understudy = None
         elif attempt is self.renewal:
             self.renewal = None
+            if self.active and diagnostic.stage == Stage.CONFINE:  # the machine's trouble: asked for again
+                self.active.worn = False
         elif attempt is self.standby:
             self.standby = None
         return actions
@@ -512,7 +514,7 @@ class Lifecycle:
     def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Died while on offer. The one before is offered again, since the game may already be moving."""
         actions: list[Action] = []
-        if attempt.was_live:  # the way back: a version that served is not bad because one worker of it died
+        if attempt.was_live or attempt.digest in self.history:  # one that served is not bad because a worker of it died
             self._count_failure(attempt.digest, diagnostic, now)
         else:
             self._out(attempt.digest, diagnostic)
@@ -571,7 +573,8 @@ class Lifecycle:
 
     def _recover_if_down(self, why: Diagnostic) -> list[Action]:
         """What is on disk cannot serve: if nobody else does, the last good version does."""
-        if self.active or self.recovery or any(self.offers.values()):
+        serves = self.active is not None and not self.active.failed
+        if serves or self.recovery or any(self.offers.values()):
             return []
         return self._recover(why)
 

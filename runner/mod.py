@@ -467,6 +467,8 @@ class Mod:
                 self._enter(slot_of(word), old)
             except CorruptRing as error:  # its control words are not even a segment's
                 mods._accuse(index, epoch_of(word), str(error))
+        if not self._leaving:  # whether it was entered, could not be, or nobody serves: no older slot is read any more
+            mods._page_store(left_offset(index), self.epoch)
         mods._ring_bell()
         mods._events_changed()
 
@@ -496,8 +498,6 @@ class Mod:
         self._inbox.most_intents = self._card.intents_per_frame
         self._events = frozenset(self._card.events)
         self._port = port
-        if not self._leaving:
-            self._mods._page_store(left_offset(self._index), self.epoch)
 
     def _is_dead(self, word: int) -> bool:
         died = self._mods._board_load(dead_offset(self._index, slot_of(word)))

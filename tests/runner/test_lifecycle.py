@@ -27,6 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 DIGESTS = ("aa", "bb", "cc", "dd")
 WHY = Diagnostic(Stage.RUN, "Crashed", "it crashed")
+NOBODY = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
 
 
 class World:
@@ -486,11 +487,10 @@ def test_a_crash_before_a_deletion_is_not_blamed_on_what_comes_after() -> None:
 def test_no_worker_is_the_machines_fault_and_tried_again_ever_more_rarely() -> None:
     world = World()
     serve(world, "aa")
-    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
     world.do(world.life.settled("bb", "save"))
     waits = []
     for _ in range(8):
-        world.do(world.life.died(max(world.building), nobody, world.now))
+        world.do(world.life.died(max(world.building), NOBODY, world.now))
         world.building.clear()
         due = world.life.deadline()
         assert due is not None
@@ -510,9 +510,8 @@ def test_a_recovery_without_a_worker_is_tried_again_and_costs_no_strike() -> Non
     world = World()
     number = serve(world, "aa")
     world.do(world.life.died(number, WHY, world.now))
-    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
     for _ in range(10):
-        world.do(world.life.died(max(world.building), nobody, world.now))
+        world.do(world.life.died(max(world.building), NOBODY, world.now))
         world.building.clear()
         world.now = world.life.deadline() or 0.0
         world.do(world.life.tick(world.now))
@@ -623,3 +622,104 @@ def test_one_bad_save_is_refused_once_whether_it_fails_before_or_after_it_settle
     world.do(world.life.unfit(max(world.building), WHY, world.now))
     refused = [issue.digest for issue in world.issued if issue.verdict is Verdict.REFUSED]
     assert refused == ["bb", "cc"]
+
+
+def test_a_recovery_without_a_worker_is_tried_again_although_what_is_on_disk_is_bad() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    world.do(world.life.unfit(max(world.building), WHY, world.now))
+    world.building.clear()
+    world.do(world.life.died(number, WHY, world.now))  # aa crashes: loaded anew
+    world.do(world.life.died(max(world.building), NOBODY, world.now))  # and there is no worker for it
+    world.building.clear()
+    due = world.life.deadline()
+    assert due is not None
+    world.now = due
+    world.do(world.life.tick(world.now))
+    world.quiesce()
+    assert world.life.active is not None
+    assert not world.life.active.failed
+    assert world.life.active.digest == "aa"
+
+
+def test_a_renewal_that_dies_on_offer_does_not_put_the_version_out_that_serves() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.worn(number))
+    (fresh,) = world.building
+    world.building.discard(fresh)
+    world.parked.add(fresh)
+    world.do(world.life.ready(fresh))
+    world.do(world.life.died(fresh, WHY, world.now))
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.number == number
+    assert "aa" not in world.life.quarantine
+    assert not [i for i in world.issued if i.verdict is Verdict.REFUSED]
+
+
+def test_a_way_back_built_anew_that_dies_on_offer_is_not_out_at_the_first_death() -> None:
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.died(first, WHY, world.now))
+    world.quiesce()  # recovery of aa, and its understudy
+    standby = world.life.standby
+    assert standby is not None
+    assert standby.digest == "aa"
+    assert world.life.active is not None
+    world.now += 1000
+    world.do(world.life.died(world.life.active.number, WHY, world.now))  # the standby is on offer
+    world.do(world.life.died(standby.number, WHY, world.now))
+    world.quiesce()
+    assert "aa" not in world.life.quarantine, "two deaths in 1000 s, and the breaker allows three in 30"
+    assert world.life.active is not None
+    assert not world.life.active.failed
+
+
+def test_a_recovery_that_dies_on_offer_costs_one_strike() -> None:
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.died(first, WHY, world.now))
+    (again,) = world.building
+    world.building.discard(again)
+    world.parked.add(again)
+    world.do(world.life.ready(again))
+    world.do(world.life.died(again, WHY, world.now))
+    world.quiesce()
+    assert "aa" not in world.life.quarantine
+    assert world.life.active is not None
+    assert not world.life.active.failed
+
+
+def test_a_candidate_of_what_is_being_recovered_does_not_stay() -> None:
+    world = World()
+    life = world.life
+    first = serve(world, "aa")
+    serve(world, "bb")
+    assert life.standby is not None
+    assert life.standby.number == first
+    world.do(life.died(first, WHY, world.now))  # the way back is gone
+    world.do(life.drafted("aa", "save"))
+    (draft,) = world.building
+    world.building.discard(draft)
+    world.parked.add(draft)
+    world.do(life.ready(draft))
+    life.quarantine["bb"] = WHY
+    assert life.active is not None
+    world.do(life.died(life.active.number, WHY, world.now))
+    world.do(life.settled("aa", "save"))
+    world.quiesce()
+    assert life.candidate is None
+
+
+def test_a_renewal_for_which_there_is_no_worker_is_tried_again() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.worn(number))
+    world.do(world.life.died(max(world.building), NOBODY, world.now))
+    world.building.clear()
+    world.now += 60
+    world.do(world.life.tick(world.now))
+    world.do(world.life.worn(number))
+    assert world.building

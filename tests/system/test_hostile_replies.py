@@ -60,6 +60,14 @@ def test_a_game_starts_over_a_mod_that_spoils_its_memory(launched, root):
             bench.mods["evil"].call("frame", timeout=1)
 
 
+def test_versions_that_spoil_their_memory_leave_no_slot_taken(bench, mod):
+    """The game never enters them: it has left them all the same. After four of them no version could be loaded."""
+    for n in range(6):
+        assert "MAGIC" in bench.load(mod, bench.hostile(MAGIC + f"V = {n}\nspoil()\n"), "down").diagnostic.message
+    bench.load(mod, bench.counter(7))
+    assert bench.mods[mod].call("count") == [1, 7]
+
+
 def test_a_standby_that_spoils_its_memory_is_passed_over(launched, until, tmp_path):
     with launched(tmp_path / "mods") as bench:
         bench.load("a", bench.hostile(MAGIC + "V = 1\ndef on_unload(): spoil()\n"))
