@@ -336,6 +336,8 @@ class Lifecycle:
         if attempt.was_live and not attempt.failed:
             self._turn(attempt, "kept as standby")
             return self._keep(attempt)
+        if attempt.cause == "renewal" and self.active:
+            self.active.worn = False  # what took its place may fail yet
         return self._retire(attempt, "superseded")
 
     def tick(self, now: float) -> list[Action]:
