@@ -546,7 +546,8 @@ class Lifecycle:
             self._out(attempt.digest, diagnostic)
         elif not again:
             self._count_failure(attempt.digest, diagnostic, now)
-        if self._newer_offer():  # the game goes on there; no way back is needed
+        unloading = self.target is None and bool(self.offers)
+        if unloading or self._newer_offer():  # the game goes on there; no way back is needed
             return actions if again else [*actions, self._issue(attempt, Verdict.SUPERSEDED, diagnostic)]
         if self._blame is None:
             self._blame = (attempt, diagnostic)

@@ -444,6 +444,17 @@ def test_a_deleted_mod_whose_worker_dies_while_it_drains_is_unloaded_all_the_sam
     assert world.issued[-1].verdict is Verdict.UNLOADED
 
 
+def test_a_deleted_mod_that_dies_before_the_game_has_seen_it_go_stays_deleted() -> None:
+    world = World()
+    number = serve(world, "aa")
+    world.do(world.life.settled(None, "deleted"))
+    world.do(world.life.died(number, WHY, world.now))
+    assert not world.building, "nobody wants it back"
+    world.quiesce()
+    assert not world.life.attempts
+    assert world.issued[-1].verdict is Verdict.UNLOADED
+
+
 def test_a_mod_that_is_down_is_unloaded_too() -> None:
     world = World()
     world.do(world.life.settled("aa", "save"))
