@@ -140,6 +140,10 @@ class Debouncer:
         """When `advance` has to be called next at the latest; None: only after an event."""
         return self._heap[0][0] if self._heap else None
 
+    def at_rest(self) -> bool:
+        """Whether everything has settled. The heap may still hold deadlines that no longer count."""
+        return not self._pending
+
     def advance(self, now: float) -> list[Action]:
         """Return what is due at `now`, drafts before the one Settle. Call after events and when `due()` is reached."""
         actions: list[Action] = []

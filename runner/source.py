@@ -153,7 +153,7 @@ class FolderSource:
         """Whether every change that was noticed has settled, as far as it may: who has a file open is waited for."""
         if not self._open:
             return True
-        return not self._actions and self._mailbox.is_empty() and self._debouncer.due() is None
+        return not self._actions and self._mailbox.is_empty() and self._debouncer.at_rest()
 
     def statistics(self) -> Statistics:
         """Return the counts so far."""

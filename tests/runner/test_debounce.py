@@ -71,6 +71,17 @@ def test_a_save_after_a_calm_is_drafted_at_once_and_settles_soon():
     assert bench.debouncer.due() is None
 
 
+def test_it_rests_as_soon_as_everything_has_settled():
+    """A deadline for a file left open stays on the heap for seconds, and counts no longer once it is closed."""
+    bench = Bench()
+    assert bench.debouncer.at_rest()
+    assert not bench.opened().debouncer.at_rest()
+    assert not bench.at(1.0).wrote().debouncer.at_rest()
+    assert bench.at(1.1).settled()
+    assert bench.debouncer.at_rest()
+    assert bench.debouncer.due() is not None
+
+
 def test_ten_saves_within_100_ms_give_two_reloads_and_end_on_the_last():
     bench = Bench()
     for number in range(10):
