@@ -188,10 +188,11 @@ class Mods:
             left -= share - rest
             if rest <= 0:
                 more.append(mod)
-        for mod in more:  # who has much to say may use what the others left
+        for waiting, mod in zip(range(len(more), 0, -1), more, strict=True):  # they share what the others left
             if left <= 0:
                 break
-            left = mod._collect(left)
+            grant = left // waiting
+            left -= grant - mod._collect(grant)
         for mod in self._order:
             taken.extend(mod._inbox.intents())
         return taken

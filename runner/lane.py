@@ -32,6 +32,7 @@ from .estates import Estates
 from .journal import Journal
 from .lifecycle import Lifecycle
 from .nursery import Nursery
+from .order import Needs
 from .patrol import Duty, Patrol
 from .records import ModStatus
 from .roles import Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
@@ -48,6 +49,9 @@ STACK_PATIENCE: Final = 0.2
 """Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a busy machine shows none."""
 MOVE_PATIENCE: Final = 2.0
 """Seconds a renamed mod waits for the state of its old name; then it starts with the newest checkpoint of it."""
+LATE_PATROL: Final = 4 * monitor.PERIOD
+"""Seconds since the last patrol after which this process is taken to have been stopped. Shorter: a busy loop counts as
+one; longer: a short pause of everything is held against whoever was loading."""
 KILL_DELAY: Final = 0.05
 """Seconds that a standby nobody needs any more outlives the hand-over: the end of a process takes a core for 2 or 3 ms.
 Shorter: the first call to the new version may wait for that; longer: a burst of saves holds more processes."""
@@ -69,12 +73,20 @@ class House(Protocol):
     confinement: Confinement
     turns: Turns
     attached: bool
+    looked_at: float
+    """When the last patrol was: a long time ago, and this process did not run meanwhile. 0: none yet."""
 
     def settle_changed(self) -> None:
         """Some mod may have come to rest."""
 
-    async def await_required(self, name: str) -> None:
-        """Wait until the mods that this one requires are as they will be: they go live before it."""
+    async def await_required(self, name: str, snapshot: Snapshot) -> str:
+        """Wait until the mods that this one requires are as they will be: they go live before it.
+
+        Returns the name of one that is in the snapshot as it was refused; "": there is none.
+        """
+
+    def rank(self) -> None:
+        """What is live has changed, and the load order with it."""
 
     def worst_frame_ms(self) -> float:
         """The game's longest emit since this was asked last."""
@@ -103,6 +115,8 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._adopted = 0
+        self._excused = 0.0
+        """When the patrol before the last pause was that deadlines were put off for."""
         self.moved_from: Lane | None = None
         """The lane of the name this mod had until it was renamed just now."""
         self.unloaded = asyncio.Event()
@@ -250,13 +264,21 @@ class Lane:
                 seat.stages |= receipts.checked(bound.stages) | receipts.checked({"rehearse": ready.rehearse_us})
                 seat.mark("ready", time.monotonic_ns())
             self.life.passed(seat.attempt)
-            await self.house.await_required(self.name)
+            if (candidate := self.life.candidate) is not None and candidate.number == seat.attempt:
+                # Not a way back: it carries its libraries, and nobody serves until it is there.
+                self._heed(seat, await self.house.await_required(self.name, seat.snapshot))
         except (OSError, MachineError) as error:
             self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}"))
         except (TypeError, ValueError) as error:
             self._condemn(seat, Diagnostic(Stage.BIND, type(error).__name__, str(error)))
         else:
             self._do(self.life.ready(seat.attempt))
+
+    def _heed(self, seat: Seat, refused: str) -> None:
+        """A version that brings the refused code of a library along is refused with it."""
+        if refused:
+            text = f"it requires {refused!r}, which was refused as it is on disk: that code would go live here"
+            self._condemn(seat, Diagnostic(Stage.BIND, "BrokenRequirement", text))
 
     async def _free_slot(self, holder: int) -> Slot:
         """A slot that nobody uses. All four taken means that the game has yet to move: wait for it or for a reaping."""
@@ -330,7 +352,7 @@ class Lane:
             self.life.begun(seat.attempt, time.monotonic())
             self._arm()
         except OSError as error:
-            self._condemn(seat, Diagnostic(Stage.RESTORE, type(error).__name__, f"it could not be started: {error}"))
+            self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"it could not be started: {error}"))
 
     def _vacate(self, seat: Seat) -> None:
         """Its slot is free once it is reaped; the game may still have to leave it (`freed_by`)."""
@@ -479,6 +501,8 @@ class Lane:
         active = self.life.active
         if active is None or active.number != seat.attempt or not active.started or active.live or seat.slot is None:
             return
+        if active.sentenced:
+            return
         seat.mark("live", time.monotonic_ns())
         seat.stages |= receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
         seat.slot.set_live(True)
@@ -496,7 +520,8 @@ class Lane:
 
     def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
         diagnostic, count = self._standing.fault(seat, report)
-        self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
+        if diagnostic.kind != "QueueFull":  # the game's pace, not the mod's fault
+            self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
 
     def _died(self, seat: Seat) -> None:
         """Dead, how is not known yet: whoever waits for it in the game need not wait for that."""
@@ -530,7 +555,15 @@ class Lane:
         if deadline is not None:
             loop = asyncio.get_running_loop()
             delay = max(0.0, deadline - time.monotonic())
-            self._timer = loop.call_later(delay, lambda: self._do(self.life.tick(time.monotonic())))
+            self._timer = loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        """A deadline may have come. While this process did not run, a worker need not have run either."""
+        now, looked_at = time.monotonic(), self.house.looked_at
+        if looked_at not in (0.0, self._excused) and now - looked_at > LATE_PATROL:
+            self._excused = looked_at
+            self.life.postpone(now - looked_at)
+        self._do(self.life.tick(now))
 
     def _limits(self, digest: str) -> Limits:
         return self.snapshots[digest].manifest.within(self.house.limits)
@@ -542,6 +575,14 @@ class Lane:
         seat, snapshot = self.seats.get(issue.attempt), self.snapshots.get(issue.digest)
         self._standing.issue(issue, self.life, seat, snapshot, self.house.journal, self.house.worst_frame_ms())
         self._forget_old_snapshots()
+        self.house.rank()
+
+    def place(self) -> Needs | None:
+        """Its place in the load order: what the version says that serves, or else the one on disk. None: neither."""
+        active = self.life.active
+        digest = active.digest if active is not None and not active.failed else self.life.target
+        snapshot = self.snapshots.get(digest or "")
+        return Needs(snapshot.manifest.order, snapshot.manifest.requires) if snapshot is not None else None
 
     def _forget_old_snapshots(self) -> None:
         """Keep what may still be loaded: what is live, standing by, on disk, being built, or next in the history."""
@@ -575,6 +616,8 @@ class Lane:
             attempt = self.life.attempts.get(seat.attempt)
             if attempt is None or attempt.failed:
                 continue
+            if attempt.started and not attempt.live and not attempt.sentenced and seat.works_off():
+                self.life.begun(seat.attempt, now)  # each message that was left to it has its time
             patrol = self._patrols[seat.attempt]
             breach = patrol.look(seat, self._duty(attempt), attempt.stage, now)
             if breach is not None:
@@ -592,7 +635,12 @@ class Lane:
 
     def checkpoint(self) -> None:
         """Once a second: ask for the state if anything happened."""
-        if (seat := self.active_seat()) is not None:
+        active = self.life.active
+        seat = self.active_seat()
+        if seat is None and active is not None and active.started and not active.failed:
+            seat = self.seats.get(active.number)  # it works off what was left to it
+            seat = seat if seat is not None and seat.inherited_seen else None
+        if seat is not None:
             seat.ask_checkpoint()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

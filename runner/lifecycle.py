@@ -145,7 +145,7 @@ class Lifecycle:
     def ready(self, number: int) -> list[Action]:
         """An attempt passed every stage before activation, and what it requires is there."""
         attempt = self.attempts.get(number)
-        if attempt is None or attempt.role is not Role.CANDIDATE:
+        if attempt is None or attempt.role is not Role.CANDIDATE or attempt.sentenced:
             return []
         attempt.ready, attempt.by = True, None
         if attempt is self.recovery:
@@ -169,11 +169,12 @@ class Lifecycle:
     def live(self, number: int) -> list[Action]:
         """The active worker took its state in and reads its ring: the swap is complete."""
         attempt = self.attempts.get(number)
-        if attempt is None or attempt is not self.active or not attempt.started or attempt.live:
+        if attempt is None or attempt is not self.active or not attempt.started or attempt.live or attempt.sentenced:
             return []
         fresh = not attempt.was_live and attempt.cause not in ("recovery", "standby")
         attempt.live, attempt.was_live, attempt.by, attempt.stage = True, True, None, Stage.RUN
-        self.retry_at, self._retry_delay = None, RETRY_FIRST
+        if attempt.digest == self.target:
+            self.retry_at, self._retry_delay = None, RETRY_FIRST
         if attempt.digest in self.history:
             self.history.remove(attempt.digest)
         self.history.append(attempt.digest)
@@ -199,15 +200,12 @@ class Lifecycle:
                 return []
             return self._restart(attempt, now)
         self.draining, attempt.by = None, None
-        if attempt is self.active:
-            return self._begin()
         self._turn(attempt, "drained")
-        if attempt in self.offers.values():
-            self._turn(attempt, "offered")
-            return self._begin()
         actions = self._keep(attempt)
         if self.active is None:
             return actions + self._finish_unload()
+        if self.active.failed:
+            return actions + self._go_back()
         return self._begin() + actions  # first: a process that dies takes a core for milliseconds
 
     def awaits_drain(self, number: int) -> bool:
@@ -257,11 +255,10 @@ class Lifecycle:
         attempt.failed = True
         if attempt is self.draining:
             self.draining = None
-            if attempt not in self.offers.values():
-                actions = self._retire(attempt, "failed")
-                return actions + (self._begin() if self.active else self._finish_unload())
-            self._turn(attempt, "drained")
-            self._turn(attempt, "offered")  # it was the way back as well, and the game may adopt that yet
+            actions = self._retire(attempt, "failed")
+            if self.active is None:
+                return actions + self._finish_unload()
+            return actions + (self._go_back() if self.active.failed else self._begin())
         if attempt.epoch in self.offers:
             return self._fail_offer(attempt, diagnostic, now)
         actions = self._retire(attempt, "failed")
@@ -354,12 +351,19 @@ class Lifecycle:
                 attempt.pardons += 1
                 attempt.by = now + float(getattr(attempt.limits, attempt.limit))
                 continue
-            attempt.by = None
+            attempt.by, attempt.sentenced = None, True
             actions.append(Kill(attempt.number, attempt.limit, attempt.stage))
         if self.retry_at is not None and now >= self.retry_at:
             self.retry_at = None
             actions += self._retry()
         return actions
+
+    def postpone(self, pause: float) -> None:
+        """This process did not run for `pause` seconds, so nobody may have: no deadline counts them."""
+        for attempt in self.attempts.values():
+            if attempt.by is not None and attempt.pardons < MOST_PARDONS:
+                attempt.pardons += 1
+                attempt.by += pause
 
     def deadline(self) -> float | None:
         """When `tick` has something to do next."""
@@ -370,7 +374,7 @@ class Lifecycle:
         """The role of the attempt that serves or is about to; None when nobody does."""
         offered = next((a for a in reversed(self.offers.values()) if a), None)
         serving = self.active if self.active and not self.active.failed else None
-        attempt = serving or offered or self.candidate or self.recovery
+        attempt = serving or offered or self.candidate or self.recovery or self.draining
         return attempt.role if attempt else None
 
     # ── the parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -503,9 +507,6 @@ class Lifecycle:
 
     def _leave(self, before: Attempt, now: float) -> list[Action]:
         """The game went on from `before`: it drains, or, never started, it goes and its ring is bequeathed."""
-        if before is self.draining:  # rolled back to it before it had drained, and now past it again
-            self._turn(before, "replaced")
-            return []
         if not before.started:
             return self._retire(before, "superseded")
         self._turn(before, "replaced")
@@ -523,6 +524,8 @@ class Lifecycle:
             actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
         if self.active and not self.active.failed:
             return actions + self._offer(self.active)
+        if self.active:
+            return actions + self._go_back()
         return actions + self._recover(diagnostic)
 
     def _died_on_offer(self, attempt: Attempt) -> Diagnostic:
@@ -537,12 +540,11 @@ class Lifecycle:
             return []
         attempt.failed = True
         attempt.by = None
-        way_back = self.draining if self.draining is not attempt else None
-        way_back = way_back or self.standby
+        way_back = self.draining or self.standby
         actions = self._retire(attempt, "failed")
-        if self.draining is attempt:
-            self.draining = None
-        if way_back is not None and way_back.digest != attempt.digest:
+        if diagnostic.stage == Stage.CONFINE:  # the machine's trouble
+            self._retry_later(now)
+        elif way_back is not None and way_back.digest != attempt.digest:
             self._out(attempt.digest, diagnostic)
         elif not again:
             self._count_failure(attempt.digest, diagnostic, now)
@@ -551,15 +553,27 @@ class Lifecycle:
             return actions if again else [*actions, self._issue(attempt, Verdict.SUPERSEDED, diagnostic)]
         if self._blame is None:
             self._blame = (attempt, diagnostic)
-        if way_back is not None and way_back.digest in self.quarantine:
-            if way_back is self.standby:
-                actions += self._retire(way_back, "superseded")
-            way_back = None
-        if way_back is None:
-            return actions + self._recover(diagnostic)
-        if way_back is self.standby:
+        return actions + self._go_back()
+
+    def _go_back(self) -> list[Action]:
+        """The one that served failed: over to the last good version.
+
+        It stands by; or it still finishes what it was sent, and is offered when it is through, since its own messages
+        come before those that were meant for its successor; or it has to be loaded anew. Never past it: an older one
+        that stands by waits.
+        """
+        if self.draining or self.recovery or self.target is None or self._newer_offer():
+            return []
+        why = self._blame[1] if self._blame else _NO_WORKER
+        actions: list[Action] = []
+        standby = self.standby
+        if standby is not None and standby.digest in self.quarantine:
+            actions, standby = self._retire(standby, "superseded"), None
+        good = next((digest for digest in reversed(self.history) if digest not in self.quarantine), None)
+        if standby is not None and (good in (None, standby.digest) or why.stage == Stage.CONFINE):
             self.standby = None
-        return actions + self._offer(way_back)
+            return actions + self._offer(standby)
+        return actions + self._recover(why)
 
     def _newer_offer(self) -> bool:
         return any(a is not None and not a.failed and a is not self.active for a in self.offers.values())
@@ -577,7 +591,7 @@ class Lifecycle:
     def _recover_if_down(self, why: Diagnostic) -> list[Action]:
         """What is on disk cannot serve: if nobody else does, the last good version does."""
         serves = self.active is not None and not self.active.failed
-        if serves or self.recovery or any(self.offers.values()):
+        if serves or self.draining or self.recovery or any(self.offers.values()):
             return []
         return self._recover(why)
 

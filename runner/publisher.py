@@ -97,6 +97,8 @@ class Publisher:
         self._known: dict[str, _Known] = {}
         self._full = False
         """Whether somebody was told that there is no room."""
+        self.wanting = False
+        """Whether there is room again: the whole tree has to be looked at. The reader of this sets it back."""
         self._needy: set[str] = set()
         """Keys that require others."""
 
@@ -240,7 +242,8 @@ class Publisher:
     def _missing(self, key: str, known: _Known, refused: Refused | None) -> Settled | None:
         if refused is None:
             del self._known[key]
-            self._full = False
+            if self._full:  # there is room for who was turned away
+                self._full, self.wanting = False, True
             self._needy.discard(key)
             return Settled(shown(key), None) if known.digest or known.draft or known.refused else None
         known.caused_ns = 0

@@ -20,7 +20,6 @@ TRANSITIONS: Final[dict[tuple[Role, str], Role]] = {
     (Role.ACTIVE, "failed"): Role.RETIRED,
     (Role.ACTIVE, "superseded"): Role.RETIRED,
     (Role.DRAINING, "drained"): Role.STANDBY,
-    (Role.DRAINING, "adopted"): Role.ACTIVE,
     (Role.DRAINING, "failed"): Role.RETIRED,
     (Role.OFFERED, "kept as standby"): Role.STANDBY,
     (Role.STANDBY, "offered"): Role.OFFERED,
@@ -60,6 +59,8 @@ class Attempt:
     faults_since: float = 0.0
     by: float | None = None
     """Deadline of the stage it is in."""
+    sentenced: bool = False
+    """That passed, and it is asked where it stands before it is killed: what it reaches meanwhile comes too late."""
     pardons: int = 0
     """How often that passed while the supervisor itself did not run."""
     limit: str = ""

@@ -45,6 +45,8 @@ class Seat:
         self.build: asyncio.Task[None] | None = None
         self.inherited: list[bytes] = []
         """What it was given at Start."""
+        self.inherited_seen = 0
+        """How many of them it had begun when that was looked at last."""
         self.resumed_from: checkpoints.Checkpoint | None = None
         self.resumed_age: float | None = None
         self.state_note = ""
@@ -127,7 +129,7 @@ class Seat:
         swap took 4 ms under SCHED_BATCH, which never preempts, and takes 1 to 1.5 so.
         """
         self.schedule(os.SCHED_OTHER)
-        self.inherited = list(inheritance)
+        self.inherited, self.inherited_seen = list(inheritance), 0
         self.resumed_from = state
         self.resumed_age = now - state.at if state else None
         frames = pack(self.inherited) if self.inherited else b""
@@ -205,6 +207,14 @@ class Seat:
         if handled is None:
             return None
         return max(0, min(self.slot.inherited_done(), len(self.inherited)) - begun) + handled
+
+    def works_off(self) -> bool:
+        """Whether it has begun more of what it inherited since it was asked last."""
+        if self.slot is None:
+            return False
+        begun = min(self.slot.inherited_begun(), len(self.inherited))
+        before, self.inherited_seen = self.inherited_seen, max(self.inherited_seen, begun)
+        return begun > before
 
     def remaining(self) -> list[bytes]:
         """What it was sent or inherited and never began, in order. Only once it is dead or has drained."""

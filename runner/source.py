@@ -326,6 +326,10 @@ class FolderSource:
                 while said.turned:
                     key = said.turned.pop()
                     self._nominate(said, key, Event(Kind.FOLDER, key, time.monotonic_ns()))
+            if said.wanting:
+                said.wanting = False
+                self._overdue = self._overdue or time.monotonic_ns()
+                self._attention.set()
         finally:
             if self.at_rest():
                 self._sink.rested()

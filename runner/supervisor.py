@@ -36,7 +36,7 @@ from .nursery import Nursery
 from .order import Needs, load_order, required_by
 from .orphans import Orphans
 from .slots import Slot, Slots
-from .snapshot import Snapshot
+from .snapshot import Library, Snapshot
 from .source import FolderSource, Settled
 from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
 from .turns import Turns
@@ -67,6 +67,7 @@ class Supervisor:
         self._places: dict[str, Needs] = {}
         """What each mod's newest snapshot says about its place in the load order."""
         self.attached = False
+        self.looked_at = 0.0
         self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._attachment: Attachment | None = None
@@ -90,6 +91,7 @@ class Supervisor:
         await self.source.start()
         await self.settle(FIRST_VERDICTS)
         self._started = True
+        self.looked_at = time.monotonic()
         self._tasks = [
             asyncio.create_task(self._every(monitor.PERIOD, self._patrol)),
             asyncio.create_task(self._every(CHECKPOINT_PERIOD, self._checkpoint)),
@@ -112,7 +114,7 @@ class Supervisor:
                 self._orphans.add(self.lanes[item.key], now)
         for item in batch:
             if item.digest and (lane := self._lane(item.key)) is not None and lane.life.active is None:
-                lane.moved_from = self._orphans.claim(lane, item.digest, now)
+                lane.moved_from = self._orphans.claim(lane, item.digest, now) or lane.moved_from
         for item in batch:
             if item.digest is None and item.key not in self.lanes:
                 continue
@@ -120,7 +122,12 @@ class Supervisor:
                 lane.settled(item.digest, self._cause() if item.digest else "deleted")
             if item.digest is None:
                 self._places.pop(item.key, None)
-        self.switchboard.rank([self.lanes[name].index for name in load_order(self._places) if name in self.lanes])
+        self.rank()
+
+    def rank(self) -> None:
+        """See lane.House: by the manifests of what is live, or else of what is about to be."""
+        places = {lane.name: place for lane in self.lanes.values() if (place := lane.place()) is not None}
+        self.switchboard.rank([self.lanes[name].index for name in load_order(places)])
 
     def unreadable(self, key: str, diagnostic: Diagnostic) -> None:
         """See source.Sink."""
@@ -193,6 +200,7 @@ class Supervisor:
             return
         self._attachment = None
         self.attached = False
+        self.looked_at = 0.0
         for lane in () if self._closed else self.lanes.values():
             lane.look()
             lane.adopt_for_absent_game()
@@ -220,12 +228,19 @@ class Supervisor:
                 return False
             await self._change(left)
 
-    async def await_required(self, name: str) -> None:
+    async def await_required(self, name: str, snapshot: Snapshot) -> str:
         """See lane.House: until every mod that this one requires is at rest, or one of them takes too long."""
         deadline = time.monotonic() + self.limits.load_timeout
         required = [self.lanes[other] for other in required_by(name, self._places) if other in self.lanes]
         while not all(lane.at_rest() for lane in required) and (left := deadline - time.monotonic()) > 0:
             await self._change(left)
+        return next((library.key for library in snapshot.libraries if self._is_refused(library)), "")
+
+    def _is_refused(self, library: Library) -> bool:
+        """Whether these very files of a mod were refused."""
+        lane = self.lanes.get(library.key)
+        bad = [lane.snapshots.get(digest) for digest in lane.life.quarantine] if lane is not None else []
+        return any(snapshot is not None and snapshot.files == library.files for snapshot in bad)
 
     async def _change(self, patience: float) -> None:
         """Wait until some mod may have come to rest, at most `patience` seconds."""
@@ -273,6 +288,7 @@ class Supervisor:
     async def _patrol(self) -> None:
         for lane in list(self.lanes.values()):
             lane.patrol(time.monotonic())
+        self.looked_at = time.monotonic()
 
     def _lost_zygote(self, reason: str) -> None:
         """Without its zygote nothing can be confined any more: end, so that nothing is left half alive."""

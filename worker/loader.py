@@ -148,11 +148,13 @@ class Finder(MetaPathFinder):
         if found is not None:
             self._sought.append(fullname)
             file, code = found
+            below = any(name.startswith(fullname + ".") for name in self._files)  # mods a.py and a/x.py: both are found
+            inside = [file.rpartition("/")[0]] if file.endswith("/__init__.py") else [] if below else None
             return importlib.util.spec_from_file_location(
                 fullname,
                 file,
                 loader=_CompiledLoader(fullname, file, code),
-                submodule_search_locations=[file.rpartition("/")[0]] if file.endswith("/__init__.py") else None,
+                submodule_search_locations=inside,
             )
         folders = self._namespaces.get(fullname)
         if folders is None:

@@ -444,6 +444,110 @@ def test_a_deleted_mod_whose_worker_dies_while_it_drains_is_unloaded_all_the_sam
     assert world.issued[-1].verdict is Verdict.UNLOADED
 
 
+def replace(world: World, digest: str) -> int:
+    """Save, load and adopt another version; the one before it is draining."""
+    world.do(world.life.settled(digest, "save"))
+    number = max(world.building)
+    world.building.discard(number)
+    world.parked.add(number)
+    world.do(world.life.ready(number))
+    world.game_looks()
+    return number
+
+
+def test_a_way_back_that_still_drains_is_offered_when_it_is_through() -> None:
+    world = World()
+    serve(world, "aa")
+    second = serve(world, "bb")
+    third = replace(world, "cc")
+    world.do(world.life.died(third, WHY, world.now))
+    assert world.word == world.adopted, "nothing is offered while it drains"
+    world.drain(second)
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.number == second
+    assert set(world.life.quarantine) == {"cc"}
+    assert [(i.verdict, i.version) for i in world.issued][-1] == (Verdict.ROLLED_BACK, 3)
+
+
+def test_a_way_back_that_cannot_finish_is_loaded_anew_and_nobody_goes_past_it() -> None:
+    """An older one stands by; the last good version is the one that drained for too long."""
+    world = World()
+    first = serve(world, "aa")
+    second = serve(world, "bb")
+    third = replace(world, "cc")
+    world.do(world.life.died(third, WHY, world.now))
+    world.do(world.life.died(second, WHY, world.now))
+    assert first in world.parked
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "bb"
+    assert set(world.life.quarantine) == {"cc"}
+
+
+def test_a_sentenced_candidate_never_goes_live() -> None:
+    """It is asked for its stack before it is killed: a good moment to be ready after all."""
+    world = World()
+    serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    number = max(world.building)
+    world.now = world.life.deadline() or 0.0
+    killed = world.life.tick(world.now)
+    assert [action.attempt for action in killed if isinstance(action, Kill)] == [number]
+    assert world.life.ready(number) == []
+    world.do(killed)
+    assert world.issued[-1].verdict is Verdict.REFUSED
+
+
+def test_no_deadline_counts_a_pause_of_this_process() -> None:
+    world = World()
+    world.do(world.life.settled("aa", "startup"))
+    due = world.life.deadline() or 0.0
+    world.life.postpone(7.0)
+    assert world.life.deadline() == due + 7.0
+    for _ in range(10):
+        world.life.postpone(7.0)
+    assert world.life.deadline() == due + MOST_PARDONS * 7.0, "not for ever"
+
+
+def test_what_waits_for_a_worker_is_not_forgotten_when_another_version_goes_live() -> None:
+    world = World()
+    serve(world, "aa")
+    second = serve(world, "bb")
+    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
+    world.do(world.life.settled("cc", "save"))
+    world.do(world.life.died(max(world.building), nobody, world.now))
+    world.building.clear()
+    world.do(world.life.died(second, WHY, world.now))
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "aa"
+    world.now += 60
+    world.do(world.life.tick(world.now))
+    world.quiesce()
+    assert world.life.active.digest == "cc"
+
+
+def test_the_machines_trouble_at_the_start_is_not_held_against_a_version() -> None:
+    world = World()
+    first = serve(world, "aa")
+    world.do(world.life.settled("bb", "save"))
+    second = max(world.building)
+    world.building.discard(second)
+    world.parked.add(second)
+    world.do(world.life.ready(second))
+    world.game_looks()
+    world.drain(first)
+    world.do(world.life.died(second, Diagnostic(Stage.CONFINE, "OSError", "out of descriptors"), world.now))
+    world.quiesce()
+    assert not world.life.quarantine
+    world.now += 60
+    world.do(world.life.tick(world.now))
+    world.quiesce()
+    assert world.life.active is not None
+    assert world.life.active.digest == "bb"
+
+
 def test_a_deleted_mod_that_dies_before_the_game_has_seen_it_go_stays_deleted() -> None:
     world = World()
     number = serve(world, "aa")

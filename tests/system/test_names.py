@@ -43,6 +43,29 @@ def test_a_name_that_changes_before_it_began_still_brings_the_state(launched, tm
         assert count(bench, "d") == 6
 
 
+def test_a_name_that_is_edited_before_it_began_keeps_the_state(launched, tmp_path):
+    slow = "import time\ntime.sleep(0.6)\n"
+    with launched(tmp_path / "mods") as bench:
+        bench.load("a", slow + bench.counter(1))
+        assert count(bench, "a", 5) == 5
+        since = bench.mark()
+        (bench.root / "a.py").rename(bench.root / "b.py")
+        bench.mods.wait("a", verdict="unloaded", since=since, timeout=20)
+        bench.save("b.py", slow + bench.counter(2))
+        while bench.next("b", since).version != 2:
+            since += 1
+        assert bench.mods["b"].call("count", timeout=20) == [6, 2]
+
+
+def test_a_mod_that_was_turned_away_comes_in_when_there_is_room(launched, until, tmp_path):
+    with launched(tmp_path / "mods", most_mods=2) as bench:
+        bench.load("a", bench.counter(1))
+        bench.load("b", bench.counter(2))
+        bench.save("c.py", bench.counter(3))
+        (bench.root / "a.py").unlink()
+        assert bench.mods.wait("c", timeout=20).verdict == "live"
+
+
 def test_another_mod_of_the_same_bytes_begins_anew(launched, tmp_path):
     with launched(tmp_path / "mods") as bench:
         bench.load("a", bench.counter(1))

@@ -1,5 +1,7 @@
 """Mods that require others: load order, shared code, reloads with the library, and what is said when it cannot be."""
 
+from fumehood.shared.policy import Limits
+
 MATHLIB = "def twice(x): return {factor} * x\n"
 USER = """
 # /// script
@@ -82,6 +84,42 @@ def test_a_missing_library_is_named_and_the_mod_goes_live_when_it_comes(launched
         (bench.root / "zlib.py").unlink()
         assert bench.next("a", bench.mark(), "refused").diagnostic.kind == "MissingRequirement"
         assert bench.mods["a"].call("twice", 4, timeout=20) == [8, 2], "what was live goes on"
+
+
+def test_a_crash_does_not_wait_for_a_library_that_loads(launched, tmp_path):
+    """What is loaded anew carries its libraries; and nobody serves meanwhile."""
+    with launched(tmp_path / "mods", limits=Limits(load_timeout=30.0)) as bench:
+        bench.save("zlib.py", MATHLIB.format(factor=2))
+        bench.save("a.py", user("zlib") + "@on('die')\ndef die(): __import__('os')._exit(1)\n")
+        bench.mods.wait("a", timeout=20)
+        bench.save("zlib.py", "import time\ntime.sleep(25)\n" + MATHLIB.format(factor=3))
+        while bench.mods.settle(0.01):
+            bench.mods.emit("tick")
+        bench.mods["a"].post("die")
+        assert bench.mods["a"].call("twice", 4, timeout=15)[0] == 8
+
+
+def test_a_library_that_was_refused_takes_its_users_with_it(launched, tmp_path):
+    with launched(tmp_path / "mods") as bench:
+        bench.save("zlib.py", MATHLIB.format(factor=2))
+        bench.save("a.py", user("zlib"))
+        bench.mods.wait("a", timeout=20)
+        since = bench.mark()
+        bench.load("zlib", MATHLIB.format(factor=666) + "def selftest(): assert False\n", "refused")
+        diagnostic = bench.next("a", since, "refused").diagnostic
+        assert diagnostic.kind == "BrokenRequirement"
+        assert "'zlib'" in diagnostic.message
+        assert bench.mods["a"].call("twice", 4, timeout=20)[0] == 8
+
+
+def test_a_refused_save_does_not_change_the_order(launched, tmp_path):
+    with launched(tmp_path / "mods") as bench:
+        bench.load("a", ORDERED.format(order=1))
+        bench.load("b", ORDERED.format(order=2))
+        bench.load("b", ORDERED.format(order=-9) + "def broken(:\n", "refused")
+        assert list(bench.mods.emit("tick", budget=20).results) == ["a", "b"]
+        bench.load("b", ORDERED.format(order=-9))
+        assert list(bench.mods.emit("tick", budget=20).results) == ["b", "a"]
 
 
 def test_a_circle_is_named(launched, tmp_path):

@@ -124,6 +124,23 @@ def test_intents_past_their_limit_are_dropped_and_counted(launched, tmp_path):
         assert bench.mods.statistics()["dropped_intents"] == 45 + 48 + 45
 
 
+FULL = """
+from fumehood.worker import QueueFull, on
+@on("{name}")
+def crowd(): raise QueueFull("game.word(): the game has not read what was said before")
+"""
+
+
+def test_a_game_that_reads_too_little_is_not_the_mods_fault(bench, mod):
+    """It shows as QueueFull in the mod, which is no burst of errors of its own."""
+    bench.load(mod, bench.counter(1))
+    bench.load(mod, FULL.format(name=mod))
+    for _ in range(20):
+        assert bench.mods.emit(mod, budget=20).failed[mod].kind == "QueueFull"
+    bench.mods.settle(20)
+    assert bench.status(mod).rollbacks == 0
+
+
 VETO = """
 @on("arm")
 def arm():

@@ -114,7 +114,7 @@ class Bench:
             limits=msgspec.to_builtins(self.limits),
             ring_segment=self.up.size,
             snapshot=len(data),
-            libraries=[(key, "mods." + key, "__init__.py" in each) for key, each in borrowed.items()],
+            libraries=[(key, "mods." + key.replace("/", "."), "__init__.py" in each) for key, each in borrowed.items()],
         )
         down, snapshot = segment.read_only(self._down_fd), segment.frozen("snapshot", data)
         self.send_fds(message, down, self._up_fd, snapshot, self.state_fd)

@@ -95,6 +95,16 @@ def test_the_libraries_it_requires_can_be_imported_and_handle_nothing(bench):
     assert bench.failing("tick").kind == "NoHandler"
 
 
+def test_a_mod_and_one_in_the_folder_of_its_name_can_be_imported(bench):
+    libraries = {"weather/sky": {"sky.py": "HEIGHT = 3\n"}}
+    source = "from mods.weather.sky import HEIGHT\ndef on_f(): return [HEIGHT, __name__]\n"
+    bench.assign({"weather.py": source}, "weather", libraries=libraries)
+    bench.next(Bound)
+    bench.offer()
+    bench.start()
+    assert bench.call("f") == [3, "mods.weather"]
+
+
 def test_a_broken_library_is_named_by_its_own_file(bench):
     libraries = {"mathlib": {"mathlib.py": "x = 1\ndef f(:\n"}}
     bench.assign({"weather.py": "x = 1\n"}, "weather", libraries=libraries)
