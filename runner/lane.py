@@ -293,17 +293,11 @@ class Lane:
         active = self.life.active
         seat = self.seats.get(active.number) if active and active.live and not active.failed else None
         if seat is not None and seat.ask_checkpoint():
-            try:
-                # Not wait_for: before 3.12 it drops a cancellation that meets the answer, and the build never ends.
-                async with asyncio.timeout(FRESH_PATIENCE):
-                    await seat.expect(messages.Checkpointed)
-            except (TimeoutError, TypeError, asyncio.CancelledError) as error:  # TypeError: it answered anything else
-                if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
-                    raise
+            await seat.answers(messages.Checkpointed, FRESH_PATIENCE)
 
     def _offer(self, seat: Seat, epoch: int) -> None:
         assert seat.slot is not None, "only a worker with a slot is offered"
-        if self.life.attempts[seat.attempt] is not self.life.active:  # one that still drains has to be started anew
+        if self.life.attempts[seat.attempt] is not self.life.active:  # a way back has to be started anew
             seat.slot.set_live(False)
         seat.mark("offered", time.monotonic_ns())
         self.house.switchboard.publish(self.index, epoch, seat.slot.index)
@@ -404,30 +398,13 @@ class Lane:
             return
         seconds = getattr(seat.limits, kill.limit)
         what = f"{kill.stage} took longer than {seconds:g} s"
-        if kill.stage == Stage.DRAIN and await self._stop(seat):
+        if kill.stage == Stage.DRAIN and await seat.stop(STACK_PATIENCE):
             log.warning("%s@%d: %s (limit: drain_timeout): its successor goes on with what it left unread",
                         self.name, seat.version, what)  # fmt: skip
             if not seat.retired:
                 self._condemn(seat, postmortem.of_limit(kill.limit, kill.stage, seconds, what, ""))
             return
         await self.execute(seat, kill.limit, kill.stage, what)
-
-    async def _stop(self, seat: Seat) -> bool:
-        """A worker that drains for too long may only have much to do. Then it answers between two messages, and hands
-        over what it has done. False: it does not answer, it hangs."""
-        if seat.worker is None or seat.slot is None:
-            return False
-        seat.stopping = True
-        seat.worker.send(messages.Stop(), ())
-        seat.slot.announce_command()
-        try:
-            async with asyncio.timeout(STACK_PATIENCE):
-                await seat.expect(messages.Drained)
-        except (TimeoutError, TypeError, asyncio.CancelledError) as error:  # TypeError: it answers anything else
-            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
-                raise
-            return False
-        return True
 
     async def execute(self, seat: Seat, limit: str, stage: str, what: str) -> None:
         """A limit was crossed: ask the worker where it is, kill it, and say why."""

@@ -10,7 +10,19 @@ import msgspec
 import psutil
 
 from ..shared import segment
-from ..shared.messages import Assign, Bound, Checkpoint, Checkpointed, Diagnostic, Drained, Ready, Rehearse, Start, pack
+from ..shared.messages import (
+    Assign,
+    Bound,
+    Checkpoint,
+    Checkpointed,
+    Diagnostic,
+    Drained,
+    Ready,
+    Rehearse,
+    Start,
+    Stop,
+    pack,
+)
 from ..shared.policy import Limits
 from ..shared.saved import OURS
 from . import checkpoints
@@ -110,6 +122,28 @@ class Seat:
         if not isinstance(answer, kind):
             raise TypeError(f"the worker answered {type(answer).__name__} where {kind.__name__} was due")
         return answer
+
+    async def answers(self, kind: type[Any], patience: float) -> bool:
+        """Whether the worker's next answer is a `kind`, and comes within `patience` seconds."""
+        try:
+            # Not wait_for: before 3.12 it drops a cancellation that meets the answer, and the caller never ends.
+            async with asyncio.timeout(patience):
+                await self.expect(kind)
+        except (TimeoutError, TypeError, asyncio.CancelledError) as error:  # TypeError: it answered anything else
+            if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
+                raise
+            return False  # or it died, which ends the wait too
+        return True
+
+    async def stop(self, patience: float) -> bool:
+        """Tell one that drains for too long to hand over. It may only have much to do: then it answers between two
+        messages. False: it does not within `patience` seconds, it hangs."""
+        if self.worker is None or self.slot is None:
+            return False
+        self.stopping = True
+        self.worker.send(Stop(), ())
+        self.slot.announce_command()
+        return await self.answers(Drained, patience)
 
     def answer(self, report: Bound | Ready | Checkpointed | Drained) -> bool:
         """Give `expect` what it waits for; False: nobody waits."""

@@ -280,6 +280,17 @@ def serve(world: World, digest: str) -> int:
     return world.life.active.number
 
 
+def replace(world: World, digest: str) -> int:
+    """Save, load and adopt another version; the one before it is draining."""
+    world.do(world.life.settled(digest, "save"))
+    number = max(world.building)
+    world.building.discard(number)
+    world.parked.add(number)
+    world.do(world.life.ready(number))
+    world.game_looks()
+    return number
+
+
 def test_two_failed_candidates_do_not_roll_back_past_the_last_good_one() -> None:
     world = World()
     for digest in ("aa", "bb"):
@@ -313,12 +324,7 @@ def test_a_crash_hands_over_to_the_standby_without_a_build() -> None:
 def test_a_way_back_that_dies_on_offer_is_loaded_anew(drained: bool) -> None:
     world = World()
     first = serve(world, "aa")
-    world.do(world.life.settled("bb", "save"))
-    second = max(world.building)
-    world.building.discard(second)
-    world.parked.add(second)
-    world.do(world.life.ready(second))
-    world.game_looks()
+    second = replace(world, "bb")
     if drained:
         world.quiesce()
     world.do(world.life.died(second, WHY, world.now))
@@ -444,17 +450,6 @@ def test_a_deleted_mod_whose_worker_dies_while_it_drains_is_unloaded_all_the_sam
     assert world.issued[-1].verdict is Verdict.UNLOADED
 
 
-def replace(world: World, digest: str) -> int:
-    """Save, load and adopt another version; the one before it is draining."""
-    world.do(world.life.settled(digest, "save"))
-    number = max(world.building)
-    world.building.discard(number)
-    world.parked.add(number)
-    world.do(world.life.ready(number))
-    world.game_looks()
-    return number
-
-
 def test_a_way_back_that_still_drains_is_offered_when_it_is_through() -> None:
     world = World()
     serve(world, "aa")
@@ -531,12 +526,7 @@ def test_what_waits_for_a_worker_is_not_forgotten_when_another_version_goes_live
 def test_the_machines_trouble_at_the_start_is_not_held_against_a_version() -> None:
     world = World()
     first = serve(world, "aa")
-    world.do(world.life.settled("bb", "save"))
-    second = max(world.building)
-    world.building.discard(second)
-    world.parked.add(second)
-    world.do(world.life.ready(second))
-    world.game_looks()
+    second = replace(world, "bb")
     world.drain(first)
     world.do(world.life.died(second, Diagnostic(Stage.CONFINE, "OSError", "out of descriptors"), world.now))
     world.quiesce()
