@@ -16,7 +16,7 @@ from . import requirements, snapshot, tree
 from .config import MOST_MODS
 from .manifest import Refused
 from .order import Needs, load_order
-from .snapshot import Gone, Signature, Snapshot
+from .snapshot import Busy, Gone, Signature, Snapshot
 from .text import escape
 
 RACY: Final = 0.05
@@ -73,6 +73,8 @@ class _Known:
     """time.time() just before that."""
     caused_ns: int = 0
     """The first event since it settled."""
+    busy_since: float | None = None
+    """When it was first found open for writing (monotonic); None: it was not, the last time."""
     place: Needs = _ANYWHERE
     """Its place in the load order, as read last."""
     needs: frozenset[str] = frozenset()
@@ -82,7 +84,10 @@ class _Known:
 class Publisher:
     """Turns "draft this" and "these have settled" into calls of the sink."""
 
-    def __init__(self, root: tree.Root, sink: Sink, limits: Limits, most_mods: int = MOST_MODS) -> None:
+    def __init__(
+        self, root: tree.Root, sink: Sink, limits: Limits, most_mods: int = MOST_MODS, open_wait: float = 10.0
+    ) -> None:
+        """`open_wait`: seconds that a file which somebody has open for writing is waited for, as the debouncer does."""
         self.root = root
         """Where it reads; set anew when the root was replaced."""
         self.folders: set[str] = set()
@@ -97,6 +102,11 @@ class Publisher:
         self._known: dict[str, _Known] = {}
         self._full = False
         """Whether somebody was told that there is no room."""
+        self._open_wait = 0.9 * open_wait  # so that it is over when the debouncer's is
+        self.patient = False
+        """Whether to leave files alone that are being written. At the start no event would tell of their end."""
+        self.busy: list[tuple[str, str]] = []
+        """(key, file) of what was to settle and is being written. The reader of this empties it."""
         self.wanting = False
         """Whether there is room again: the whole tree has to be looked at. The reader of this sets it back."""
         self._needy: set[str] = set()
@@ -130,13 +140,24 @@ class Publisher:
         known = self._known.get(key)
         if known is None:
             return
-        taken = self._take(key, known)
+        try:
+            taken = self._take(key, known)
+        except Busy:
+            return  # what ends the writing will be heard of
         if isinstance(taken, Snapshot):
             self._offer(known, taken)
 
     def settle(self, keys: list[str] | tuple[str, ...], *, even_if_empty: bool = False) -> list[str]:
         """Say what has settled, one batch. Returns the keys that have new bytes."""
-        batch = [settled for key in self._in_order(keys) if (settled := self._settled(key))]
+        batch: list[Settled] = []
+        for key in self._in_order(keys):
+            try:
+                settled = self._settled(key)
+            except Busy as busy:
+                self.busy.append((key, busy.path))
+                continue
+            if settled is not None:
+                batch.append(settled)
         if batch or even_if_empty:
             self.settles += len(batch)
             self._sink.settled(tuple(batch))
@@ -155,7 +176,10 @@ class Publisher:
         if max(max(mark[3], mark[4]) for mark in known.signature) / 1e9 < known.looked_at - RACY:
             return self._sign(key) == known.signature
         looked_at = time.time()
-        taken = self._take(key, known)
+        try:
+            taken = self._take(key, known)
+        except Busy:
+            return False
         if not isinstance(taken, Snapshot) or taken.digest != known.digest:
             return False
         known.signature, known.looked_at = taken.signature, looked_at
@@ -164,14 +188,22 @@ class Publisher:
     def _take(self, key: str, known: _Known) -> Snapshot | Refused | None:
         """What is on disk under a key: a snapshot, why there can be none, or nothing."""
         self.snapshots += 1
-        taken, known.needs = self._read(key, known)
+        now = time.monotonic()
+        patient = self.patient and (known.busy_since is None or now - known.busy_since < self._open_wait)
+        try:
+            taken, known.needs = self._read(key, known, patient)
+        except Busy:
+            known.busy_since = known.busy_since or now
+            raise
+        if patient:  # else somebody may write still: it was waited for long enough, until it settles
+            known.busy_since = None
         (self._needy.add if known.needs else self._needy.discard)(key)
         return taken
 
-    def _read(self, key: str, known: _Known) -> tuple[Snapshot | Refused | None, frozenset[str]]:
+    def _read(self, key: str, known: _Known, patient: bool) -> tuple[Snapshot | Refused | None, frozenset[str]]:
         alone: frozenset[str] = frozenset()
         try:
-            taken = snapshot.take(self.root, key, self._limits, known.caused_ns)
+            taken = snapshot.take(self.root, key, self._limits, known.caused_ns, patient=patient)
         except Gone:
             self._turn(key, folder=False)
             return None, alone
@@ -181,10 +213,11 @@ class Publisher:
         known.place = Needs(taken.manifest.order, taken.manifest.requires)
         if not taken.manifest.requires:
             return taken, alone
-        return requirements.compose(taken, self._take_library, set(self._known), self._limits)
 
-    def _take_library(self, key: str) -> Snapshot:
-        return snapshot.take(self.root, key, self._limits)
+        def library(other: str) -> Snapshot:
+            return snapshot.take(self.root, other, self._limits, patient=patient)
+
+        return requirements.compose(taken, library, set(self._known), self._limits)
 
     def _turn_away(self, key: str) -> None:
         """There are as many mods as there may be."""
@@ -236,7 +269,7 @@ class Publisher:
         if known.draft is None:
             return None
         known.digest, known.signature = known.draft.digest, known.draft.signature
-        known.draft = known.refused = None
+        known.draft = known.refused = known.busy_since = None
         return Settled(key, known.digest)
 
     def _missing(self, key: str, known: _Known, refused: Refused | None) -> Settled | None:

@@ -6,6 +6,8 @@ The folder is hostile and moves while it is read. So:
   inside a folder mod may be a link, as long as it ends inside that same mod (a change of its target is then seen too);
 - only regular files, only the root's owner's or root's own; opened with O_NONBLOCK, so that a FIFO cannot hold us;
 - sizes and counts are checked before a byte is read: a sparse terabyte costs one fstat;
+- each file is held still while it is read, by a lease: a file that somebody has open for writing is half of something
+  (`Busy`), whatever the events said so far. Where leases are not to be had the next line is all there is;
 - each file is looked at before and after reading (inode, size, times), and the whole mod is read again if one changed.
 
 `take` reads; `sign` only looks, and says by inode, size and times whether reading again could give anything new. Both
@@ -13,8 +15,10 @@ run in the supervisor, on its loop: about 60 µs for one small file. Neither exe
 """
 
 import errno
+import fcntl
 import hashlib
 import os
+import signal
 import stat
 import time
 from collections.abc import Iterator
@@ -43,6 +47,14 @@ Signature = tuple[Mark, ...]
 
 class Gone(Exception):
     """Raised when there is no mod under a key: no file, no folder with an `__init__.py`, or part of another mod."""
+
+
+class Busy(Exception):
+    """Raised when somebody has one of the mod's files open for writing. `path`: which, below the root."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 class _Changed(Exception):
@@ -89,17 +101,17 @@ def digest(files: dict[str, bytes]) -> str:
     return hashed.hexdigest()
 
 
-def take(root: tree.Root, key: str, limits: Limits, caused_ns: int = 0) -> Snapshot:
-    """Read the mod `key`. `limits`: the game's, for size, count and manifest.
+def take(root: tree.Root, key: str, limits: Limits, caused_ns: int = 0, *, patient: bool = False) -> Snapshot:
+    """Read the mod `key`. `limits`: the game's, for size, count and manifest. `patient`: not while it is written.
 
-    Raises `Gone` when there is none, `Refused` with the diagnostic when it cannot be taken, MachineError when the
-    kernel lacks openat2.
+    Raises `Gone` when there is none, `Refused` with the diagnostic when it cannot be taken, `Busy` when `patient`,
+    MachineError when the kernel lacks openat2.
     """
     for _ in range(_TRIES):
         taken_at = time.monotonic_ns()
         try:
             with _opened(root, key, limits) as mod:
-                files, marks = _read(mod, root.owner, limits.snapshot_bytes)
+                files, marks = _read(mod, root.owner, limits.snapshot_bytes, patient)
         except _Changed:
             continue
         manifest = manifests.read(
@@ -233,7 +245,7 @@ def _listing(fd: int, path: str, most: int) -> Iterator[list[os.DirEntry[str]]]:
         os.close(inner)
 
 
-def _read(mod: _Mod, owner: int, left: int) -> tuple[dict[str, bytes], Signature]:
+def _read(mod: _Mod, owner: int, left: int, patient: bool) -> tuple[dict[str, bytes], Signature]:
     files: dict[str, bytes] = {}
     marks: list[Mark] = []
     for path in mod.paths:
@@ -248,13 +260,29 @@ def _read(mod: _Mod, owner: int, left: int) -> tuple[dict[str, bytes], Signature
         except OSError as error:
             raise _translated(error, shown) from None
         try:
+            if _is_written(fd) and patient:
+                raise Busy(shown)
             data, mark = _read_file(fd, path, shown, owner, left)
         finally:
-            os.close(fd)
+            os.close(fd)  # the lease ends with it
         left -= len(data)
         files[path] = data
         marks.append(mark)
     return files, tuple(marks)
+
+
+def _is_written(fd: int) -> bool:
+    """Whether somebody has the file open for writing. If not, who opens it so from now on waits until `fd` is closed.
+
+    A lease is for the file's owner (or CAP_LEASE) and for file systems that have them; else the answer is no. A writer
+    that comes meanwhile is announced by a signal: by one that is ignored unless somebody handles it.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
 
 
 def _read_file(fd: int, path: str, shown: str, owner: int, left: int) -> tuple[bytes, Mark]:

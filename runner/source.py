@@ -98,7 +98,8 @@ class FolderSource:
         self._most_mods = most_mods
         self._reconcile_period = reconcile_period
         self._poll_interval = poll_interval
-        self._debouncer = Debouncer(timing)
+        self._timing = timing or Timing()
+        self._debouncer = Debouncer(self._timing)
         self._actions: deque[Action] = deque()
         self._said: set[str] = set()
         self._events = self._overflows = self._reconciliations = self._roots = 0
@@ -121,7 +122,7 @@ class FolderSource:
         self._attention = asyncio.Event()
         self._overdue = 0
         self._root = tree.Root.open(self._path)
-        self._publisher = Publisher(self._root, self._sink, self._limits, self._most_mods)
+        self._publisher = Publisher(self._root, self._sink, self._limits, self._most_mods, self._timing.open_wait)
         try:
             await self._refuse_crowd()
             self._watch()
@@ -323,6 +324,8 @@ class FolderSource:
                 else:
                     for key in said.settle(action.keys):
                         self._debouncer.reloaded(key, self._loop.time())
+                    while said.busy:
+                        self._debouncer.opened(*said.busy.pop(), self._loop.time())
                 while said.turned:
                     key = said.turned.pop()
                     self._nominate(said, key, Event(Kind.FOLDER, key, time.monotonic_ns()))
@@ -350,6 +353,7 @@ class FolderSource:
             said.draft(key)
         # An empty batch too: whoever waits for the first verdicts has to know that there are none.
         said.settle(keys, even_if_empty=True)
+        said.patient = True
 
     async def _refuse_crowd(self) -> None:
         """Before anything is watched or read: a wrong folder may be the whole file system."""

@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from fumehood.runner import tree
 from fumehood.runner.manifest import Refused
 from fumehood.runner.openat2 import BENEATH, NO_SYMLINKS, openat2
-from fumehood.runner.snapshot import Gone, Snapshot, digest, sign, take
+from fumehood.runner.snapshot import Busy, Gone, Snapshot, digest, sign, take
 from fumehood.shared.errors import ConfigError
 from fumehood.shared.messages import pack
 from fumehood.shared.policy import Limits
@@ -62,6 +64,29 @@ def test_a_file(root):
     assert (got.key, got.folder, got.files, got.caused_ns) == ("a/x", False, {"x.py": b"one"}, 7)
     assert got.signature == sign(root, "a/x", Limits())
     assert take(root, "a/x", Limits()).caused_ns > 0
+
+
+def test_a_file_that_is_being_written_is_left_alone(root):
+    file = put(root, "x.py", b"whole")
+    with file.open("w") as writer:
+        writer.write("ha")
+        writer.flush()
+        with pytest.raises(Busy) as caught:
+            take(root, "x", Limits(), patient=True)
+        assert caught.value.path == "x.py"
+        assert take(root, "x", Limits()).files == {"x.py": b"ha"}, "unless there is no time to wait"
+    assert take(root, "x", Limits(), patient=True).files == {"x.py": b"ha"}
+    with file.open("rb"):
+        assert take(root, "x", Limits(), patient=True), "readers do not count"
+
+
+def test_who_opens_a_file_while_it_is_read_waits_and_no_signal_ends_us(root):
+    file = put(root, "x.py", b"x = 1\n" * 1000)
+    with ThreadPoolExecutor() as pool:
+        done = [pool.submit(lambda: [file.open("r+").close() for _ in range(300)]) for _ in range(2)]
+        while not all(each.done() for each in done):
+            with suppress(Busy):
+                assert take(root, "x", Limits(), patient=True).files == {"x.py": b"x = 1\n" * 1000}
 
 
 def test_a_folder_with_its_data(root):

@@ -212,6 +212,34 @@ async def test_closing_before_and_after_all_is_fine(folder):
 
 
 @on_a_loop
+async def test_half_a_file_is_not_taken_whatever_the_events_say(folder):
+    """Its times are touched while it is being written, which looks like a finished save; or its event is late."""
+    async with Bench(folder) as bench:
+        await bench.save("x.py", "whole = 1")
+        with (folder / "x.py").open("w") as file:
+            file.write("half = ")
+            file.flush()
+            os.utime(folder / "x.py")
+            await bench.passed()
+            await bench.passed()
+            assert bench.sink.holds("x", "whole = 1")
+            file.write("2")
+        await bench.sink.until(lambda: bench.sink.holds("x", "half = 2"))
+        assert bench.sink.settles("x") == 2
+
+
+@on_a_loop
+async def test_a_file_that_stays_open_is_taken_in_the_end(folder):
+    timing = Timing(open_wait=0.4)
+    async with Bench(folder, timing=timing) as bench:
+        await bench.save("x.py", "whole = 1")
+        with (folder / "x.py").open("w") as file:
+            file.write("open = 1")
+            file.flush()
+            await bench.sink.until(lambda: bench.sink.holds("x", "open = 1"))
+
+
+@on_a_loop
 async def test_a_save_is_drafted_then_settled(folder, watcher):
     async with Bench(folder, **watcher) as bench:
         await bench.save("x.py", "one")
