@@ -69,11 +69,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version of a mod asks for. Everything has a default; most mods have no manifest at all."""
 
     game_api: str = ""
-    """Versions of the game's API it was written for, like ">=2,<3". Empty: any."""
+    """Versions of the game's API it was written for, like ">=2,<3". Empty: any. No game declares a version yet."""
     requires: tuple[str, ...] = ()
     """Keys of mods that load before it."""
     permissions: tuple[str, ...] = ()
-    """Names of what it asks to be allowed beyond the default; the game decides."""
+    """Names of what it asks to be allowed beyond the default. A game grants none yet, so a mod that asks is refused:
+    permissions that are declared and mean nothing would be worse."""
     order: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)] = 0
     """Among mods that do not require each other the lower loads first, then by key."""
     description: str = ""
@@ -184,11 +185,17 @@ class _Reader:
         settings = self._known(table, Manifest.__struct_fields__, "tool.fumehood")
         limits = self._limits(settings.pop("limits", {}))
         try:
-            return msgspec.convert({**settings, "limits": limits}, Manifest)
+            manifest = msgspec.convert({**settings, "limits": limits}, Manifest)
         except msgspec.ValidationError as error:
             text, _, path = str(error).partition(" - at `$.")
             key = path.rstrip("`").partition("[")[0]
             raise self._wrong(f"{key.replace('_', '-')}: {text}", self._line(key)) from None
+        if manifest.permissions:
+            asked = manifest.permissions[0]
+            raise self._wrong(
+                f"permissions: {asked!r} cannot be granted: no game grants any", self._line("permissions")
+            )
+        return manifest
 
     def _limits(self, table: Any) -> dict[str, int | float]:
         limits = {name: self._limit(name, value) for name, value in self._known(table, OWN_LIMITS, "limits").items()}

@@ -38,11 +38,11 @@ def test_no_manifest_is_all_defaults():
 
 def test_both_forms_say_the_same():
     lines = [
-        'game-api = ">=2,<3"', 'requires = ["economy"]', 'permissions = ["threads"]', "order = -2",
+        'game-api = ">=2,<3"', 'requires = ["economy"]', "order = -2",
         'description = "rain"', "", "[limits]", 'memory = "16 MiB"', "hang-after = 0.5",
     ]  # fmt: skip
     wanted = Manifest(
-        game_api=">=2,<3", requires=("economy",), permissions=("threads",), order=-2, description="rain",
+        game_api=">=2,<3", requires=("economy",), order=-2, description="rain",
         limits={"memory": 16 * 2**20, "hang_after": 0.5},
     )  # fmt: skip
     in_tool = [line.replace("[limits]", "[tool.fumehood.limits]") for line in lines]
@@ -98,6 +98,8 @@ def test_its_limits_lower_the_game_s_and_never_raise_them():
         (["[tool.fumehood.limits]", "memory = 0x" + "f" * 6000], 4, "a larger number is more than any machine has"),
         (["[tool.fumehood]", "requires = 3"], 4, "requires: Expected `array`"),
         (["[tool.fumehood]", 'requires = ["a", 3]'], 4, "requires: Expected `str`"),
+        (["[tool.fumehood]", "permissions = 3"], 4, "permissions: Expected `array`"),
+        (["[tool.fumehood]", 'permissions = ["threads"]'], 4, "'threads' cannot be granted"),
         (["[tool.fumehood]", "game_api = 3"], 4, "game-api: Expected `str`"),
         (["[tool.fumehood]", "order = 99999999999999999999999"], 4, "order:"),
         (["[tool.fumehood]", 'game-api = ""', "game_api = ''"], 0, "set twice"),
