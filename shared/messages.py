@@ -206,9 +206,13 @@ class Diagnostic(msgspec.Struct, frozen=True):
 
 
 class Confined(msgspec.Struct, frozen=True, tag=True):
-    """A worker's first words: it is confined and may be assigned. Microseconds per step of the confinement list."""
+    """A worker's first words, sent by its confinement list itself: it is confined and may be assigned."""
 
-    steps: dict[str, float]
+    steps: list[str]
+    """Names, in order; one may take several calls in a row."""
+    times: bytes
+    """Signed 64-bit nanoseconds of CLOCK_MONOTONIC, in the machine's order: when the zygote took the request, and when
+    each step began but the first, and when the last ended."""
 
 
 class Entered(msgspec.Struct, frozen=True, tag=True):

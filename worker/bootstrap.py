@@ -4,24 +4,29 @@ The order matters. Each step uses what the next one takes away: mounting needs a
 come before no path is writable, Landlock and seccomp need no_new_privs, and seccomp is last because it forbids most of
 what stands above it. Limits come after the zygote's descriptors, one for each worker there is, have been let go: the
 limit on open files counts their numbers. A step that fails ends the process with WORKER_CONFINE: no mod code has run.
+
+The zygote makes the list, and the fork walks through it before it runs any Python: see `confine.calls`.
 """
 
 import faulthandler
 import os
 import signal
 import socket
-import sys
-import time
+import struct
 import traceback
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from ..shared.exits import Exit
 from ..shared.messages import Confined, pack
 from ..shared.policy import Confinement, Limits
-from .confine import capabilities, fds, landlock, namespaces, rlimits, root, seeds, syscalls
+from .confine import capabilities, fds, landlock, namespaces, rlimits, root, seccomp, seeds
+from .confine.calls import NANOSECONDS, Call, call
 
 Entry = Callable[[socket.socket, str], NoReturn]
+
+_NO_PRIORITY: Final = struct.pack("i", 0)
+"""What SCHED_BATCH takes for a sched_param."""
 
 
 class Prepared(NamedTuple):
@@ -31,65 +36,57 @@ class Prepared(NamedTuple):
     entry: Entry
     base: int
     """The zygote's address space, bytes."""
-    ruleset: int
-    """Landlock. In the reduced mode -1: there each worker's scratch differs, and `readable` says what else."""
     readable: list[str]
-    filter: syscalls.SeccompProgram
+    """What Landlock lets them read. In the full mode its ruleset is made and held already."""
+    filter: seccomp.Program
     zygote: int
     """A pidfd of the zygote's."""
 
 
-def confine(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str) -> dict[str, float]:
-    """In a fresh fork of the zygote: run the list. Returns microseconds per step."""
-    full = prepared.confinement is Confinement.FULL
-    steps: dict[str, float] = {}
-    last = time.perf_counter_ns()
-    # fmt: off
-    for name, step in (
-        ("session",         os.setsid),
-        ("die with parent", lambda: namespaces.die_with(prepared.zygote)),
-        ("scratch",         lambda: root.enter_scratch(scratch, limits, mount=full)),
-        ("batch",           lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
-        ("capabilities",    capabilities.drop_all),
-        ("landlock",        lambda: landlock.restrict(prepared.ruleset, prepared.readable, scratch)),
-        ("descriptors",     lambda: fds.arrange(errors, commands)),
-        ("rlimits",         lambda: rlimits.apply(limits, prepared.base)),
-        ("seeds",           lambda: seeds.renew(scratch)),
-        ("faulthandler",    report_faults),
-        ("seccomp",         prepared.filter.install),
-    ):
-        step()
-        now = time.perf_counter_ns()
-        steps[name] = (now - last) / 1000
-        last = now
-    # fmt: on
-    return steps
+class Script(NamedTuple):
+    """The confinement list of one worker, or of all that have the same limits and the same scratch."""
+
+    calls: tuple[Call, ...]
+    report: bytearray
+    """A `Confined`, which the last call sends. It ends in the times."""
+
+    def begin(self, now: int) -> None:
+        """Note when the zygote took the request: nanoseconds of CLOCK_MONOTONIC."""
+        NANOSECONDS.pack_into(self.report, len(self.report) - (len(self.calls) + 1) * NANOSECONDS.size, now)
+
+
+def write_script(prepared: Prepared, limits: Limits, scratch: str) -> Script:
+    """In the zygote: the list, in order."""
+    listed = [
+        call("process group", "setpgid", 0, 0),
+        *namespaces.die_with(prepared.zygote),
+        *root.enter_scratch(scratch, limits, mount=prepared.confinement is Confinement.FULL),
+        call("batch", "sched_setscheduler", 0, os.SCHED_BATCH, _NO_PRIORITY),
+        *capabilities.drop_all(),
+        *landlock.restrict(),
+        *fds.arrange(),
+        *rlimits.lower(limits, prepared.base),
+        *prepared.filter.install(),
+    ]
+    names = ["fork", *(each.step for each in listed)]
+    report = bytearray(pack(Confined(names, bytes(NANOSECONDS.size * (len(names) + 1)))))
+    return Script((*listed, call("report", "write", fds.COMMANDS, report, len(report))), report)
 
 
 def report_faults() -> None:
-    """Tracebacks of fatal signals, and on SIGUSR1, to fd 2: how the supervisor asks a hanging worker where it is."""
+    """In the zygote, for its forks: tracebacks of fatal signals, and on SIGUSR1, to fd 2: how the supervisor asks a
+    hanging worker where it is."""
     faulthandler.enable(2)
     faulthandler.register(signal.SIGUSR1, 2, all_threads=True)
 
 
-def become_worker(prepared: Prepared, limits: Limits, errors: int, commands: int, scratch: str, began: int) -> NoReturn:
-    """In a fresh fork of the zygote: confine, report, go on in the entry function. Never returns, whatever happens.
-
-    `began`: when the zygote took the request, in perf_counter_ns.
-    """
+def become_worker(prepared: Prepared, scratch: str) -> NoReturn:
+    """In a fork that has confined itself and said so: go on in the entry function. Never returns, whatever happens."""
     try:
-        steps = {"fork": (time.perf_counter_ns() - began) / 1000}
-        steps |= confine(prepared, limits, errors, commands, scratch)
-        channel = _adopt(fds.COMMANDS)
-        os.write(fds.COMMANDS, pack(Confined(steps)))
+        seeds.renew(scratch)
+        prepared.entry(_adopt(fds.COMMANDS), scratch)
     except BaseException:  # noqa: BLE001 (a fork must not return into the zygote's loop, whatever it raises)
-        for fd in (errors, 2):
-            _say(fd, traceback.format_exc())
-        os._exit(Exit.WORKER_CONFINE)
-    try:
-        prepared.entry(channel, scratch)
-    except BaseException:  # noqa: BLE001 (as above)
-        _say(2, traceback.format_exc())
+        _say(traceback.format_exc())
     os._exit(Exit.FAILED)
 
 
@@ -98,8 +95,8 @@ def _adopt(fd: int) -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
 
 
-def _say(fd: int, text: str) -> None:
+def _say(text: str) -> None:
     try:
-        os.write(fd, text.encode(errors="backslashreplace"))
+        os.write(2, text.encode(errors="backslashreplace"))
     except OSError:
-        sys.exc_info()  # nobody reads any more
+        return  # nobody reads any more

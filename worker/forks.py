@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,8 +17,8 @@ from ..shared.errors import ProtocolError
 from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, pack, unpacker
 from ..shared.policy import Confinement, Limits
 from ..shared.removal import go_on, removal
-from .bootstrap import Prepared, become_worker
-from .confine import LayerMissing, namespaces, root, syscalls
+from .bootstrap import Prepared, Script, become_worker, write_script
+from .confine import LayerMissing, calls, fds, landlock, namespaces, root, syscalls
 
 _LIMIT: Final = 16 * 1024
 """Longest packet from the supervisor, bytes: a Fork with every limit is under 1 KiB."""
@@ -41,6 +41,7 @@ class Forks:
         self._scratch = scratch
         self._full = prepared.confinement is Confinement.FULL
         self._new = syscalls.CLONE_NEWPID if self._full else 0
+        self._last: tuple[dict[str, Any], Script] | None = None
         self._serials: dict[int, int] = {}  # pidfd → serial
         self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._removals: deque[Iterator[None]] = deque()
@@ -82,7 +83,7 @@ class Forks:
     def rehearse(self) -> None:
         """Fork once for nothing, so that a kernel that refuses it is named before the zygote says that it is up."""
         try:
-            pid = syscalls.fork(self._new)
+            pid = calls.fork(self._new)
         except OSError as error:
             raise LayerMissing("pid namespace", error.strerror, namespaces.why_not(error)) from error
         if pid == 0:
@@ -91,17 +92,32 @@ class Forks:
 
     def _fork(self, request: Fork, commands: int, errors: int) -> None:
         """Fork one worker. In the child this never returns."""
-        began = time.perf_counter_ns()
-        limits = msgspec.convert(request.limits, Limits)
+        began = time.monotonic_ns()
         scratch = root.SCRATCH if self._full else self._own_folder(request.serial)
-        pid = syscalls.fork(self._new)
+        script = self._script(request.limits, scratch)
+        script.begin(began)
+        fds.hold(errors, fds.Held.ERRORS)
+        fds.hold(commands, fds.Held.COMMANDS)
+        pid = calls.fork(self._new, script.calls, script.report, fds.Held.ERRORS)
         if pid == 0:
-            self._control.detach()  # close_range closes it; a finalizer later would close whoever has its number then
-            become_worker(self._prepared, limits, errors, commands, scratch, began)
+            self._control.detach()  # it is closed; a finalizer later would close whoever has its number then
+            become_worker(self._prepared, scratch)
         pidfd = os.pidfd_open(pid)
         self._serials[pidfd] = request.serial
         self._poll.register(pidfd, select.POLLIN)
         self._send(Forked(request.serial), (os.dup(pidfd),))
+
+    def _script(self, limits: dict[str, Any], scratch: str) -> Script:
+        """The list for a worker with these limits: in the full mode mostly that of the one before."""
+        if self._full and self._last is not None and self._last[0] == limits:
+            return self._last[1]
+        if not self._full:  # there each worker's scratch differs
+            ruleset = landlock.build(self._prepared.readable, [scratch])
+            fds.hold(ruleset, fds.Held.RULESET)
+            os.close(ruleset)
+        script = write_script(self._prepared, msgspec.convert(limits, Limits), scratch)
+        self._last = (limits, script)
+        return script
 
     def clear_away(self) -> None:
         """The supervisor is gone: kill what is left, and remove the workers' folders."""

@@ -19,7 +19,7 @@ import msgspec
 from ..shared.plan import Plan
 from ..shared.policy import Confinement, Limits
 from . import zygote
-from .confine import LayerMissing, capabilities, identity, landlock, namespaces, rlimits, root, seccomp, syscalls
+from .confine import LayerMissing, calls, capabilities, identity, landlock, namespaces, rlimits, root, seccomp, syscalls
 
 FULL: Final = (Confinement.FULL,)
 BOTH: Final = (Confinement.FULL, Confinement.REDUCED)
@@ -54,7 +54,7 @@ def one_namespace(kind: str) -> Callable[[Plan], str]:
         user_namespace(plan)
         try:
             if kind == "pid":
-                child = syscalls.fork(syscalls.CLONE_NEWPID)
+                child = calls.fork(syscalls.CLONE_NEWPID)
                 if child == 0:
                     os._exit(0 if os.getpid() == 1 else 1)
                 if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
@@ -79,11 +79,11 @@ def private_root(plan: Plan) -> str:
 
 def scratch(plan: Plan) -> str:
     private_root(plan)
-    child = syscalls.fork(syscalls.CLONE_NEWPID)
+    child = calls.fork(syscalls.CLONE_NEWPID)
     if child == 0:
         status = 1
         try:
-            root.enter_scratch(root.SCRATCH, Limits(), mount=True)
+            calls.run(root.enter_scratch(root.SCRATCH, Limits(), mount=True))
             Path("file").write_text("it can be written")
             status = 0
         finally:
@@ -95,7 +95,7 @@ def scratch(plan: Plan) -> str:
 
 def landlock_(plan: Plan) -> str:
     capabilities.forbid_new(bounding=False)
-    landlock.restrict(-1, [], plan.fumehood)
+    calls.run(landlock.restrict(landlock.build([], [plan.fumehood])))
     try:
         os.listdir("/")  # noqa: PTH208 (whether it is allowed is all that is asked)
     except PermissionError:
@@ -107,7 +107,7 @@ def seccomp_(_: Plan) -> str:
     program = seccomp.compile_program(Confinement.FULL)
     capabilities.forbid_new(bounding=False)
     try:
-        program.install()
+        calls.run(program.install())
     except OSError as error:
         raise LayerMissing("seccomp", error.strerror, "Needs a kernel with CONFIG_SECCOMP_FILTER.") from error
     try:
@@ -118,7 +118,7 @@ def seccomp_(_: Plan) -> str:
 
 
 def rlimits_(_: Plan) -> str:
-    rlimits.apply(Limits(memory=64 << 20), rlimits.address_space())
+    calls.run(rlimits.lower(Limits(memory=64 << 20), rlimits.address_space()))
     try:
         bytearray(128 << 20)
     except MemoryError:
@@ -131,7 +131,7 @@ def capabilities_(_: Plan) -> str:
         identity.drop_root()
     else:
         capabilities.forbid_new(bounding=False)
-    capabilities.drop_all()
+    calls.run(capabilities.drop_all())
     status = Path("/proc/self/status").read_text()
     if "CapEff:\t0000000000000000" not in status:
         raise LayerMissing("capabilities", "some are left", "Please report this.")

@@ -31,8 +31,8 @@ from ..shared.messages import ZygoteUp, pack
 from ..shared.plan import Plan
 from ..shared.policy import Confinement
 from . import preload
-from .bootstrap import Entry, Prepared
-from .confine import LayerMissing, capabilities, identity, landlock, namespaces, rlimits, root, seccomp
+from .bootstrap import Entry, Prepared, report_faults
+from .confine import LayerMissing, calls, capabilities, fds, identity, landlock, namespaces, rlimits, root, seccomp
 from .forks import Forks
 
 _HIDDEN: Final = ("site-packages", "dist-packages")
@@ -54,6 +54,7 @@ def serve(plan: Plan, control: int) -> None:
     """What is done once, for all workers, in order; then forks, until the supervisor closes the control socket."""
     full = plan.confinement is Confinement.FULL
     namespaces.die_with_parent(plan.parent)
+    control = fds.hold_places(control)
     stdlib = [path for path in sys.path if path not in plan.search and os.path.exists(path)]  # noqa: PTH110 (strings)
     entry = _entry(plan.entry)
     unimportable = preload.import_all(stdlib, plan.packages)
@@ -63,12 +64,13 @@ def serve(plan: Plan, control: int) -> None:
     rlimits.prepare()
     visible = visible_paths(plan, stdlib)
     base = rlimits.address_space()
-    ruleset = -1
     if full:
         enter_private_root(visible, hidden_paths(stdlib))
         capabilities.forbid_new()
         capabilities.lock()
         ruleset = landlock.build(visible, [root.OWN], listable=plan.search)
+        fds.hold(ruleset, fds.Held.RULESET)
+        os.close(ruleset)
         namespaces.die_with_parent(plan.parent)  # once more: changes of credentials have taken it back
     else:
         leave_privilege(visible)
@@ -76,8 +78,9 @@ def serve(plan: Plan, control: int) -> None:
         os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
     preload.settle(stdlib)
     _set_up_streams()
+    report_faults()
     channel = socket.socket(fileno=control)
-    prepared = Prepared(plan.confinement, entry, base, ruleset, visible, program, os.pidfd_open(os.getpid()))
+    prepared = Prepared(plan.confinement, entry, base, visible, program, os.pidfd_open(os.getpid()))
     forks = Forks(channel, prepared, plan.scratch)
     forks.rehearse()
     gc.collect()
@@ -113,7 +116,7 @@ def leave_privilege(visible: list[str]) -> None:
         identity.drop_root(keep_file_access=keep)
     if keep:
         capabilities.lock()
-    capabilities.drop_all()
+    calls.run(capabilities.drop_all())
 
 
 def visible_paths(plan: Plan, stdlib: list[str]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from . import LayerMissing, syscalls
+from .calls import Call, call
+from .fds import Held
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_DIR, _REMOVE_FILE = (1 << bit for bit in range(6))
 _MAKE_DIR, _MAKE_REG, _MAKE_SYM, _REFER, _TRUNCATE, _IOCTL_DEV = (1 << bit for bit in (7, 8, 12, 13, 14, 15))
@@ -85,9 +87,6 @@ def _allow(ruleset: int, path: str, access: int) -> None:
         os.close(fd)
 
 
-def restrict(ruleset: int, readable: list[str], scratch: str) -> None:
-    """In a worker: apply for good. `ruleset` -1: build one first, since the scratch is this worker's alone.
-
-    Needs no_new_privs.
-    """
-    syscalls.landlock_restrict_self(build(readable, [scratch]) if ruleset < 0 else ruleset)
+def restrict(ruleset: int = Held.RULESET) -> list[Call]:
+    """In a worker: apply what `build` made, for good. Needs no_new_privs."""
+    return [call("landlock", "landlock_restrict_self", ruleset, 0)]

@@ -8,10 +8,12 @@ import os
 import select
 import signal
 import socket
+import struct
 from pathlib import Path
 from typing import Final
 
 from . import LayerMissing, syscalls
+from .calls import Call, call
 
 INSIDE: Final = 1000
 """The uid and gid seen inside. Not 0: programs treat root specially, and the kernel's rules for it at exec are odd."""
@@ -37,13 +39,15 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def die_with(zygote: int) -> None:
+def die_with(zygote: int) -> list[Call]:
     """In a worker: the same. `zygote`: its pidfd, since a parent outside the pid namespace has no number here."""
-    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    poll = select.poll()
-    poll.register(zygote, select.POLLIN)
-    if poll.poll(0):
-        os._exit(0)
+    step = "die with parent"
+    watched = bytearray(struct.pack("ihh", zygote, select.POLLIN, 0))
+    at_once = bytes(16)  # a timespec of nothing
+    return [
+        call(step, "prctl", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
+        call(step, "ppoll", watched, 1, at_once, 0, 0, zero=True),
+    ]
 
 
 def outlive_parent() -> None:

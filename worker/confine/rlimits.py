@@ -2,10 +2,12 @@
 
 import os
 import resource
+import struct
 from pathlib import Path
 from typing import Final
 
 from ...shared.policy import MIB, Limits
+from .calls import Call, call
 
 INHERITED: Final = {
     resource.RLIMIT_CORE: 1,
@@ -27,25 +29,30 @@ def prepare() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for which, value in INHERITED.items():
-        _lower(which, value)
+        lowered = _lowered(which, value)
+        resource.setrlimit(which, (lowered, lowered))
 
 
-def apply(limits: Limits, base: int) -> None:
+def lower(limits: Limits, base: int) -> list[Call]:
     """In a worker: set soft and hard alike. `base`: the zygote's address space, bytes: what a worker starts with."""
-    _lower(resource.RLIMIT_AS, base + limits.memory)
-    _lower(resource.RLIMIT_NOFILE, limits.files)
-    _lower(resource.RLIMIT_FSIZE, limits.file_size)
-    _lower(resource.RLIMIT_CPU, limits.cpu_total)
-    _lower(resource.RLIMIT_NPROC, 0)
-    # Under seccomp's refusal of clone and fork. It counts all workers' uid together: hence 0 and not N.
+    values = {
+        resource.RLIMIT_AS: base + limits.memory,
+        resource.RLIMIT_NOFILE: limits.files,
+        resource.RLIMIT_FSIZE: limits.file_size,
+        resource.RLIMIT_CPU: limits.cpu_total,
+        resource.RLIMIT_NPROC: 0,
+        # Under seccomp's refusal of clone and fork. It counts all workers' uid together: hence 0 and not N.
+    }
+    return [
+        call("rlimits", "prlimit64", 0, which, struct.pack("QQ", *[_lowered(which, value)] * 2), 0)
+        for which, value in values.items()
+    ]
 
 
-def _lower(which: int, value: int) -> None:
-    """Set soft and hard to `value`, or to the hard limit where that is lower already."""
+def _lowered(which: int, value: int) -> int:
+    """`value`, or this process's hard limit, which its forks inherit, where that is lower already."""
     hard = resource.getrlimit(which)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(which, (value, value))
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def address_space() -> int:

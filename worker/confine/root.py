@@ -16,6 +16,7 @@ from typing import Final
 
 from ...shared.policy import Limits
 from . import LayerMissing, syscalls
+from .calls import Call, call
 from .namespaces import why_not
 
 OWN: Final = "/fumehood"
@@ -101,15 +102,19 @@ def unreadable(paths: list[str]) -> list[str]:
     return [path for path in paths if not os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0))]  # noqa: PTH112 (Path.is_dir raises for what it may not see)
 
 
-def enter_scratch(path: str, limits: Limits, *, mount: bool) -> None:
+def enter_scratch(path: str, limits: Limits, *, mount: bool) -> list[Call]:
     """In a worker: go to its own folder. `mount`: in a mount namespace of its own, as a tmpfs that only it can see.
 
     Without one (reduced mode) `path` is a folder on the host's disk, and nothing bounds its size as a whole.
     """
-    if mount:
-        syscalls.unshare(syscalls.CLONE_NEWNS)
-        inodes = limits.scratch_inodes + 1  # its root counts too
-        options = f"mode=0700,size={limits.scratch_bytes},nr_inodes={inodes}"
-        syscalls.mount("scratch", path, "tmpfs", _TMPFS_FLAGS, options)
-    os.chdir(path)
-    os.environ["HOME"] = os.environ["TMPDIR"] = path
+    step, place = "scratch", os.fsencode(path)
+    enter = call(step, "chdir", place)
+    if not mount:
+        return [enter]
+    inodes = limits.scratch_inodes + 1  # its root counts too
+    options = f"mode=0700,size={limits.scratch_bytes},nr_inodes={inodes}".encode()
+    return [
+        call(step, "unshare", syscalls.CLONE_NEWNS),
+        call(step, "mount", b"scratch", place, b"tmpfs", _TMPFS_FLAGS, options),
+        enter,
+    ]

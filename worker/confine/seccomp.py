@@ -24,12 +24,13 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 import ctypes.util
 import errno
 import os
+import struct
 from types import ModuleType
 from typing import Any, Final
 
 from ...shared.policy import Confinement
 from . import LayerMissing
-from .syscalls import SeccompProgram
+from .calls import Call, call
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -112,6 +113,9 @@ PRCTL: Final = (
 )  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
 
 _WORD: Final = 0xFFFFFFFF
+_SET_MODE_FILTER: Final = 1
+_INSTRUCTION: Final = 8
+"""Bytes of a BPF instruction."""
 REMEDY: Final = "apt-get install libseccomp2, or dnf install libseccomp, or pacman -S libseccomp"
 
 
@@ -142,7 +146,23 @@ def library() -> ModuleType:
     return module
 
 
-def compile_program(mode: Confinement) -> SeccompProgram:
+class Program:
+    """A compiled filter, and the one call that installs it."""
+
+    def __init__(self, instructions: bytes) -> None:
+        self._memory = ctypes.create_string_buffer(instructions, len(instructions))
+        self._described = struct.pack("HxxxxxxQ", len(self), ctypes.addressof(self._memory))  # a struct sock_fprog
+
+    def __len__(self) -> int:
+        """How many instructions."""
+        return len(self._memory) // _INSTRUCTION
+
+    def install(self) -> list[Call]:
+        """Apply to this thread for good. Needs no_new_privs. The program must outlive the list."""
+        return [call("seccomp", "seccomp", _SET_MODE_FILTER, 0, self._described)]
+
+
+def compile_program(mode: Confinement) -> Program:
     """In the zygote: the allow-list as BPF. Raises LayerMissing."""
     lib = library()
     rules = lib.SyscallFilter(lib.ERRNO(errno.EPERM))
@@ -159,7 +179,7 @@ def compile_program(mode: Confinement) -> SeccompProgram:
     with os.fdopen(os.memfd_create("fumehood:bpf", os.MFD_CLOEXEC), "w+b") as file:
         rules.export_bpf(file)
         file.seek(0)
-        return SeccompProgram(file.read())
+        return Program(file.read())
 
 
 def _add_filtered(lib: ModuleType, rules: Any) -> None:

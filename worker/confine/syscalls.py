@@ -1,42 +1,17 @@
 """The kernel calls that Python 3.11 does not have, as thin typed functions. Each raises OSError with errno.
 
-glibc has no wrappers for half of these either, so they go by number. From 424 on, numbers are the same on every
-architecture; the older ones stand in a table for the two that fumehood supports.
+glibc has no wrappers for half of these either, so they go by number. What a worker calls itself is in `calls`.
 """
 
 import ctypes
 import os
-import platform
-import signal
 from typing import Final
+
+from .calls import number
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _syscall: Final = _libc.syscall
 _syscall.restype = ctypes.c_long
-_syscall_held: Final = ctypes.PyDLL(None, use_errno=True).syscall
-"""The same without letting go of the interpreter lock: for the one call that returns twice."""
-_syscall_held.restype = ctypes.c_long
-for _hook in (
-    ctypes.pythonapi.PyOS_BeforeFork,
-    ctypes.pythonapi.PyOS_AfterFork_Parent,
-    ctypes.pythonapi.PyOS_AfterFork_Child,
-):
-    _hook.restype = None
-
-_OLD_NUMBERS: Final = {
-    "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317, "capset": 126, "personality": 135},
-    "aarch64": {"clone": 220, "pivot_root": 41, "seccomp": 277, "capset": 91, "personality": 92},
-}
-_NUMBERS: Final = {
-    **_OLD_NUMBERS.get(platform.machine(), {}),
-    "open_tree": 428,
-    "move_mount": 429,
-    "close_range": 436,
-    "mount_setattr": 442,
-    "landlock_create_ruleset": 444,
-    "landlock_add_rule": 445,
-    "landlock_restrict_self": 446,
-}
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWCGROUP: Final = 0x02000000
@@ -83,38 +58,12 @@ def _check(result: int, what: str) -> int:
 
 def _by_number(name: str, *arguments: object) -> int:
     """Call syscall(2). Integers travel as longs: a C int's upper half would be left to chance."""
-    number = _NUMBERS.get(name)
-    if number is None:
-        raise OSError(38, f"{name}: not known for {platform.machine()}")  # 38: ENOSYS
     passed = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return _check(_syscall(ctypes.c_long(number), *passed), name)
+    return _check(_syscall(ctypes.c_long(number(name)), *passed), name)
 
 
 def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
-
-
-def fork(namespaces: int) -> int:
-    """os.fork() with CLONE_NEW... flags: the child is born into new namespaces. Returns 0 in it, its pid in the parent.
-
-    Python's own fork hooks run as in os.fork (locks made anew, random reseeded). The C library's do not; in a process
-    with one thread they have no lock to save.
-    """
-    python = ctypes.pythonapi
-    if not namespaces:
-        return os.fork()
-    python.PyOS_BeforeFork()
-    pid = _syscall_held(
-        ctypes.c_long(_NUMBERS["clone"]), ctypes.c_long(namespaces | signal.SIGCHLD), *[ctypes.c_long(0)] * 4
-    )
-    number = ctypes.get_errno()
-    if pid == 0:
-        python.PyOS_AfterFork_Child()
-        return 0
-    python.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(number, f"clone: {os.strerror(number)}")
-    return int(pid)
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
@@ -160,10 +109,6 @@ def mount_setattr(fd: int, path: str, attributes: int) -> None:
     _by_number("mount_setattr", fd, os.fsencode(path), flags, ctypes.byref(change), ctypes.sizeof(change))
 
 
-def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
-    _by_number("close_range", first, last, 0)
-
-
 def prctl(option: int, *arguments: int) -> int:
     padded = [ctypes.c_ulong(a) for a in (*arguments, 0, 0, 0, 0)[:4]]
     return _check(_libc.prctl(ctypes.c_int(option), *padded), f"prctl {option}")
@@ -174,24 +119,6 @@ def personality() -> int:
     return _by_number("personality", 0xFFFFFFFF)
 
 
-class _CapHeader(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
-class _CapData(ctypes.Structure):
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
-
-
-_CAPABILITY_VERSION_3: Final = 0x20080522
-_NO_CAPABILITIES: Final = (_CapHeader(_CAPABILITY_VERSION_3, 0), (_CapData * 2)())
-
-
-def clear_capabilities() -> None:
-    """Empty the effective, permitted and inheritable sets of this thread."""
-    header, data = _NO_CAPABILITIES
-    _by_number("capset", ctypes.byref(header), ctypes.byref(data))
-
-
 def setfsid(uid: int, gid: int) -> None:
     """Set the ids that files are judged by, apart from those that signals are. Raises PermissionError if refused."""
     _libc.setfsgid(ctypes.c_uint(gid))
@@ -199,29 +126,6 @@ def setfsid(uid: int, gid: int) -> None:
     nobody = ctypes.c_uint(0xFFFFFFFF)  # refused always: the call then only says what the id is now
     if _libc.setfsuid(nobody) != uid or _libc.setfsgid(nobody) != gid:
         raise PermissionError(1, "setfsuid: refused")
-
-
-class _Filter(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
-
-
-class SeccompProgram:
-    """A compiled filter, kept ready so that installing it is one call and no allocation to speak of."""
-
-    _SET_MODE_FILTER = 1
-    _INSTRUCTION = 8
-
-    def __init__(self, program: bytes) -> None:
-        self._bytes = program  # the pointer in _fprog needs it alive
-        self._fprog = _Filter(len(program) // self._INSTRUCTION, program)
-
-    def __len__(self) -> int:
-        """How many BPF instructions."""
-        return len(self._bytes) // self._INSTRUCTION
-
-    def install(self) -> None:
-        """Apply to this thread for good. Needs no_new_privs."""
-        _by_number("seccomp", self._SET_MODE_FILTER, 0, ctypes.byref(self._fprog))
 
 
 class _RulesetAttr(ctypes.Structure):
@@ -252,7 +156,3 @@ def landlock_allow_beneath(ruleset: int, fd: int, allowed: int) -> None:
     rule = _PathBeneath(allowed, fd)
     path_beneath = 1
     _by_number("landlock_add_rule", ruleset, path_beneath, ctypes.byref(rule), 0)
-
-
-def landlock_restrict_self(ruleset: int) -> None:
-    _by_number("landlock_restrict_self", ruleset, 0)
