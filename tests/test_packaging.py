@@ -71,7 +71,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".c", ".h"))]
     inside = {name.removeprefix("fumehood/").split("/")[0] for name in names if name.startswith("fumehood/")}
     assert inside == {"__init__.py", "py.typed", "runner", "worker", "shared", "examples"}
-    assert "fumehood/shared/_ring.pyi" in names
+    assert {"fumehood/shared/_ring.pyi", "fumehood/worker/confine/_calls.pyi"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -79,7 +79,10 @@ def test_one_wheel_serves_every_python_from_3_11_on(built):
     wheel, _ = built
     assert "-cp311-abi3-linux_" in wheel.name
     names = zipfile.ZipFile(wheel).namelist()
-    assert [name for name in names if name.endswith(".so")] == ["fumehood/shared/_ring.abi3.so"]
+    assert [name for name in names if name.endswith(".so")] == [
+        "fumehood/shared/_ring.abi3.so",
+        "fumehood/worker/confine/_calls.abi3.so",
+    ]
 
 
 def test_every_module_of_the_checkout_is_in_the_wheel(built):
@@ -95,7 +98,8 @@ def test_the_source_distribution_holds_what_is_needed_to_build_test_and_read(bui
     _, sdist = built
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {"shared/_ring.c", "shared/_ring.h", "tests/test_packaging.py", ".ci/run", "README.md", "LICENSE"}
+    sources = {"shared/_ring.c", "shared/_ring.h", "worker/confine/_calls.c"}
+    wanted = sources | {"tests/test_packaging.py", ".ci/run", "README.md", "LICENSE"}
     assert wanted <= names
     assert not [name for name in names if name.endswith((".so", ".pyc"))]
 

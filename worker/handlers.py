@@ -30,6 +30,7 @@ ARGUMENTS: Final = {"on_load": (), "on_unload": (), "selftest": (), "migrate": (
 MOST_DECORATORS: Final = 20
 """Lines looked at for the `def` below a function's decorators."""
 _MARK: Final = "__fumehood_on__"
+_UNUSUAL: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 class Registration(NamedTuple):
@@ -164,13 +165,18 @@ def _plain(module: ModuleType) -> list[Registration]:
 
 
 def _check(handler: Callable[..., Any], what: str, path: str, line: int) -> None:
-    call = handler if inspect.isroutine(handler) else getattr(handler, "__call__", handler)  # noqa: B004  # its kind, not whether
-    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
-        raise Misfit(f"{what} is an async function, and nothing awaits it: use a plain def", path=path, line=line)
-    if any(map(inspect.isgeneratorfunction, (handler, call))) or any(map(inspect.isasyncgenfunction, (handler, call))):
-        raise Misfit(f"{what} is a generator, and nothing iterates it: use return, not yield", path=path, line=line)
+    if type(handler) is not FunctionType or handler.__code__.co_flags & _UNUSUAL:
+        _refuse_unusual(handler, what, path, line)
     if isinstance(handler, FunctionType):
         owner = handler.__qualname__.rpartition(".")[0]
         if owner and not owner.endswith("<locals>"):
             text = f"{what} is a method of {owner}, and there is no instance to call it on: use a plain function"
             raise Misfit(text, path=path, line=line)
+
+
+def _refuse_unusual(handler: Callable[..., Any], what: str, path: str, line: int) -> None:
+    call = handler if inspect.isroutine(handler) else getattr(handler, "__call__", handler)  # noqa: B004  # its kind, not whether
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
+        raise Misfit(f"{what} is an async function, and nothing awaits it: use a plain def", path=path, line=line)
+    if any(map(inspect.isgeneratorfunction, (handler, call))) or any(map(inspect.isasyncgenfunction, (handler, call))):
+        raise Misfit(f"{what} is a generator, and nothing iterates it: use return, not yield", path=path, line=line)

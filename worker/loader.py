@@ -11,6 +11,9 @@
 Compiled before it is laid: for a SyntaxError CPython reads the line from the file, if there is one, and then counts
 columns wrongly in one that begins with a byte order mark.
 
+Paths are strings here: what every worker touches in memory that it shares with the zygote is a page of its own from
+then on, and pathlib is a dozen of them.
+
 The snapshot's file names are checked although the supervisor made them: what they name came from a mods folder.
 Compiled code is used once, at import, and written nowhere: a snapshot is loaded by one process, once.
 """
@@ -18,12 +21,12 @@ Compiled code is used once, at import, and written nowhere: a snapshot is loaded
 import importlib
 import importlib.util
 import io
+import os
 import sys
 import tokenize
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
 
@@ -42,7 +45,7 @@ class Layout:
         self.base = f"{scratch}/{ROOT}/"
         """The absolute folder that stands for the watched root, with its final slash."""
         self.module = module
-        self.folder = f"{self.base}{mod}" if folder else str(Path(self.base, mod).parent)
+        self.folder = f"{self.base}{mod}" if folder else f"{self.base}{mod}".rpartition("/")[0]
         """The folder the snapshot's names are relative to."""
         self.main = f"{self.folder}/__init__.py" if folder else f"{self.base}{mod}.py"
         self.is_folder = folder
@@ -58,19 +61,22 @@ class Layout:
     def lay(self, snapshot: dict[str, bytes]) -> None:
         """Write the files. Raises Misfit: scratch is full, or a file stands where a folder should."""
         for name, data in snapshot.items():
-            path = Path(self.folder, name)
+            path = f"{self.folder}/{name}"
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("xb") as file:  # x: two names for one file would be a surprise
-                    file.write(data)
+                os.makedirs(path.rpartition("/")[0], exist_ok=True)  # noqa: PTH103 (strings)
+                # x: two names for one file would be a surprise
+                with open(path, "xb", buffering=0) as file:  # noqa: PTH123 (as above)
+                    view = memoryview(data)
+                    while view:
+                        view = view[file.write(view) :]
             except OSError as error:
                 text = f"the mod's files cannot be laid into its scratch folder: {error.strerror}"
-                raise Misfit(text, path=str(path), kind=type(error).__name__) from None
+                raise Misfit(text, path=path, kind=type(error).__name__) from None
 
     def name_of(self, name: str) -> str | None:
         """The importable name of one of the snapshot's files; None when it has none."""
         if not self.is_folder:
-            return self.module if Path(self.folder, name) == Path(self.main) else None
+            return self.module if f"{self.folder}/{name}" == self.main else None
         stem, dot, suffix = name.rpartition(".")
         parts = stem.split("/")
         if not dot or suffix != "py" or not all(part.isidentifier() for part in parts):
@@ -182,7 +188,7 @@ def _compile(data: bytes, path: str) -> CodeType:
         raise _at_byte(f"null byte at byte {null}: source code holds none", "SyntaxError", path, data, null)
     source: str | bytes = data
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline) if _is_marked(data) else ("utf-8", [])
         text = data.decode(encoding)
         if encoding in ("utf-8", "utf-8-sig"):
             source = text  # from bytes CPython counts columns in bytes
@@ -207,6 +213,11 @@ def _compile(data: bytes, path: str) -> CodeType:
     except (MemoryError, RecursionError) as error:
         text = "the compiler gave up: nested too deeply, or larger than the memory the mod may use"
         raise Misfit(text, kind=type(error).__name__, path=path) from None
+
+
+def _is_marked(data: bytes) -> bool:
+    """Whether anything may be said about the encoding: a byte order mark, or words in the first two lines."""
+    return data.startswith(b"\xef\xbb\xbf") or _declares_an_encoding(data)
 
 
 def _declares_an_encoding(data: bytes) -> bool:

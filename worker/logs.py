@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..shared.messages import LogLine, pack
+from .api import log
 from .diagnostics import bounded, format_traceback
 from .link import Link
 
@@ -51,22 +52,25 @@ class LineSender:
 class RecordHandler(logging.Handler):
     """Takes every record of the standard loggers, `fumehood.worker.log` among them."""
 
-    def __init__(self, sender: LineSender, base: str) -> None:
-        super().__init__()
-        self._sender = sender
-        self._base = base
+    sender: LineSender
+    base: str
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = record.getMessage()
             if record.exc_info and record.exc_info[1] is not None:
-                text = f"{text}\n{format_traceback(record.exc_info[1], self._base, LONGEST_LINE // 2)}"
+                text = f"{text}\n{format_traceback(record.exc_info[1], self.base, LONGEST_LINE // 2)}"
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  # formatting calls the mod's __str__: logging's rule is to print and go on
             self.handleError(record)
             return
-        self._sender.send(record.levelno, text.rstrip("\n"))
+        self.sender.send(record.levelno, text.rstrip("\n"))
+
+
+_RECORDS: Final = RecordHandler()
+"""The one of a worker. Made in the zygote: what a handler registers and locks is the same in each of its forks."""
+log.setLevel(logging.DEBUG)  # what is worth reading is decided where it is read
 
 
 class Console(io.TextIOBase):
@@ -108,11 +112,10 @@ class Console(io.TextIOBase):
             self._line = ""
 
 
-def redirect(sender: LineSender, log: logging.Logger, base: str) -> list[Console]:
+def redirect(sender: LineSender, base: str) -> list[Console]:
     """Worker: send standard logging, stdout and stderr through `sender`; there is no stdin."""
-    root = logging.getLogger()
-    root.handlers[:] = [RecordHandler(sender, base)]
-    log.setLevel(logging.DEBUG)  # what is worth reading is decided where it is read
+    _RECORDS.sender, _RECORDS.base = sender, base
+    logging.root.handlers[:] = [_RECORDS]
     consoles = [Console(sender, logging.INFO, "<stdout>"), Console(sender, logging.WARNING, "<stderr>")]
     sys.stdout, sys.stderr = consoles
     sys.stdin = None

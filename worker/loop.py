@@ -159,7 +159,7 @@ class Worker:
             protocol_error(f"Assign cannot be done: {error}")
         for fd in (down_fd, up_fd, snapshot_fd):
             os.close(fd)
-        self.consoles = redirect(self.lines, api.log, self.base)
+        self.consoles = redirect(self.lines, self.base)
         try:
             self.mod = prepare(command, snapshot, self.scratch, self.enter)
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused

@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import socket
+import struct
 from pathlib import Path
 
 import msgspec
@@ -89,7 +90,7 @@ result = [r.prlimit(0, kind)[1] for kind in (r.RLIMIT_AS, r.RLIMIT_NOFILE, r.RLI
 async def test_a_worker_that_is_taken_is_confined_and_known():
     async with nursery() as house:
         worker = await house.take()
-        assert {"fork", "session", "scratch", "landlock", "capabilities", "seccomp"} <= set(worker.steps)
+        assert {"fork", "process group", "scratch", "landlock", "capabilities", "seccomp"} <= set(worker.steps)
         assert Path(f"/proc/{worker.pid}/status").read_text().count("Seccomp:\t2")
         assert worker.alive
         assert await ask(worker, "result = 6 * 7") == 42
@@ -169,7 +170,7 @@ async def test_what_a_worker_said_last_is_heard_before_its_end():
         ("os.write(3, b'\\xff garbage')", "no message"),
         (f"os.write(3, bytes({SOCKET_LIMIT} + 1))", "longer than"),
         ("os.write(3, b'\\x91' * 60000)", "no message"),
-        ("from fumehood.shared.messages import Confined; os.write(3, pack(Confined({})))", "twice"),
+        ("from fumehood.shared.messages import Confined; os.write(3, pack(Confined([], b'')))", "twice"),
         ("os.write(3, b'')", "closed"),
         ("os.close(3); import time; time.sleep(60)", "closed"),
     ],
@@ -203,7 +204,7 @@ async def test_smuggled_descriptors_are_dropped():
     reading, writing = os.pipe()
     worker = WorkerProcess(1, ours, reading)
     before = descriptors()
-    packets.send(theirs, pack(Confined({"a": 1.0})), (0, 1, 2, writing))
+    packets.send(theirs, pack(Confined(["a"], struct.pack("qq", 1000, 2000))), (0, 1, 2, writing))
     await until(lambda: worker.steps)
     assert descriptors() == before
     assert not worker.confined.done()  # its pidfd is not here yet: the zygote may speak after the worker

@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import socket
+import struct
 
 import pytest
 from fumehood.runner.worker_process import BYTES_A_SECOND, PACKETS_A_SECOND, WorkerProcess
@@ -24,7 +25,7 @@ async def worker(limits: Limits | None = None):
     made = WorkerProcess(1, ours, reading)
     if limits is not None:
         made.hold_to(limits)
-    theirs.send(pack(Confined({"a": 1.0})))
+    theirs.send(pack(Confined(["a"], struct.pack("qq", 1000, 2000))))
     try:
         yield made, theirs
     finally:

@@ -37,7 +37,7 @@ LIES = {
     "a packet too long": "os.write(link._fd, b'x' * 70_000)",
     "live again": "[tell(type='Live', restore_us=0.0, on_load_us=0.0) for _ in range(50)]",
     "drained while live": "tell(type='Drained', size=10**9, state_version=0, error='')",
-    "a second confinement": "tell(type='Confined', steps={})",
+    "a second confinement": "tell(type='Confined', steps=[], times=b'')",
     "a hundred stages": "[tell(type='Entered', stage='import') for _ in range(100)]",
     "its socket closed": "os.close(link._fd)",
     "every descriptor closed": "os.closerange(0, 100)",

@@ -39,7 +39,7 @@ static PyMethodDef module_methods[] = {{NULL, NULL, 0, NULL}};
 enum { MOST_CALLS = 64, MOST_ARGUMENTS = 6 };
 
 typedef struct {
-    const char *step;
+    const char *step, *name;
     long number;
     long arguments[MOST_ARGUMENTS];
     bool zero; /* a positive result is a failure too */
@@ -97,7 +97,7 @@ static int read_list(PyObject *given, List *list)
             PyErr_SetString(PyExc_TypeError, "a call is a tuple");
             return -1;
         }
-        if (!PyArg_ParseTuple(item, "slO!p", &call->step, &call->number, &PyTuple_Type, &arguments, &zero))
+        if (!PyArg_ParseTuple(item, "sslO!p", &call->step, &call->name, &call->number, &PyTuple_Type, &arguments, &zero))
             return -1;
         call->zero = zero;
         Py_ssize_t count = PyTuple_Size(arguments);
@@ -129,6 +129,11 @@ static const Call *make(List *list, int *error)
     return NULL;
 }
 
+static const char *why(int error)
+{
+    return error == 0 ? "not the result that was wanted" : strerror(error);
+}
+
 static PyObject *run(PyObject *module, PyObject *calls)
 {
     (void)module;
@@ -142,7 +147,7 @@ static PyObject *run(PyObject *module, PyObject *calls)
     const Call *failed = make(&list, &error);
     if (failed == NULL)
         Py_RETURN_NONE;
-    PyObject *about = Py_BuildValue("(iN)", error, PyUnicode_FromFormat("%s: %s", failed->step, strerror(error)));
+    PyObject *about = Py_BuildValue("(iN)", error, PyUnicode_FromFormat("%s, %s: %s", failed->step, failed->name, why(error)));
     if (about != NULL) {
         PyErr_SetObject(PyExc_OSError, about);
         Py_DECREF(about);
@@ -157,10 +162,7 @@ static void make_or_end(List *list, int errors, int status)
     const Call *failed = make(list, &error);
     if (failed == NULL)
         return;
-    if (error == 0)
-        dprintf(errors, "the confinement failed at %s\n", failed->step);
-    else
-        dprintf(errors, "the confinement failed at %s: %s\n", failed->step, strerror(error));
+    dprintf(errors, "the confinement failed at %s, %s: %s\n", failed->step, failed->name, why(error));
     _exit(status);
 }
 

@@ -1,25 +1,25 @@
 """System calls prepared beforehand, made one after the other: here, or in a new fork before it runs any Python.
 
-A call is a tuple: the name of its step, its number, its arguments (an int, or bytes or a bytearray, whose memory is
-passed), and whether any result but 0 is a failure. At most 64 of them, of at most 6 arguments. Reads the numbers as they
-stand: it is for the zygote, which runs no mod's code, and refuses nothing that the kernel would not.
+A call is a tuple: the name of its step, its own name, its number, its arguments (an int, or bytes or a bytearray, whose
+memory is passed), and whether any result but 0 is a failure. At most 64 of them, of at most 6 arguments. The numbers
+are taken as they stand: it is for the zygote, which runs no mod's code, and refuses nothing that the kernel would not.
 """
 
 from typing import TypeAlias
 
-_Call: TypeAlias = tuple[str, int, tuple[int | bytes | bytearray, ...], bool]
+_Call: TypeAlias = tuple[str, str, int, tuple[int | bytes | bytearray, ...], bool]
 
 def run(calls: tuple[_Call, ...], /) -> None:
     """Make them, in order, up to the first that fails.
 
-    Raises OSError, its text beginning with the step's name; errno 0 for an unwanted result.
+    Raises OSError, its text beginning with the names of step and call; errno 0 for an unwanted result.
     """
 
 def fork(flags: int, calls: tuple[_Call, ...], times: bytearray, errors: int, status: int, /) -> int:
     """os.fork() with CLONE_NEW... flags: the child is born into new namespaces, and makes the calls before all else.
 
-    Returns 0 in the child, its pid in the parent. The child's last 8 bytes times the number of calls of `times` hold the
-    time before each: nanoseconds of CLOCK_MONOTONIC, signed, in the machine's order. So a last call can send them.
+    Returns 0 in the child, its pid in the parent. In the child the last bytes of `times`, 8 for each call, tell when it
+    was made: nanoseconds of CLOCK_MONOTONIC, signed, in the machine's order. So a last call can send the others'.
     Python's own fork hooks run as in os.fork, in the child after the calls. A call that fails ends the child with exit
     status `status`, and one line on the descriptor `errors`. Raises OSError in the parent when there is no fork.
     """

@@ -45,6 +45,7 @@ class Call(NamedTuple):
 
     step: str
     """What it is part of, in the words of whoever reads of its time or its failure."""
+    name: str
     number: int
     arguments: tuple[int | bytes | bytearray, ...]
     zero: bool = False
@@ -60,11 +61,11 @@ def number(name: str) -> int:
 
 def call(step: str, name: str, *arguments: int | bytes | bytearray, zero: bool = False) -> Call:
     """Make one ready. Strings are given as bytes with their final NUL, which Python's bytes have."""
-    return Call(step, number(name), arguments, zero)
+    return Call(step, name, number(name), arguments, zero)
 
 
 def run(calls: Iterable[Call]) -> None:
-    """Make them here. Raises OSError, its text beginning with the step's name."""
+    """Make them here. Raises OSError, its text beginning with the names of step and call."""
     _calls.run(tuple(calls))
 
 

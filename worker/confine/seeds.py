@@ -1,4 +1,4 @@
-"""What forks of one zygote must not share, and is Python's and not the kernel's: randomness, and where scratch files go.
+"""What Python knows and forks of one zygote must not share: randomness, and where temporary files go.
 
 OpenSSL reseeds itself when its pid differs from the zygote's (it does: the zygote is never pid 1), uuid4 and secrets
 ask the kernel each time, and `start.drop_lock_hooks` keeps random's own hook away. What is left is here. The hash
