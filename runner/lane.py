@@ -436,7 +436,7 @@ class Lane:
             case messages.Unfit():
                 self._unfit(seat, escape_diagnostic(report.diagnostic), now)
             case messages.Live():
-                self._live(seat, report)
+                self._live(seat, receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us}))
             case messages.Drained() if seat.stopping:
                 self._take_state(seat, report, now)
                 seat.answer(report)
@@ -474,18 +474,23 @@ class Lane:
                 return
         self._do(self.life.unfit(seat.attempt, diagnostic, now))
 
-    def _live(self, seat: Seat, report: messages.Live) -> None:
+    def _live(self, seat: Seat, stages: dict[str, float]) -> None:
         active = self.life.active
         if active is None or active.number != seat.attempt or not active.started or active.live or seat.slot is None:
             return
         if active.sentenced:
             return
         seat.mark("live", time.monotonic_ns())
-        seat.stages |= receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
+        seat.stages |= stages
         seat.slot.set_live(True)
         seat.schedule(os.SCHED_BATCH)
         self.house.switchboard.announce()
         self._do(self.life.live(seat.attempt))
+
+    def _heed_unsaid(self, seat: Seat) -> None:
+        """A worker answers the call that waits for it before it says that it is live; that call may be its last."""
+        if seat.serves():
+            self._live(seat, {})
 
     def _take_state(self, seat: Seat, report: messages.Drained | messages.Checkpointed, now: float) -> None:
         state = seat.take_state(report, now)
@@ -511,6 +516,7 @@ class Lane:
         worker = seat.worker
         if seat.retired or worker is None or self._closed:
             return
+        self._heed_unsaid(seat)
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
         if worker.misbehaved:
@@ -593,6 +599,8 @@ class Lane:
             attempt = self.life.attempts.get(seat.attempt)
             if attempt is None or attempt.failed:
                 continue
+            if attempt.started and not attempt.live:
+                self._heed_unsaid(seat)
             if attempt.started and not attempt.live and not attempt.sentenced and seat.works_off():
                 self.life.begun(seat.attempt, now)  # each message that was left to it has its time
             patrol = self._patrols[seat.attempt]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,10 +11,13 @@ import psutil
 
 from ..shared import segment
 from ..shared.messages import (
+    MOST_CARRIED,
     Assign,
     Bound,
+    Carried,
     Checkpoint,
     Checkpointed,
+    Command,
     Diagnostic,
     Drained,
     Ready,
@@ -72,6 +75,8 @@ class Seat:
         self._asked_at = self._saved_at = (0, 0)
         """Where it stood when its state was asked for last, and when the last one that was taken was: how many of the
         inherited messages it had begun, and how far it had begun its ring."""
+        self._started_at = 0
+        """How far it had begun its ring when it was started."""
         self.checked_done = -1
         """Its `done` when a checkpoint was asked for last."""
         self.times: dict[str, int] = {}
@@ -154,7 +159,7 @@ class Seat:
 
     def rehearse(self, state: checkpoints.Checkpoint | None) -> None:
         """Send a copy of the state for the rehearsal."""
-        self._send_state(state, lambda size, version: Rehearse(size, version), [])
+        self._send_state(state, Rehearse, [])
 
     def start(self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float) -> None:
         """Send the real state and what predecessors were sent and never began.
@@ -171,7 +176,12 @@ class Seat:
         if self.slot is not None:
             self.slot.forget_inheritance()
             self._saved_at = self._stands_at()
-        self._send_state(state, lambda size, version: Start(epoch, size, version, count, len(frames)), [frames])
+            self._started_at = self._saved_at[1]
+        self._send_state(state, lambda carried: Start(epoch, carried, count, len(frames)), [frames])
+
+    def serves(self) -> bool:
+        """Whether it has begun a message of its ring since it was started: then it is live, said or not."""
+        return self.slot is not None and self.slot.progress()[1] != self._started_at
 
     def schedule(self, policy: int) -> None:
         """Give the worker a scheduling policy. Its own filter lets it change none."""
@@ -179,14 +189,18 @@ class Seat:
             with contextlib.suppress(OSError):  # it just died, or the machine does not allow it: slower, not wrong
                 os.sched_setscheduler(self.worker.pid, policy, os.sched_param(0))
 
-    def _send_state(self, state: checkpoints.Checkpoint | None, message: Any, blobs: list[bytes]) -> None:
+    def _send_state(
+        self, state: checkpoints.Checkpoint | None, message: Callable[[Carried], Command], blobs: list[bytes]
+    ) -> None:
         worker, slot = self.worker, self.slot
         assert worker is not None, "a seat that is spoken to has a worker"
         assert slot is not None, "and a slot"
-        data = state.data if state else b""
-        fds = [segment.frozen("handover", blob) for blob in (data, *blobs) if blob]
+        data, version = (state.data, state.state_version) if state else (b"", 0)
+        carried = Carried(len(data), version, data if len(data) <= MOST_CARRIED else b"")
+        attached = [data] if carried.attached else []
+        fds = [segment.frozen("handover", blob) for blob in (*attached, *blobs) if blob]
         try:
-            worker.send(message(len(data), state.state_version if state else 0), tuple(fds))
+            worker.send(message(carried), tuple(fds))
         finally:
             for fd in fds:
                 os.close(fd)

@@ -120,23 +120,42 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """Of each mod that it requires, in load order: its key, its importable name, whether it is a folder."""
 
 
-class Rehearse(msgspec.Struct, frozen=True, tag=True):
-    """To a bound candidate: load a copy of the state (descriptor attached when `size` > 0), then say Ready."""
+class Carried(msgspec.Struct, frozen=True):
+    """A saved state on its way to a worker: within the command, or in a memfd that comes as its first descriptor."""
 
-    size: int
-    state_version: int
+    size: int = 0
+    """Bytes; 0: there is none."""
+    version: int = 0
+    """The mod's STATE_VERSION when it was saved."""
+    data: bytes = b""
+    """All of it, when it is no longer than MOST_CARRIED."""
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is in a memfd."""
+        return self.size > len(self.data)
+
+
+MOST_CARRIED: Final = 16 * 1024
+"""Bytes of state within a command. A memfd costs the hand-over 0.1 ms, a call that waits for it too; a packet may be no
+longer than SOCKET_LIMIT."""
+
+
+class Rehearse(msgspec.Struct, frozen=True, tag=True):
+    """To a bound candidate: load a copy of the state, then say Ready."""
+
+    state: Carried = Carried()
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
     """The game adopted you: take the state in, run on_load, handle what you inherit, then read your ring.
 
-    Descriptors, in this order: the state if `state_size` > 0, then the inheritance if `inherited` > 0: a msgpack list
-    of frames that a predecessor was sent and never began.
+    Descriptors: the state's, then the inheritance's if `inherited` > 0: a msgpack list of frames that a predecessor was
+    sent and never began.
     """
 
     epoch: int
-    state_size: int
-    state_version: int
+    state: Carried
     inherited: int
     inherited_size: int
 

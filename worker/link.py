@@ -26,7 +26,7 @@ class Link:
         self._sock = sock
         self._fd = sock.fileno()
         self.kept: deque[bytes] = deque()
-        """Reports that the socket had no room for, oldest first."""
+        """Reports that the socket had no room for, or that are held back, oldest first."""
         self._in, self._out, self._both = select.poll(), select.poll(), select.poll()
         self._in.register(self._fd, select.POLLIN)
         self._out.register(self._fd, select.POLLOUT)
@@ -37,8 +37,13 @@ class Link:
         self.kept.append(pack(report))
         self.flush()
 
+    def hold(self, report: Report) -> None:
+        """Keep a report that must arrive until the next `flush`, or until something else is to be said."""
+        self.kept.append(pack(report))
+
     def offer(self, data: bytes) -> bool:
         """Send a packed report that may be lost. False: there was no room, and it is for the caller to count it."""
+        self.flush()
         return not self.kept and self._write(data)
 
     def flush(self) -> None:

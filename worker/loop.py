@@ -27,6 +27,7 @@ from ..shared.errors import ProtocolError, StateError
 from ..shared.exits import Exit
 from ..shared.messages import (
     Assign,
+    Carried,
     Checkpoint,
     Checkpointed,
     Command,
@@ -128,9 +129,9 @@ class Worker:
             case Assign(), Phase.SPARE:
                 self.assign(command, _expect(command, fds, 4))
             case Rehearse(), Phase.CANDIDATE:
-                self.rehearse(command, _expect(command, fds, int(command.size > 0)))
+                self.rehearse(command, _expect(command, fds, int(command.state.attached)))
             case Start(), Phase.OFFERED | Phase.STANDBY:
-                self.start(command, _expect(command, fds, (command.state_size > 0) + (command.inherited > 0)))
+                self.start(command, _expect(command, fds, command.state.attached + (command.inherited > 0)))
             case Checkpoint(), _:
                 self.checkpoint(command)
             case Stop(), _:
@@ -178,7 +179,7 @@ class Worker:
         self.enter(Stage.REHEARSE)
         began = time.perf_counter_ns()
         try:
-            self.restored(fds, command.size, command.state_version)
+            self.restored(fds, command.state)
         except BaseException as error:  # noqa: BLE001  # as in assign()
             self.refuse(error)
             return
@@ -189,14 +190,14 @@ class Worker:
         """Go live: state, on_load, what a predecessor left undone, and then the ring."""
         self.stage = Stage.RESTORE
         self.ring.forget_inheritance()
-        state_fds, frame_fds = (fds[:1], fds[1:]) if command.state_size > 0 else ([], fds)
+        state_fds, frame_fds = (fds[:1], fds[1:]) if command.state.attached else ([], fds)
         try:
             frames = _unpack_frames(_read(frame_fds[0], command.inherited_size)) if frame_fds else []
         except (ProtocolError, OSError, ValueError) as error:
             protocol_error(f"Start's inheritance cannot be read: {error}")
         began = time.perf_counter_ns()
         try:
-            new = self.restored(state_fds, command.state_size, command.state_version)
+            new = self.restored(state_fds, command.state)
             api.state.clear()
             api.state.update(new)
         except BaseException as error:  # noqa: BLE001  # as in assign()
@@ -214,7 +215,9 @@ class Worker:
             self.enter(Stage.RUN)
         self.ring.inherit(frames, self.obey_all)
         if not self.ring.stopped:
-            self.link.tell(Live(restore_us, on_load_us))
+            self.link.hold(Live(restore_us, on_load_us))
+            self.ring.handle_waiting(self.obey_all)
+            self.link.flush()
 
     def loaded(self) -> bool:
         """Run on_load. What it says reaches the game only if it succeeds. False: it failed, and that was reported."""
@@ -231,15 +234,15 @@ class Worker:
         self.ring.release_intents()
         return True
 
-    def restored(self, fds: list[int], size: int, version: int) -> Any:  # a mapping of anything
+    def restored(self, fds: list[int], state: Carried) -> Any:  # a mapping of anything
         """Load and migrate the saved state; without one, a new empty mapping."""
-        if not fds:
+        if not state.size:
             return {}
         try:
-            data = _read(fds[0], size)
+            data = _read(fds[0], state.size) if state.attached else state.data
         except (OSError, ValueError) as error:
             protocol_error(f"the state cannot be read: {error}")
-        return handover.migrate(handover.load(data), version, self.mod.state_version, self.mod.migrate)
+        return handover.migrate(handover.load(data), state.version, self.mod.state_version, self.mod.migrate)
 
     def refuse(self, error: BaseException) -> None:
         self.phase = Phase.UNFIT

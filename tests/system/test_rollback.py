@@ -152,6 +152,27 @@ def test_a_version_that_holds_too_much_memory_is_rolled_back_although_it_answers
         assert bench.mods["a"].call("count", timeout=20)[1] == 1
 
 
+@pytest.mark.parametrize("how", ["segfault", "os._exit", "endless loop"])
+def test_a_version_that_fails_at_the_call_that_waited_for_it_was_live(bench, mod, how):
+    """The worker answers that call before it says that it is live: here it never comes to say so."""
+    death = DEATHS[how]
+    bench.load(mod, bench.counter(1))
+    dying = bench.counter(2, "def on_load():\n    import time\n    time.sleep(0.2)\n")
+    since = bench.mark()
+    bench.save(f"{mod}.py", dying.replace("    return", f"    if True: {death.code}\n    return"))
+    errors = []
+    while not errors:
+        outcome = bench.mods[mod].call_outcome("count", timeout=20)
+        errors += [outcome.error] if outcome.error else []
+    assert type(errors[0]).__name__ == "ModCrashed"
+    assert bench.mods[mod].call("count", timeout=20)[1] == 1
+    receipt = bench.next(mod, since, "rolled back")
+    assert (receipt.diagnostic.stage, receipt.diagnostic.kind) == ("run", death.kind), receipt.diagnostic
+    assert f"(limit: {death.limit})" in receipt.diagnostic.message or not death.limit, receipt.diagnostic
+    of_it = [r.verdict for r in bench.mods.receipts(since) if r.mod == mod and r.version == 2]
+    assert of_it == ["live", "rolled back"]
+
+
 def test_bytes_that_were_rolled_back_are_refused_until_they_change(bench, mod):
     dying = bench.counter(2, "@on('die')\ndef die():\n    import os\n    os._exit(3)\n")
     bench.load(mod, bench.counter(1))

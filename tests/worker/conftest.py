@@ -14,10 +14,12 @@ import pytest
 from fumehood.shared import packets, segment
 from fumehood.shared._ring import COMMANDS, MESSAGE, TIMEOUT, Port, Segment, format_segment
 from fumehood.shared.messages import (
+    MOST_CARRIED,
     SOCKET_LIMIT,
     Assign,
     Bound,
     Call,
+    Carried,
     Command,
     Diagnostic,
     Emit,
@@ -55,6 +57,11 @@ unpack_reply = unpacker(Reply, "the worker")
 
 def _encoded(files: dict[str, str | bytes]) -> dict[str, bytes]:
     return {n: text if isinstance(text, bytes) else textwrap.dedent(text).encode() for n, text in files.items()}
+
+
+def carry(state: bytes, version: int) -> Carried:
+    """As the supervisor sends a state: a short one within the command."""
+    return Carried(len(state), version, state if len(state) <= MOST_CARRIED else b"")
 
 
 class Bench:
@@ -153,13 +160,16 @@ class Bench:
 
     def offer(self, state: bytes = b"", version: int = 0) -> None:
         """Rehearse, up to Ready."""
-        self.send(Rehearse(len(state), version), *filter(None, [state]))
+        carried = carry(state, version)
+        self.send(Rehearse(carried), *([state] if carried.attached else []))
         self.next(Ready)
 
     def start(self, state: bytes = b"", version: int = 0, inherited: list[bytes] | None = None) -> None:
         """Start, without waiting for Live."""
         frames = pack(inherited) if inherited else b""
-        self.send(Start(3, len(state), version, len(inherited or []), len(frames)), *filter(None, [state, frames]))
+        carried = carry(state, version)
+        blobs = [state if carried.attached else b"", frames]
+        self.send(Start(3, carried, len(inherited or []), len(frames)), *filter(None, blobs))
 
     def live(self, source: str | dict[str, str | bytes], state: bytes = b"", version: int = 1) -> Bound:
         """From Assign to Live."""

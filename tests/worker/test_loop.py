@@ -9,6 +9,7 @@ from fumehood.shared._ring import INHERITED_DONE, INHERITED_START, PARKED, START
 from fumehood.shared.exits import Exit
 from fumehood.shared.messages import (
     Call,
+    Carried,
     Checkpoint,
     Checkpointed,
     Drained,
@@ -490,7 +491,7 @@ def test_a_packet_that_is_no_command_ends_the_worker(bench, command):
         assert bench.exit()[0] == Exit.WORKER_PEER_LOST
 
 
-@pytest.mark.parametrize("command", [Rehearse(0, 0), Start(1, 0, 0, 0, 0)])
+@pytest.mark.parametrize("command", [Rehearse(), Start(1, Carried(), 0, 0)])
 def test_a_command_out_of_turn_ends_the_worker(bench, command):
     bench.send(command)
     status, errors = bench.exit()
@@ -500,7 +501,7 @@ def test_a_command_out_of_turn_ends_the_worker(bench, command):
 
 def test_a_command_with_the_wrong_descriptors_ends_the_worker(bench):
     bench.begin(COUNTER)
-    bench.send(Rehearse(100, 1))
+    bench.send(Rehearse(Carried(100, 1)))
     status, errors = bench.exit()
     assert status == Exit.WORKER_PROTOCOL
     assert "0 descriptors instead of 1" in errors
@@ -511,7 +512,7 @@ def test_a_spare_and_an_unfit_worker_retire_when_told(make_bench):
     assert spare.retire() == Exit.WORKER_RETIRED
     unfit = make_bench()
     unfit.refused("1 +")
-    unfit.send(Rehearse(0, 0))  # crossed on the way
+    unfit.send(Rehearse())  # crossed on the way
     assert unfit.retire() == Exit.WORKER_RETIRED
 
 
@@ -612,5 +613,5 @@ def test_an_idle_worker_sleeps(bench):
 def test_ready_says_how_long_the_rehearsal_took(bench):
     bench.begin(COUNTER)
     state = handover.dump({"n": list(range(10_000))}, 10**6)
-    bench.send(Rehearse(len(state), 1), state)
+    bench.send(Rehearse(Carried(len(state), 1)), state)
     assert bench.next(Ready).rehearse_us > 10

@@ -11,7 +11,7 @@ import types
 
 import pytest
 from fumehood.shared.errors import StateError
-from fumehood.shared.messages import Drained, Live, Rehearse, Start, Unfit
+from fumehood.shared.messages import Carried, Drained, Live, Rehearse, Start, Unfit
 from fumehood.worker import handover
 
 BIG = 10**6
@@ -218,7 +218,7 @@ def test_migrate_is_not_called_for_the_same_version_or_without_a_state(make_benc
 def test_a_wrong_migration_is_refused_in_the_rehearsal(bench, source, kind, line, message):
     bench.begin(source)
     state = handover.dump({"a": 1}, BIG)
-    bench.send(Rehearse(len(state), 2), state)
+    bench.send(Rehearse(Carried(len(state), 2)), state)
     found = bench.next(Unfit).diagnostic
     assert (found.stage, found.kind, found.line) == ("rehearse", kind, line)
     assert message in found.message
@@ -231,7 +231,7 @@ def test_a_class_that_the_new_version_lacks_is_named(make_bench):
     old.port.end()
     data = old.saved(old.next(Drained).size)
     new.begin("x = 1\n")
-    new.send(Rehearse(len(data), 1), data)
+    new.send(Rehearse(Carried(len(data), 1)), data)
     found = new.next(Unfit).diagnostic
     assert (found.stage, found.kind) == ("rehearse", "StateError")
     assert "AttributeError: Can't get attribute 'Thing' on <module 'mods.weather'" in found.message
@@ -266,7 +266,7 @@ def test_a_restore_that_fails_is_not_live_and_names_its_stage(bench):
     bench.offer()
     header = handover.dump({}, BIG)[:8]
     pickled = b"\x80\x05}\x8c\x01a\x8c\x0cmods.weather\x8c\x01A\x93)\x81K\x01bs."
-    bench.send(Start(3, len(header + pickled), 1, 0, 0), header + pickled)
+    bench.send(Start(3, Carried(len(header + pickled), 1), 0, 0), header + pickled)
     found = bench.next(Unfit).diagnostic
     assert (found.stage, found.kind, found.line) == ("restore", "StateError", 2)
     assert "ValueError: broken" in found.message

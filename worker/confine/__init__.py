@@ -3,6 +3,7 @@
 ::
 
     syscalls      the few kernel calls Python 3.11 lacks, typed, through ctypes
+    calls         system calls made ready, and forks that make them before any Python
     identity      which unprivileged user root becomes, and how
     namespaces    user, mount, pid, net, ipc, uts, cgroup; id maps; dying with the parent
     root          the private root: read-only binds on a tmpfs, pivot_root, a worker's scratch
@@ -11,7 +12,7 @@
     landlock      files by path, TCP, scopes
     seccomp       the allow-list, compiled once
     fds           the descriptors a worker keeps
-    seeds         randomness that forks must not share
+    seeds         randomness and temporary folders that forks must not share
 
 Linux only. Imported by the zygote and by what it forks, never by a mod's author's code on another system.
 """
