@@ -569,7 +569,8 @@ class Lane:
 
     def _forget_old_snapshots(self) -> None:
         """Keep what may still be loaded: what is live, standing by, on disk, being built, or next in the history."""
-        kept = {a.digest for a in self.life.attempts.values()} | set(self.life.history) | {self.life.target or ""}
+        life = self.life
+        kept = {each.digest for each in life.attempts.values()} | set(life.versions.history) | {life.target or ""}
         for digest in [d for d in self.snapshots if d not in kept]:
             if len(self.snapshots) > 8:
                 del self.snapshots[digest]

@@ -23,14 +23,8 @@ from typing import Final
 from ..shared.messages import Diagnostic
 from ..shared.policy import Intensity, Limits, Probation
 from ..shared.states import Role, Stage, Verdict
-from .breaker import Breaker
 from .roles import TRANSITIONS, Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
-
-MOST_QUARANTINED: Final = 64
-"""Digests remembered as bad per mod. Fewer: alternating bad saves are tried again; more: memory."""
-MOST_HISTORY: Final = 4
-"""Digests that were live and may be loaded anew. Fewer: a mod is down sooner; more: as many snapshots are kept."""
-
+from .versions import Versions
 
 LATE: Final = 0.5
 """Seconds a deadline may be noticed late before that is the supervisor's own fault. Shorter: a busy machine gives hung
@@ -70,22 +64,20 @@ class Lifecycle:
     active: Attempt | None = None
     draining: Attempt | None = None
     standby: Attempt | None = None
-    quarantine: dict[str, Diagnostic] = field(default_factory=dict)
-    history: list[str] = field(default_factory=list)
-    """Digests that were live, the latest last; at most MOST_HISTORY."""
     retry_at: float | None = None
     """When to try again what failed because no worker could be had."""
     _retry_delay: float = RETRY_FIRST
+    _bereft: str = ""
+    """Digest of what serves without a standby, because no worker could be had for one."""
     down: str = ""
     """Why nobody serves; empty while somebody does or is about to."""
-    versions: dict[str, int] = field(default_factory=dict)
+    versions: Versions = field(init=False)
     _numbers: int = 0
-    _breaker: Breaker = field(init=False)
     _blame: tuple[Attempt, Diagnostic] | None = None
     """Who failed, until the one who takes over is live and the receipt can be written."""
 
     def __post_init__(self) -> None:
-        self._breaker = Breaker(self.intensity)
+        self.versions = Versions(self.intensity)
 
     # ── what the source says ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -94,7 +86,7 @@ class Lifecycle:
         if self.candidate and self.candidate.digest == digest:
             return []
         actions = self._drop_candidate()
-        if digest not in self.quarantine and digest != self._current():
+        if digest not in self.versions.quarantine and digest != self._current():
             actions += self._build_candidate(digest, cause)
         return actions
 
@@ -106,9 +98,9 @@ class Lifecycle:
         actions: list[Action] = []
         if self.candidate and self.candidate.digest != digest:
             actions += self._drop_candidate()
-        if digest in self.quarantine:
-            why = self.quarantine[digest]
-            actions.append(Issue(0, digest, self._version(digest), cause, Verdict.REFUSED, why))
+        if digest in self.versions.quarantine:
+            why = self.versions.quarantine[digest]
+            actions.append(Issue(0, digest, self.versions.number(digest), cause, Verdict.REFUSED, why))
             return actions + self._recover_if_down(why)
         if digest == self._current():
             return actions + self._drop_candidate()
@@ -175,10 +167,7 @@ class Lifecycle:
         attempt.live, attempt.was_live, attempt.by, attempt.stage = True, True, None, Stage.RUN
         if attempt.digest == self.target:
             self.retry_at, self._retry_delay = None, RETRY_FIRST
-        if attempt.digest in self.history:
-            self.history.remove(attempt.digest)
-        self.history.append(attempt.digest)
-        del self.history[:-MOST_HISTORY]
+        self.versions.went_live(attempt.digest)
         actions: list[Action] = []
         blame, self._blame = self._blame, None
         if blame:
@@ -265,7 +254,7 @@ class Lifecycle:
         if attempt is self.candidate:
             self.candidate = None
             if diagnostic.stage != Stage.CONFINE:  # else the machine's fault, not these bytes'
-                self._out(attempt.digest, diagnostic)
+                self.versions.out(attempt.digest, diagnostic)
             if attempt.digest == self.target:  # else it is a draft still, and `settled` says so if it comes to that
                 actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
             if diagnostic.stage == Stage.CONFINE and attempt.digest == self.target:
@@ -277,10 +266,13 @@ class Lifecycle:
             if diagnostic.stage == Stage.CONFINE:
                 self._retry_later(now)
             else:
-                self._count_failure(attempt.digest, diagnostic, now)
+                self.versions.failed(attempt.digest, diagnostic, now)
                 actions += self._recover(diagnostic)
         elif attempt is self.understudy:
             self.understudy = None
+            if diagnostic.stage == Stage.CONFINE:
+                self._bereft = attempt.digest
+                self._retry_later(now)
         elif attempt is self.renewal:
             self.renewal = None
             if self.active and diagnostic.stage == Stage.CONFINE:  # the machine's trouble: asked for again
@@ -382,9 +374,6 @@ class Lifecycle:
     def _turn(self, attempt: Attempt, event: str) -> None:
         attempt.role = TRANSITIONS[attempt.role, event]
 
-    def _version(self, digest: str) -> int:
-        return self.versions.setdefault(digest, len(self.versions) + 1)
-
     def _current(self) -> str | None:
         """Digest of what serves or is on its way to serve."""
         if self.offers:
@@ -396,7 +385,7 @@ class Lifecycle:
 
     def _new_attempt(self, digest: str, cause: str) -> tuple[Attempt, list[Action]]:
         self._numbers += 1
-        attempt = Attempt(self._numbers, digest, self._version(digest), cause, self.limits_of(digest))
+        attempt = Attempt(self._numbers, digest, self.versions.number(digest), cause, self.limits_of(digest))
         self.attempts[attempt.number] = attempt
         return attempt, [Build(attempt.number, digest, attempt.version)]
 
@@ -517,10 +506,10 @@ class Lifecycle:
     def _fail_offer(self, attempt: Attempt, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Died while on offer. The one before is offered again, since the game may already be moving."""
         actions: list[Action] = []
-        if attempt.was_live or attempt.digest in self.history:  # one that served is not bad because a worker of it died
-            self._count_failure(attempt.digest, diagnostic, now)
+        if attempt.was_live or attempt.digest in self.versions.history:  # one that served is not bad because one died
+            self.versions.failed(attempt.digest, diagnostic, now)
         else:
-            self._out(attempt.digest, diagnostic)
+            self.versions.out(attempt.digest, diagnostic)
             actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
         if self.active and not self.active.failed:
             return actions + self._offer(self.active)
@@ -530,7 +519,7 @@ class Lifecycle:
 
     def _died_on_offer(self, attempt: Attempt) -> Diagnostic:
         fallback = Diagnostic(Stage.RUN, "Crashed", "the worker died while it was on offer")
-        return self.quarantine.get(attempt.digest, fallback)
+        return self.versions.quarantine.get(attempt.digest, fallback)
 
     def _fail_active(
         self, attempt: Attempt, diagnostic: Diagnostic, now: float, *, again: bool = False
@@ -545,9 +534,9 @@ class Lifecycle:
         if diagnostic.stage == Stage.CONFINE:  # the machine's trouble
             self._retry_later(now)
         elif way_back is not None and way_back.digest != attempt.digest:
-            self._out(attempt.digest, diagnostic)
+            self.versions.out(attempt.digest, diagnostic)
         elif not again:
-            self._count_failure(attempt.digest, diagnostic, now)
+            self.versions.failed(attempt.digest, diagnostic, now)
         unloading = self.target is None and bool(self.offers)
         if unloading or self._newer_offer():  # the game goes on there; no way back is needed
             return actions if again else [*actions, self._issue(attempt, Verdict.SUPERSEDED, diagnostic)]
@@ -567,9 +556,9 @@ class Lifecycle:
         why = self._blame[1] if self._blame else _NO_WORKER
         actions: list[Action] = []
         standby = self.standby
-        if standby is not None and standby.digest in self.quarantine:
+        if standby is not None and standby.digest in self.versions.quarantine:
             actions, standby = self._retire(standby, "superseded"), None
-        good = next((digest for digest in reversed(self.history) if digest not in self.quarantine), None)
+        good = self.versions.good()
         if standby is not None and (good in (None, standby.digest) or why.stage == Stage.CONFINE):
             self.standby = None
             return actions + self._offer(standby)
@@ -577,16 +566,6 @@ class Lifecycle:
 
     def _newer_offer(self) -> bool:
         return any(a is not None and not a.failed and a is not self.active for a in self.offers.values())
-
-    def _count_failure(self, digest: str, diagnostic: Diagnostic, now: float) -> None:
-        if self._breaker.failed(digest, now):
-            self._out(digest, diagnostic)
-
-    def _out(self, digest: str, diagnostic: Diagnostic) -> None:
-        """Quarantine; the oldest goes when there are too many."""
-        self.quarantine[digest] = diagnostic
-        while len(self.quarantine) > MOST_QUARANTINED:
-            del self.quarantine[next(iter(self.quarantine))]
 
     def _recover_if_down(self, why: Diagnostic) -> list[Action]:
         """What is on disk cannot serve: if nobody else does, the last good version does."""
@@ -602,21 +581,23 @@ class Lifecycle:
 
     def _retry(self) -> list[Action]:
         target = self.target
-        if target and target not in self.quarantine and target != self._current():
+        if target and target not in self.versions.quarantine and target != self._current():
             return [] if self.candidate else self._build_candidate(target, "retry")
+        bereft, self._bereft = self._bereft, ""
+        if self.active and self.active.live and self.active.digest == bereft and not self.offers:
+            return self._build_understudy(self.active)
         return self._recover_if_down(_NO_WORKER)
 
     def _recover(self, diagnostic: Diagnostic) -> list[Action]:
         """Load the latest digest that was live and is not quarantined; none left: the mod is down."""
         if self.recovery:  # under way already: its predecessor died on offer, and was adopted dead after that
             return []
-        for digest in reversed(self.history):
-            if digest not in self.quarantine:
-                self.recovery, actions = self._new_attempt(digest, "recovery")
-                return actions
+        if (good := self.versions.good()) is not None:
+            self.recovery, actions = self._new_attempt(good, "recovery")
+            return actions
         self.down = diagnostic.headline
         if self._blame:
-            self._out(self._blame[0].digest, self._blame[1])
+            self.versions.out(self._blame[0].digest, self._blame[1])
         actions = self._withdraw() if self.active or self.offers else []
         if self._blame:
             blamed, why = self._blame

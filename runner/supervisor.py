@@ -239,7 +239,7 @@ class Supervisor:
     def _is_refused(self, library: Library) -> bool:
         """Whether these very files of a mod were refused."""
         lane = self.lanes.get(library.key)
-        bad = [lane.snapshots.get(digest) for digest in lane.life.quarantine] if lane is not None else []
+        bad = [lane.snapshots.get(digest) for digest in lane.life.versions.quarantine] if lane is not None else []
         return any(snapshot is not None and snapshot.files == library.files for snapshot in bad)
 
     async def _change(self, patience: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from fumehood.runner.lifecycle import MOST_PARDONS, MOST_QUARANTINED, Lifecycle
+from fumehood.runner.lifecycle import MOST_PARDONS, Lifecycle
 from fumehood.runner.roles import (
     TRANSITIONS,
     Action,
@@ -18,6 +18,7 @@ from fumehood.runner.roles import (
     Supersede,
     Withdraw,
 )
+from fumehood.runner.versions import MOST_QUARANTINED
 from fumehood.shared.messages import Diagnostic
 from fumehood.shared.policy import Limits
 from fumehood.shared.states import Role, Stage, Verdict
@@ -257,12 +258,12 @@ class Machine(RuleBasedStateMachine):
             assert not life.attempts
         elif life.target == "":
             assert life.active is None or life.active.number in world.live
-        elif life.target not in life.quarantine:
+        elif life.target not in life.versions.quarantine:
             assert life.active is not None
             assert life.active.digest == life.target
             assert life.active.number in world.live
         elif life.active is not None:
-            assert life.active.digest not in life.quarantine
+            assert life.active.digest not in life.versions.quarantine
             assert life.active.number in world.live
         else:
             assert life.down
@@ -346,7 +347,7 @@ def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once() -> None
         world.do(world.life.died(world.life.active.number, WHY, world.now))
         world.quiesce()
     assert world.life.active is None
-    assert "aa" in world.life.quarantine
+    assert "aa" in world.life.versions.quarantine
     assert world.issued[-1].verdict is Verdict.DOWN
     serve(world, "bb")
 
@@ -389,7 +390,7 @@ def test_the_quarantine_is_bounded() -> None:
     for number in range(MOST_QUARANTINED + 10):
         world.do(world.life.settled(f"bad{number}", "save"))
         world.do(world.life.unfit(max(world.building), WHY, world.now))
-    assert len(world.life.quarantine) == MOST_QUARANTINED
+    assert len(world.life.versions.quarantine) == MOST_QUARANTINED
 
 
 def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None:
@@ -409,7 +410,7 @@ def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None
     assert second in world.retired
     assert world.life.standby is not None
     assert world.life.standby.number == first
-    assert not world.life.quarantine
+    assert not world.life.versions.quarantine
     assert [(issue.verdict, issue.cause) for issue in world.issued[2:]] == [(Verdict.LIVE, "renewal")]
 
 
@@ -421,7 +422,7 @@ def test_a_fresh_worker_that_fails_to_load_leaves_the_worn_one_serving() -> None
     world.do(world.life.unfit(fresh, WHY, world.now))
     assert world.life.active is not None
     assert world.life.active.number == number
-    assert not world.life.quarantine
+    assert not world.life.versions.quarantine
     world.do(world.life.worn(number))
     assert not world.building, "not tried again for ever"
 
@@ -461,7 +462,7 @@ def test_a_way_back_that_still_drains_is_offered_when_it_is_through() -> None:
     world.quiesce()
     assert world.life.active is not None
     assert world.life.active.number == second
-    assert set(world.life.quarantine) == {"cc"}
+    assert set(world.life.versions.quarantine) == {"cc"}
     assert [(i.verdict, i.version) for i in world.issued][-1] == (Verdict.ROLLED_BACK, 3)
 
 
@@ -477,7 +478,7 @@ def test_a_way_back_that_cannot_finish_is_loaded_anew_and_nobody_goes_past_it() 
     world.quiesce()
     assert world.life.active is not None
     assert world.life.active.digest == "bb"
-    assert set(world.life.quarantine) == {"cc"}
+    assert set(world.life.versions.quarantine) == {"cc"}
 
 
 def test_a_sentenced_candidate_never_goes_live() -> None:
@@ -530,7 +531,7 @@ def test_the_machines_trouble_at_the_start_is_not_held_against_a_version() -> No
     world.drain(first)
     world.do(world.life.died(second, Diagnostic(Stage.CONFINE, "OSError", "out of descriptors"), world.now))
     world.quiesce()
-    assert not world.life.quarantine
+    assert not world.life.versions.quarantine
     world.now += 60
     world.do(world.life.tick(world.now))
     world.quiesce()
@@ -604,7 +605,7 @@ def test_no_worker_is_the_machines_fault_and_tried_again_ever_more_rarely() -> N
         world.do(world.life.tick(world.now))
         assert len(world.building) == 1
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert not world.life.quarantine
+    assert not world.life.versions.quarantine
     world.quiesce()
     assert world.life.active is not None
     assert world.life.active.digest == "bb"
@@ -760,7 +761,7 @@ def test_a_renewal_that_dies_on_offer_does_not_put_the_version_out_that_serves()
     world.quiesce()
     assert world.life.active is not None
     assert world.life.active.number == number
-    assert "aa" not in world.life.quarantine
+    assert "aa" not in world.life.versions.quarantine
     assert not [i for i in world.issued if i.verdict is Verdict.REFUSED]
 
 
@@ -777,7 +778,7 @@ def test_a_way_back_built_anew_that_dies_on_offer_is_not_out_at_the_first_death(
     world.do(world.life.died(world.life.active.number, WHY, world.now))  # the standby is on offer
     world.do(world.life.died(standby.number, WHY, world.now))
     world.quiesce()
-    assert "aa" not in world.life.quarantine, "two deaths in 1000 s, and the breaker allows three in 30"
+    assert "aa" not in world.life.versions.quarantine, "two deaths in 1000 s, and the breaker allows three in 30"
     assert world.life.active is not None
     assert not world.life.active.failed
 
@@ -792,7 +793,7 @@ def test_a_recovery_that_dies_on_offer_costs_one_strike() -> None:
     world.do(world.life.ready(again))
     world.do(world.life.died(again, WHY, world.now))
     world.quiesce()
-    assert "aa" not in world.life.quarantine
+    assert "aa" not in world.life.versions.quarantine
     assert world.life.active is not None
     assert not world.life.active.failed
 
@@ -810,7 +811,7 @@ def test_a_candidate_of_what_is_being_recovered_does_not_stay() -> None:
     world.building.discard(draft)
     world.parked.add(draft)
     world.do(life.ready(draft))
-    life.quarantine["bb"] = WHY
+    life.versions.quarantine["bb"] = WHY
     assert life.active is not None
     world.do(life.died(life.active.number, WHY, world.now))
     world.do(life.settled("aa", "save"))
@@ -828,3 +829,27 @@ def test_a_renewal_for_which_there_is_no_worker_is_tried_again() -> None:
     world.do(world.life.tick(world.now))
     world.do(world.life.worn(number))
     assert world.building
+
+
+def test_a_standby_for_which_there_is_no_worker_is_tried_again() -> None:
+    world = World()
+    first = serve(world, "aa")
+    serve(world, "bb")
+    assert world.life.active is not None
+    world.do(world.life.died(world.life.active.number, WHY, world.now))  # back to aa, which needs a new standby
+    world.game_looks()
+    world.live.add(first)
+    world.do(world.life.live(first))
+    for _ in range(3):
+        assert world.life.understudy is not None
+        number = world.life.understudy.number
+        world.building.discard(number)
+        world.do(world.life.died(number, NOBODY, world.now))
+        assert world.life.active is not None
+        assert world.life.active.number == first
+        world.now += 60
+        world.do(world.life.tick(world.now))
+        assert world.life.understudy is not None
+    world.quiesce()
+    assert world.life.standby is not None
+    assert world.life.standby.digest == "aa"
