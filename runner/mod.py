@@ -26,10 +26,10 @@ from ..shared.errors import (
     QueueFull,
     UsageError,
 )
-from ..shared.messages import CALL_TAG, DECODE_ERRORS, Failed, Post, Value, pack
+from ..shared.messages import CALL_TAG, DECODE_ERRORS, VALUE_HEAD, Failed, Post, Value, pack
 from .inbox import LAST_BYTES, LAST_NS, LOOK_NS, WAIT_NS, Inbox
 from .records import Outcome
-from .replies import UNWEIGHED, decode
+from .replies import UNWEIGHED, decode_value
 from .slots import Card, read_card
 from .switchboard import (
     FENCE,
@@ -97,11 +97,9 @@ class Mod:
         try:
             data = pack((CALL_TAG, number, event, args))  # a Call, without making one
             if port is not None:
-                raw = port.exchange(data, self._patience, mods._generation)
+                raw = port.exchange(data, self._patience, mods._generation, VALUE_HEAD)
                 if type(raw) is bytes and len(raw) <= UNWEIGHED:
-                    reply = decode(raw)
-                    if type(reply) is Value and reply.id == number:
-                        return reply.value
+                    return decode_value(raw)
         except _CALL_ERRORS as error:
             self._explain(error, event, args, data, raw)
         return self._call_on(number, event, data or b"", port, raw)
@@ -141,7 +139,7 @@ class Mod:
             raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
         else:
             position, deadline = port.asked_from, port.asked_at + self._patience
-            message = raw[0] if type(raw) is tuple else raw
+            message = VALUE_HEAD + pack(number) + raw if type(raw) is bytes else raw[0] if type(raw) is tuple else raw
             if type(message) is bytes:
                 self._inbox.wanted[number] = None
                 try:

@@ -599,25 +599,35 @@ static PyObject *port_publish(Port *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* The next message as bytes, None, or NULL with an exception. Nothing is taken when the bytes cannot be allocated. */
+/* Measure the next message: false without an exception when there is none. */
+static bool port_measure(Port *self, uint64_t *length)
+{
+    if (!port_is_usable(self))
+        return false;
+    enum ring_news news = next_frame(&self->port, length);
+    if (news == RING_CORRUPT)
+        raise_corrupt(Py_TYPE((PyObject *)self), &self->port.fault);
+    return news == RING_MESSAGE;
+}
+
+/* The message that was measured, from `offset` on, as bytes. Nothing is taken when they cannot be allocated. */
+static PyObject *port_take_measured(Port *self, uint64_t length, uint64_t offset)
+{
+    PyObject *message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(length - offset));
+    if (message == NULL)
+        return NULL;
+    read_frame(&self->port, offset, PyBytes_AsString(message), length - offset);
+    advance(&self->port, length);
+    return message;
+}
+
+/* The next message as bytes, None, or NULL with an exception. */
 static PyObject *port_next(Port *self)
 {
     uint64_t length;
-    if (!port_is_usable(self))
-        return NULL;
-    switch (next_frame(&self->port, &length)) {
-    case RING_NOTHING:
-        Py_RETURN_NONE;
-    case RING_MESSAGE:
-        break;
-    default:
-        return raise_corrupt(Py_TYPE((PyObject *)self), &self->port.fault);
-    }
-    PyObject *message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
-    if (message == NULL)
-        return NULL;
-    take_frame(&self->port, PyBytes_AsString(message), length);
-    return message;
+    if (!port_measure(self, &length))
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    return port_take_measured(self, length, 0);
 }
 
 static PyObject *port_take(Port *self, PyObject *unused)
@@ -630,16 +640,9 @@ static PyObject *port_peek(Port *self, PyObject *unused)
 {
     (void)unused;
     uint64_t length;
-    if (!port_is_usable(self))
-        return NULL;
-    switch (next_frame(&self->port, &length)) {
-    case RING_NOTHING:
-        Py_RETURN_NONE;
-    case RING_MESSAGE:
-        return PyLong_FromUnsignedLongLong(length);
-    default:
-        return raise_corrupt(Py_TYPE((PyObject *)self), &self->port.fault);
-    }
+    if (!port_measure(self, &length))
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    return PyLong_FromUnsignedLongLong(length);
 }
 
 static PyObject *port_finish(Port *self, PyObject *unused)
@@ -756,52 +759,7 @@ static PyObject *fetch(Port *self, PyObject *news, bool at_once)
     return message;
 }
 
-/* A caller's whole round: push, wait, pop. One crossing from Python instead of three, and one reading of the clock; and
-   what a game asks around each call anyway, whether this thread may and whether the board has changed. */
-static PyObject *port_exchange(Port *self, PyObject *const *arguments, Py_ssize_t count)
-{
-    int64_t timeout_ns;
-    uint64_t generation = 0;
-    if (!argument_count("exchange", count, 2, 3) || !timeout_value(arguments[1], &timeout_ns) ||
-        (count == 3 && !unsigned_value(arguments[2], UINT32_MAX, &generation)))
-        return NULL;
-    if (self->owner != PyThread_get_thread_ident()) {
-        PyErr_SetString(PyExc_RuntimeError, "exchange() is for the thread that made the port");
-        return NULL;
-    }
-    self->asked_at = now_ns();
-    self->asked_from = self->port.head;
-    int staged = port_stage_bytes(self, arguments[0]);
-    if (staged <= 0)
-        return staged < 0 ? NULL : Py_NewRef(Py_None);
-    publish(&self->port);
-    PyObject *message = fetch(self, wait_from(self, timeout_ns, true, self->asked_at), true);
-    if (message == NULL || count < 3 || !PyBytes_CheckExact(message) || self->port.board == NULL ||
-        load32(self->port.board, 0) == generation)
-        return message;
-    PyObject *pair = PyTuple_Pack(1, message);
-    Py_DECREF(message);
-    return pair;
-}
-
-/* A server's whole round: finish the message before, push its answer, wait for the next, take it. */
-static PyObject *port_turn(Port *self, PyObject *const *arguments, Py_ssize_t count)
-{
-    int64_t timeout_ns;
-    if (!argument_count("turn", count, 2, 2) || !timeout_value(arguments[1], &timeout_ns) || !port_is_usable(self))
-        return NULL;
-    ring_port *port = &self->port;
-    give_back(port); /* before the push: a server that waits for room is idle, not at work */
-    if (arguments[0] != Py_None) {
-        int staged = port_stage_bytes(self, arguments[0]);
-        if (staged <= 0)
-            return staged < 0 ? NULL : Py_NewRef(Py_None);
-        publish(port);
-    }
-    if (commanded(port)) /* before the next message: a full ring must not keep commands from being heard */
-        return PyLong_FromLong(RING_COMMAND);
-    return fetch(self, wait_from(self, timeout_ns, true, 0), false);
-}
+#include "_rounds.h"
 
 static PyObject *port_wait_room(Port *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -943,7 +901,7 @@ static PyMethodDef port_methods[] = {
     {"finish", FUNCTION(port_finish), METH_NOARGS, "Everything taken is done."},
     {"wait", FUNCTION(port_wait), METH_FASTCALL, "Spin, then park: DEAD, MESSAGE, COMMAND, ENDED or TIMEOUT."},
     {"exchange", FUNCTION(port_exchange), METH_FASTCALL, "push, wait and pop in one call."},
-    {"turn", FUNCTION(port_turn), METH_FASTCALL, "finish, push, wait and take in one call."},
+    {"serve", FUNCTION(port_serve), METH_FASTCALL, "finish, push, wait and take, until something is not a plain call."},
     {"wait_room", FUNCTION(port_wait_room), METH_FASTCALL, "Park until a message of that length fits."},
     {"seen", FUNCTION(port_seen), METH_NOARGS, "Acknowledge COMMANDS; True: it had changed."},
     {"end", FUNCTION(port_end), METH_NOARGS, "Store END, ring the bell; the end position."},

@@ -400,10 +400,15 @@ static inline enum ring_news next_frame(ring_port *port, uint64_t *length)
     return RING_MESSAGE;
 }
 
-/* Copy the frame that next_frame() measured into `to` and say that it is in hand. */
-static inline void take_frame(ring_port *port, void *to, uint64_t length)
+/* Copy `length` bytes of the frame that next_frame() measured, from `offset` on. Nobody has checked what they say. */
+static inline void read_frame(ring_port *port, uint64_t offset, void *to, uint64_t length)
 {
-    copy_out(to, port->theirs + RING_DATA, port->their_capacity, port->position + RING_HEADER, (size_t)length);
+    copy_out(to, port->theirs + RING_DATA, port->their_capacity, port->position + RING_HEADER + offset, (size_t)length);
+}
+
+/* Say that the frame that next_frame() measured is in hand. */
+static inline void advance(ring_port *port, uint64_t length)
+{
     port->position += frame_size(length);
     /* Release: to the supervisor, which times the handler from the moment it sees STARTED != TAIL, and to whoever
        takes over after our death: what is in front of STARTED was begun here and is not begun again. */

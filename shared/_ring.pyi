@@ -37,7 +37,8 @@ true is clamped to be monotonic and within what we published, since it decides o
 The extension is Linux only; elsewhere importing it raises ImportError. A Segment or a Port cannot be subclassed.
 """
 
-from typing import Final, final
+from collections.abc import Callable, Sized
+from typing import Any, Final, final
 
 MAGIC: Final[int]
 HEAD: Final[int]
@@ -192,12 +193,15 @@ class Port:
         who waits for several peers that may need this CPU to answer.
         """
 
-    def exchange(self, data: bytes, timeout_ns: int, generation: int = ..., /) -> bytes | tuple[bytes] | int | None:
+    def exchange(
+        self, data: bytes, timeout_ns: int, generation: int = ..., value_head: bytes = ..., /
+    ) -> bytes | tuple[bytes] | int | None:
         """A caller's whole round in one call: push(), wait(), pop().
 
         Returns the next message there is (perhaps not the answer), what wait() said if that was not MESSAGE, or None
-        when there was no room to push. With `generation`: the message in a tuple when the u32 at offset 0 of the
-        watched board has another value, so that one type check tells a quiet board.
+        when there was no room to push. With `generation` and `value_head`, the two bytes that a Value begins with: the
+        packed value alone when the message is the Value that answers this call and the u32 at offset 0 of the watched
+        board is `generation`; any other message in a tuple. So one type check tells the plain case.
         Raises as those three; RuntimeError in another thread than the one that made the port, or after disown().
         """
 
@@ -212,12 +216,34 @@ class Port:
     def asked_from(self) -> int:
         """`head` when the last exchange() began: the position of what it pushed."""
 
-    def turn(self, reply: bytes | None, timeout_ns: int, /) -> bytes | int | None:
-        """A server's whole round in one call: finish(), push(reply) unless that is None, wait(), take().
+    def serve(
+        self,
+        reply: bytes | None,
+        timeout_ns: int,
+        plain: tuple[
+            bytes,
+            bytes,
+            dict[str, Callable[..., Any]],
+            Callable[[bytes], list[Any]],
+            Callable[[Any], bytes],
+            Sized,
+            Sized,
+            Sized,
+        ],
+        /,
+    ) -> bytes | int | tuple[Any, ...] | None:
+        """A server's rounds in one call: finish(), push(reply) unless that is None, wait(), take(); and again, as long
+        as what came is a plain call, which is answered within: one whose handler returns what can be sent.
 
-        Returns the next message, what wait() said if that was not MESSAGE, or None when there was no room for `reply`
-        (the message before it is finished all the same). COMMAND comes before MESSAGE here: a full ring does not keep
-        commands from being heard. Raises as those four.
+        `plain`: the two bytes that a Call and a Value begin with; the handlers by event; what decodes a call's
+        arguments and what packs a value; and three containers, one of which is no longer empty when the caller has
+        something to do between two messages: then TIMEOUT is returned.
+        Returns the next message that is not plain; what wait() said if that was not MESSAGE; None when there was no
+        room for `reply` (the message before it is finished all the same). COMMAND comes before MESSAGE here: a full
+        ring does not keep commands from being heard. A tuple where a plain call was begun and not finished: (message,
+        exception) of the handler, (message, exception, value) of packing, (message, length) when the answer would be
+        too long, and (None, answer) when all is done and there was no room for the answer. Handlers may use this port.
+        Raises as those four; MemoryError of a handler's; TypeError and ValueError for a `plain` that is something else.
         """
 
     def wait_room(self, length: int, timeout_ns: int, /) -> int:

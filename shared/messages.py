@@ -73,6 +73,10 @@ class Value(msgspec.Struct, frozen=True, array_like=True, tag=VALUE_TAG, gc=Fals
     value: Any
 
 
+VALUE_HEAD: Final = pack(Value(0, None))[:2]
+"""How a packed Value begins. A Call and a Value hold the id right behind these two bytes, as Port.serve expects."""
+
+
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """A Call's handler raised (or there is none: kind "NoHandler")."""
 

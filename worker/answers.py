@@ -1,7 +1,8 @@
 """One request frame in, at most one reply frame out: the hot path of a worker, and every way it can fail.
 
-A call costs one decode, one dictionary look-up, the handler, one encode. What fails is described here too, while the
-message still counts as being handled: a mod's `__str__` that never returns is a hang like any other.
+A call costs one decode, one dictionary look-up, the handler, one encode; a plain one is answered within Port.serve, and
+comes here only when something in it fails. What fails is described here too, while the message still counts as being
+handled: a mod's `__str__` that never returns is a hang like any other.
 
 What a mod's handler raises never ends the worker, SystemExit and KeyboardInterrupt included, with one exception:
 MemoryError means that its address space is used up, and nothing that follows could be trusted to work. It is let
@@ -11,7 +12,7 @@ through, and the loop ends the process.
 from collections.abc import Callable
 from difflib import get_close_matches
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -39,20 +40,31 @@ from .misfit import Misfit
 
 Answer = Callable[[bytes], bytes | None]
 
+
+class Answering(NamedTuple):
+    """How the requests to one mod are answered."""
+
+    answer: Answer
+    """Handles one frame and returns its reply, or None for a Post. Raises MemoryError alone."""
+    recover: Callable[..., bytes]
+    """Returns the reply to a Call that Port.serve took up and could not finish: (frame, exception of the handler),
+    (frame, exception of packing, value) or (frame, length that is too long). Raises MemoryError alone."""
+    first: dict[str, Callable[..., Any]]
+    """The handler of each event that answers a Call."""
+
+
 _DECODER: Final = msgspec.msgpack.Decoder(Request)
 """Made in the zygote: to make one takes pages that all forks can share."""
 MOST_EVENTS: Final = 20
 """Events that are named to somebody who asked for another one."""
 
 
-def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> Answer:
-    """Return the function that handles one frame and returns its reply, of at most `limit` bytes, or None for a Post.
-
-    Worker. A closure, because a bound method would look up six attributes a message. Raises MemoryError alone.
-    """
+def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) -> Answering:
+    """Worker. Replies have at most `limit` bytes. Closures, because methods would look up six attributes a message."""
     decode = _DECODER.decode
     every = handlers.table.get
-    first = {event: run[0] for event, run in handlers.table.items()}.get
+    handler_of = {event: run[0] for event, run in handlers.table.items()}
+    first = handler_of.get
     failing = _Failing(faults, base, limit, sorted(handlers.table))
 
     def answer(frame: bytes) -> bytes | None:
@@ -111,7 +123,23 @@ def make_answer(handlers: Handlers, faults: Faults, base: str, limit: int) -> An
             reply = pack(Emitted(request.id, values, errors))
         return reply if len(reply) <= limit else failing.emit_too_large(request, handled, errors, len(reply))
 
-    return answer
+    def recover(frame: bytes, trouble: BaseException | int, *packing: Any) -> bytes:
+        request = decode(frame)
+        handler = first(request.event)
+        if handler is None:  # a mod that takes its own table apart
+            return failing.no_handler(request)
+        if isinstance(trouble, int):
+            return failing.call(request, failing.too_large(trouble, handler))
+        if packing:
+            return failing.call(request, failing.unpackable(packing[0], handler, trouble))
+        try:
+            raise trouble  # so that its traceback begins here, as if the handler had been called from here
+        except MemoryError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # as above
+            return failing.call(request, failing.blamed(handler, request, error))
+
+    return Answering(answer, recover, handler_of)
 
 
 class _Failing:

@@ -29,24 +29,26 @@ class LineSender:
         self._now = now
         self._credit = max(1.0, rate)
         self._counted = now()
-        self.dropped = 0
-        """Lines since the last that got through."""
+        self.lost: dict[str, int] = {}
+        """How many "lines" were dropped since the last that got through; empty: none. The loop looks at it."""
 
     def send(self, level: int, text: str) -> None:
         """Send or drop. Raises MemoryError alone."""
         now = self._now()
         self._credit = min(max(1.0, self._rate), self._credit + (now - self._counted) * self._rate)
         self._counted = now
-        if self._credit >= 1 and self._link.offer(pack(LogLine(level, bounded(text, LONGEST_LINE), self.dropped))):
+        dropped = self.lost.get("lines", 0)
+        if self._credit >= 1 and self._link.offer(pack(LogLine(level, bounded(text, LONGEST_LINE), dropped))):
             self._credit -= 1
-            self.dropped = 0
+            self.lost.clear()
         else:
-            self.dropped += 1
+            self.lost["lines"] = dropped + 1
 
     def flush(self) -> None:
         """Tell of lines dropped last, if there is room; called when the worker rests."""
-        if self.dropped and self._link.offer(pack(LogLine(logging.WARNING, "(more lines were dropped)", self.dropped))):
-            self.dropped = 0
+        dropped = self.lost.get("lines", 0)
+        if dropped and self._link.offer(pack(LogLine(logging.WARNING, "(more lines were dropped)", dropped))):
+            self.lost.clear()
 
 
 class RecordHandler(logging.Handler):

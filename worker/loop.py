@@ -48,7 +48,7 @@ from ..shared.messages import (
 from ..shared.policy import Limits
 from ..shared.states import Stage
 from . import api, handover
-from .answers import make_answer
+from .answers import make_answering
 from .candidate import Mod, prepare
 from .diagnostics import describe
 from .faults import Faults
@@ -166,7 +166,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
             self.refuse(error)
             return
-        self.ring.answer = make_answer(self.mod.handlers, self.faults, self.base, self.ring.port.limit)
+        self.ring.answering = make_answering(self.mod.handlers, self.faults, self.base, self.ring.port.limit)
         self.link.tell(self.mod.bound)
         self.phase = Phase.CANDIDATE
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Final
 
+import msgspec
+
 from ..shared._ring import COMMAND, DEAD, ENDED, INHERITED_DONE, INHERITED_START, TIMEOUT, Port, Segment
 from ..shared.errors import MessageTooLarge, PayloadError, QueueFull, WrongThread
 from ..shared.exits import Exit
-from ..shared.messages import Intent, pack
+from ..shared.messages import CALL_HEAD, VALUE_HEAD, Intent, pack
 from ..shared.payload import UNPACKABLE, explain
-from .answers import Answer
+from .answers import Answering
 from .faults import PERIOD, Faults
 from .link import Link
 from .logs import LineSender
@@ -18,6 +20,7 @@ from .logs import LineSender
 REST_NS: Final = 60_000_000_000
 """Longest sleep at the ring before a look at the socket. The kernel ends a worker whose supervisor died; this is for
 the case that it does not. Shorter costs an idle worker wake-ups, longer lets an orphan live longer."""
+_decode_arguments: Final = msgspec.msgpack.Decoder(list[Any]).decode
 SOON_NS: Final = int(PERIOD * 1e9)
 """Sleep while reports are pending that the rate or a full socket held back."""
 
@@ -25,8 +28,8 @@ SOON_NS: Final = int(PERIOD * 1e9)
 class Serving:
     """One worker's end of its channel. One thread only."""
 
-    answer: Answer
-    """Handles one request; set once the mod is bound."""
+    answering: Answering
+    """Set once the mod is bound."""
 
     def __init__(self, up: Segment, down: Segment, link: Link, faults: Faults, lines: LineSender) -> None:
         """Raises ValueError, CorruptRing: the segments are no channel."""
@@ -45,18 +48,25 @@ class Serving:
 
         A reply is pushed after its message is done: a worker that waits for the game to read is idle, not hung.
         """
-        turn, answer = self.port.turn, self.answer
-        pending, kept, lines = self._faults.pending, self._link.kept, self._lines
+        serve, (answer, recover, first) = self.port.serve, self.answering
+        pending, kept, lost = self._faults.pending, self._link.kept, self._lines.lost
+        plain = CALL_HEAD, VALUE_HEAD, first, _decode_arguments, pack, pending, kept, lost
         reply: bytes | None = None
         while True:
-            if pending or kept or lines.dropped:
+            if pending or kept or lost:
                 self._tend()
-                frame = turn(reply, self._rest_ns())
+                frame = serve(reply, self._rest_ns(), plain)
             else:
-                frame = turn(reply, REST_NS)
+                frame = serve(reply, REST_NS, plain)
             if type(frame) is bytes:
                 reply = answer(frame)
                 continue
+            if type(frame) is tuple:
+                taken, trouble, *packing = frame
+                if taken is not None:
+                    reply = recover(taken, trouble, *packing)
+                    continue
+                frame, reply = None, trouble
             if frame is None and reply is not None:
                 self._push_when_room(reply, obey)
             reply = None
@@ -79,7 +89,7 @@ class Serving:
         """
         frame = self.port.take()
         if frame is not None:
-            reply = self.answer(frame)
+            reply = self.answering.answer(frame)
             self.port.finish()
             if reply is not None:
                 self._push_when_room(reply, obey)
@@ -97,7 +107,7 @@ class Serving:
             if self.stopped:
                 return
             self._up.store64(INHERITED_START, count)
-            reply = self.answer(frame)
+            reply = self.answering.answer(frame)
             self._up.store64(INHERITED_DONE, count)
             if reply is not None:
                 self._push_when_room(reply, obey)
@@ -149,4 +159,4 @@ class Serving:
         self._lines.flush()
 
     def _rest_ns(self) -> int:
-        return SOON_NS if self._faults.pending or self._link.kept or self._lines.dropped else REST_NS
+        return SOON_NS if self._faults.pending or self._link.kept or self._lines.lost else REST_NS
