@@ -37,10 +37,11 @@ from .patrol import Duty, Patrol
 from .records import ModStatus
 from .roles import Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
 from .seat import Seat
-from .slots import Slot, Slots
+from .slots import Slots
 from .snapshot import Snapshot
 from .standing import Standing
-from .switchboard import Switchboard, epoch_of, slot_of, word_of
+from .switchboard import Switchboard
+from .tenancy import Tenancy
 from .text import escape, escape_diagnostic
 from .turns import Turns
 from .worker_process import UNKNOWN_STATUS
@@ -100,7 +101,7 @@ class Lane:
         self.name = name
         self.index = index
         self.house = house
-        self.slots = slots
+        self.tenancy = Tenancy(index, slots, house.switchboard)
         self.life = Lifecycle(house.switchboard.next_epoch, self._limits, house.probation, house.intensity)
         self.seats: dict[int, Seat] = {}
         self._patrols: dict[int, Patrol] = {}
@@ -113,8 +114,6 @@ class Lane:
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Event()
-        self._adopted = 0
         self._excused = 0.0
         """When the patrol before the last pause was that deadlines were put off for."""
         self.moved_from: Lane | None = None
@@ -141,31 +140,25 @@ class Lane:
 
     def look(self) -> None:
         """Read what the game adopted and left. Cheap when nothing changed."""
-        word = self.house.switchboard.adopted(self.index)
-        if word != self._adopted:
-            self._adopt(word)
-        self._room.set()
+        epoch = self.tenancy.moved()
+        if epoch is not None:
+            self._adopted(epoch)
+        self.tenancy.look_for_room()
         if not self.life.attempts:
             self._give_back()
 
     def _give_back(self) -> None:
-        """Nobody of this mod is left: its memory goes too, as far as the game has left it."""
         if not self._estates:
-            self.slots.give_back(self.house.switchboard.left(self.index))
+            self.tenancy.give_back()
 
-    def _adopt(self, word: int) -> None:
-        before, self._adopted = self._adopted, word
-        if before and (slot_of(before) != slot_of(word) or self.house.switchboard.is_dead(self.index, word)):
-            # The game may read on there. A word that says "nobody" names slot 0, whoever sat in it.
-            self._slot_at(before).freed_by = epoch_of(word)
-        if not self.house.switchboard.is_nobody(self.index, word):
-            self._slot_at(word).epoch = epoch_of(word)
-        self._do(self.life.adopted(epoch_of(word), time.monotonic()))
+    def _adopted(self, epoch: int) -> None:
+        self._do(self.life.adopted(epoch, time.monotonic()))
         active = self.life.active
         if active is None and self.life.draining is None:
             self._estates.drop()
         elif active is not None and active.failed and (estate := self._estates.of(active.number)) is not None:
-            self._mark_dead(estate)
+            assert estate.slot is not None, "only a worker with a slot leaves an estate"
+            self.tenancy.mark_dead(estate.slot)
 
     def accused(self, epoch: int, reason: str) -> None:
         """The game says that the worker of that epoch sent what no honest worker sends."""
@@ -179,20 +172,9 @@ class Lane:
         if self.house.attached or not self.life.offers:
             return
         epoch, attempt = next(reversed(self.life.offers.items()))
-        board = self.house.switchboard
         seat = self.seats.get(attempt.number) if attempt else None
-        slot = seat.slot if seat else None
-        new = word_of(epoch, slot.index if slot else 0)
-        old = self._slot_at(self._adopted) if self._adopted else None
-        if old is not None and old is not slot and old.down is not None:
-            old.end_for_absent_game()
-        if slot is not None:  # also the one it is in: a game that died may have ended it on its way elsewhere
-            slot.reopen_for_absent_game()
-        board.adopt_for_absent_game(self.index, new)
+        self.tenancy.adopt_for_absent_game(epoch, seat.slot if seat else None)
         self.look()
-
-    def _slot_at(self, word: int) -> Slot:
-        return self.slots.slots[slot_of(word)]
 
     # ── the lifecycle's actions ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -224,10 +206,10 @@ class Lane:
             case Offer():
                 self._offer(self.seats[action.attempt], action.epoch)
             case Supersede():
-                taken = epoch_of(self.house.switchboard.adopted(self.index)) == action.epoch
+                taken = self.tenancy.has_adopted(action.epoch)
                 self.look() if taken else self._do(self.life.superseded(action.epoch))
             case Withdraw():
-                self.house.switchboard.publish_nobody(self.index, action.epoch, gone=self.life.target is None)
+                self.tenancy.withdraw(action.epoch, gone=self.life.target is None)
                 self.house.journal.nudge()
             case Begin():
                 self._begin(self.seats[action.attempt])
@@ -242,7 +224,7 @@ class Lane:
     async def _build(self, seat: Seat) -> None:
         """A worker, a slot, the bytes, every stage up to Ready. Whatever fails is said to the lifecycle."""
         try:
-            slot = await self._free_slot(seat.attempt)
+            slot = await self.tenancy.take(seat.attempt)
             seat.slot = slot
             async with self.house.turns.turn():
                 worker = await self.house.nursery.take(seat.limits)
@@ -280,14 +262,6 @@ class Lane:
             text = f"it requires {refused!r}, which was refused as it is on disk: that code would go live here"
             self._condemn(seat, Diagnostic(Stage.BIND, "BrokenRequirement", text))
 
-    async def _free_slot(self, holder: int) -> Slot:
-        """A slot that nobody uses. All four taken means that the game has yet to move: wait for it or for a reaping."""
-        while (slot := self.slots.free(self.house.switchboard.left(self.index))) is None:
-            self._room.clear()
-            await self._room.wait()
-        slot.holder = holder
-        return slot
-
     async def _refresh_state(self) -> None:
         """Ask the active worker for its state, if it did anything since it was asked last."""
         active = self.life.active
@@ -300,7 +274,7 @@ class Lane:
         if self.life.attempts[seat.attempt] is not self.life.active:  # a way back has to be started anew
             seat.slot.set_live(False)
         seat.mark("offered", time.monotonic_ns())
-        self.house.switchboard.publish(self.index, epoch, seat.slot.index)
+        self.tenancy.offer(epoch, seat.slot)
         self.house.journal.nudge()
 
     def _begin(self, seat: Seat) -> None:
@@ -355,13 +329,9 @@ class Lane:
             return
 
         def free(_: object = None) -> None:
-            if slot.holder == seat.attempt:
-                slot.holder = 0
-                if slot.epoch:  # the game need not wait for a successor to be live before it leaves
-                    self.house.switchboard.mark_dead(self.index, slot.index, slot.epoch)
-                self._room.set()
-                if not self.life.attempts and not self._closed:
-                    self._give_back()
+            self.tenancy.leave(slot, seat.attempt)
+            if not self.life.attempts and not self._closed:
+                self._give_back()
 
         if worker is None or worker.exited.done():
             free()
@@ -379,18 +349,10 @@ class Lane:
                 seat.worker.kill()
         seat.close()
         if bequeath and seat.slot is not None:
-            self._mark_dead(seat)
+            self.tenancy.mark_dead(seat.slot)
             self._estates.add(seat)
         else:
             self._vacate(seat)
-
-    def _mark_dead(self, seat: Seat) -> None:
-        """Tell the game, and whoever waits in it, that the worker it talks to is gone."""
-        assert seat.slot is not None, "only a worker with a slot was the game's"
-        adopted = self._adopted
-        if slot_of(adopted) == seat.slot.index:
-            self.house.switchboard.mark_dead(self.index, seat.slot.index, epoch_of(adopted))
-            seat.slot.wake_game()
 
     async def _kill_slow(self, kill: Kill) -> None:
         seat = self.seats.get(kill.attempt)
@@ -482,9 +444,8 @@ class Lane:
             return
         seat.mark("live", time.monotonic_ns())
         seat.stages |= stages
-        seat.slot.set_live(True)
         seat.schedule(os.SCHED_BATCH)
-        self.house.switchboard.announce()
+        self.tenancy.set_live(seat.slot)
         self._do(self.life.live(seat.attempt))
 
     def _heed_unsaid(self, seat: Seat) -> None:
@@ -509,7 +470,8 @@ class Lane:
         """Dead, how is not known yet: whoever waits for it in the game need not wait for that."""
         active = self.life.active
         if not seat.retired and not self._closed and active is not None and active.number == seat.attempt:
-            self._mark_dead(seat)
+            assert seat.slot is not None, "the active worker has a slot"
+            self.tenancy.mark_dead(seat.slot)
 
     def _exited(self, seat: Seat, status: int) -> None:
         """A worker ended. What it was to the mod decides what follows; a retired one has no say left."""
@@ -651,4 +613,4 @@ class Lane:
         for seat in self.seats.values():
             seat.close()
         self._estates.forget()
-        self.slots.close()
+        self.tenancy.slots.close()

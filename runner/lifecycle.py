@@ -26,7 +26,7 @@ from ..shared.states import Role, Stage, Verdict
 from .roles import TRANSITIONS, Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
 from .versions import Versions
 
-LATE: Final = 0.5
+OVERDUE: Final = 0.5
 """Seconds a deadline may be noticed late before that is the supervisor's own fault. Shorter: a busy machine gives hung
 workers more time; longer: a short pause of everything is held against them."""
 MOST_PARDONS: Final = 3
@@ -339,7 +339,7 @@ class Lifecycle:
         for attempt in self.attempts.values():
             if attempt.by is None or now < attempt.by or attempt.failed:
                 continue
-            if now - attempt.by > LATE and attempt.pardons < MOST_PARDONS:
+            if now - attempt.by > OVERDUE and attempt.pardons < MOST_PARDONS:
                 attempt.pardons += 1
                 attempt.by = now + float(getattr(attempt.limits, attempt.limit))
                 continue

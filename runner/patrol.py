@@ -26,7 +26,7 @@ WORN: Final = 0.8
 load comes too late."""
 
 
-LATE: Final = 4 * monitor.PERIOD
+PAUSED: Final = 4 * monitor.PERIOD
 """Seconds between two looks after which a handler's time is counted anew."""
 
 
@@ -73,7 +73,7 @@ class Patrol:
         """One look; None: nothing to complain of. `stage`: what it is at; `now`: monotonic seconds."""
         if seat.slot is None or seat.process is None:
             return None
-        if now - self._looked > LATE:  # this process did not run: no evidence against one that may not have either
+        if now - self._looked > PAUSED:  # this process did not run: no evidence against one that may not have either
             self._sighting = None
         self._looked = now
         known = duty is self._duty

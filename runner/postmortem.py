@@ -17,7 +17,7 @@ _MODS: Final = re.compile(r'File "[^"\n]*?/mods/')
 STACK_LIMIT: Final = 4096
 """Characters of a dump that are kept: the innermost frames come first in faulthandler's dumps."""
 
-LATE: Final = 0.75
+SPENT: Final = 0.75
 """Past this part of `cpu_total` an unexplained SIGKILL is taken for the kernel's: the last sample may be 5 s old."""
 _OUT_OF_CPU: Final = (signal.SIGKILL, signal.SIGXCPU)
 _SIGNALS: Final = {
@@ -69,7 +69,7 @@ def of_exit(
         return Diagnostic(stage, "MemoryLimit", message, file, line, traceback=dump)
     if status is None:
         return Diagnostic(stage, "Crashed", "the worker is gone; how it ended could not be learned", file, line)
-    if -status in _OUT_OF_CPU and cpu >= LATE * limits.cpu_total:
+    if -status in _OUT_OF_CPU and cpu >= SPENT * limits.cpu_total:
         what = f"its process has used the CPU time of its whole life, {limits.cpu_total} s"
         return of_limit("cpu_total", stage, limits.cpu_total, what, stderr)
     if status < 0:

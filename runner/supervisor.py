@@ -191,7 +191,7 @@ class Supervisor:
         def read_only(slot: Slot) -> int:
             return segment.read_only(slot.up_fd)
 
-        slots = lane.slots.slots
+        slots = lane.tenancy.slots.slots
         return tuple(os.dup(slot.down_fd) for slot in slots) + tuple(map(read_only, slots))
 
     def detached(self, attachment: Attachment) -> None:

@@ -98,10 +98,13 @@ class Forks:
         script.begin(began)
         fds.hold(errors, fds.Held.ERRORS)
         fds.hold(commands, fds.Held.COMMANDS)
-        pid = calls.fork(self._new, script.calls, script.report, fds.Held.ERRORS)
-        if pid == 0:
-            self._control.detach()  # it is closed; a finalizer later would close whoever has its number then
-            become_worker(self._prepared, scratch)
+        try:
+            pid = calls.fork(self._new, script.calls, script.report, fds.Held.ERRORS)
+            if pid == 0:
+                self._control.detach()  # it is closed; a finalizer later would close whoever has its number then
+                become_worker(self._prepared, scratch)
+        finally:
+            fds.let_go(fds.Held.ERRORS, fds.Held.COMMANDS)
         pidfd = os.pidfd_open(pid)
         self._serials[pidfd] = request.serial
         self._poll.register(pidfd, select.POLLIN)
@@ -113,10 +116,12 @@ class Forks:
             return self._last[1]
         if not self._full:  # there each worker's scratch differs
             ruleset = landlock.build(self._prepared.readable, [scratch])
-            fds.hold(ruleset, fds.Held.RULESET)
-            os.close(ruleset)
+            try:
+                fds.hold(ruleset, fds.Held.RULESET)
+            finally:
+                os.close(ruleset)
         script = write_script(self._prepared, msgspec.convert(limits, Limits), scratch)
-        self._last = (limits, script)
+        self._last = (limits, script) if self._full else None
         return script
 
     def clear_away(self) -> None:

@@ -186,6 +186,15 @@ async def test_a_worker_that_talks_nonsense_is_killed_with_the_reason(code, reas
 
 
 @in_a_loop
+async def test_the_zygote_keeps_no_end_of_what_the_last_worker_was_given():
+    async with nursery(spares=0) as house:
+        worker = await house.take()
+        order(worker, "import os, time; os.close(3); time.sleep(60)")
+        await end(worker)
+        assert "closed" in worker.misbehaved
+
+
+@in_a_loop
 async def test_a_spare_that_talks_before_it_is_anybodys_is_killed():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, writing = os.pipe()

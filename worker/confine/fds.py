@@ -41,6 +41,12 @@ def hold(fd: int, place: Held) -> None:
     os.dup2(fd, place, inheritable=False)
 
 
+def let_go(*places: Held) -> None:
+    """In the zygote: close what lies there. Else it would hold the ends of a worker's pipe and socket after its death."""
+    for place in places:
+        os.dup2(0, place, inheritable=False)
+
+
 def arrange() -> list[Call]:
     """In a worker: put the three in their places and close every other descriptor, whatever it was."""
     step = "descriptors"
