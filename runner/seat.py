@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import psutil
 
 from ..shared import segment
@@ -110,7 +109,8 @@ class Seat:
                 folder=self.snapshot.folder,
                 version=self.version,
                 digest=self.snapshot.digest,
-                limits=msgspec.to_builtins(self.limits),
+                log_lines=self.limits.log_lines,
+                state_bytes=self.limits.state_bytes,
                 ring_segment=slot.size,
                 snapshot=len(files),
                 libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],

@@ -115,7 +115,10 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     folder: bool
     version: int
     digest: str
-    limits: dict[str, Any]
+    log_lines: float
+    """Lines it may log a second. This and the next are held by the supervisor; the worker spares it the excess."""
+    state_bytes: int
+    """Length that its pickled state may have."""
     ring_segment: int
     """Size of each of the two segments, bytes."""
     snapshot: int

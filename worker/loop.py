@@ -19,8 +19,6 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, Final, NoReturn
 
-import msgspec
-
 from ..shared import segment
 from ..shared._ring import CorruptRing, Segment
 from ..shared.errors import ProtocolError, StateError
@@ -45,7 +43,6 @@ from ..shared.messages import (
     pack,
     unpacker,
 )
-from ..shared.policy import Limits
 from ..shared.states import Stage
 from . import api, handover
 from .answers import make_answering
@@ -149,14 +146,13 @@ class Worker:
         """Become a candidate: map the rings, read the snapshot, let go of their descriptors, load the mod."""
         down_fd, up_fd, snapshot_fd, self.state_fd = fds
         try:
-            limits = msgspec.convert(command.limits, Limits)
             down = Segment(down_fd, command.ring_segment, writable=False)
             up = Segment(up_fd, command.ring_segment, writable=True)
-            self.lines = LineSender(self.link, limits.log_lines)
+            self.lines = LineSender(self.link, command.log_lines)
             self.ring = Serving(up, down, self.link, self.faults, self.lines)
             snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
-            self.state_limit = min(limits.state_bytes, os.fstat(self.state_fd).st_size)
-        except (msgspec.ValidationError, ProtocolError, CorruptRing, OSError, ValueError) as error:
+            self.state_limit = min(command.state_bytes, os.fstat(self.state_fd).st_size)
+        except (ProtocolError, CorruptRing, OSError, ValueError) as error:
             protocol_error(f"Assign cannot be done: {error}")
         for fd in (down_fd, up_fd, snapshot_fd):
             os.close(fd)

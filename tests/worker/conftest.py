@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 from fumehood.shared import packets, segment
 from fumehood.shared._ring import COMMANDS, MESSAGE, TIMEOUT, Port, Segment, format_segment
@@ -118,7 +117,8 @@ class Bench:
             folder=any(name.endswith("__init__.py") for name in files),
             version=7,
             digest="",
-            limits=msgspec.to_builtins(self.limits),
+            log_lines=self.limits.log_lines,
+            state_bytes=self.limits.state_bytes,
             ring_segment=self.up.size,
             snapshot=len(data),
             libraries=[(key, "mods." + key.replace("/", "."), "__init__.py" in each) for key, each in borrowed.items()],

@@ -42,7 +42,7 @@ def hold(fd: int, place: Held) -> None:
 
 
 def let_go(*places: Held) -> None:
-    """In the zygote: close what lies there. Else it would hold the ends of a worker's pipe and socket after its death."""
+    """In the zygote: close what lies there. Else it would hold its ends of a worker's pipe and socket open."""
     for place in places:
         os.dup2(0, place, inheritable=False)
 
