@@ -152,6 +152,7 @@ class Lane:
             self.tenancy.give_back()
 
     def _adopted(self, epoch: int) -> None:
+        self._heed_unsaid()
         self._do(self.life.adopted(epoch, time.monotonic()))
         active = self.life.active
         if active is None and self.life.draining is None:
@@ -264,6 +265,7 @@ class Lane:
 
     async def _refresh_state(self) -> None:
         """Ask the active worker for its state, if it did anything since it was asked last."""
+        self._heed_unsaid()
         active = self.life.active
         seat = self.seats.get(active.number) if active and active.live and not active.failed else None
         if seat is not None and seat.ask_checkpoint():
@@ -398,7 +400,8 @@ class Lane:
             case messages.Unfit():
                 self._unfit(seat, escape_diagnostic(report.diagnostic), now)
             case messages.Live():
-                self._live(seat, receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us}))
+                told = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
+                self._live(seat, report.at, told)
             case messages.Drained() if seat.stopping:
                 self._take_state(seat, report, now)
                 seat.answer(report)
@@ -436,22 +439,27 @@ class Lane:
                 return
         self._do(self.life.unfit(seat.attempt, diagnostic, now))
 
-    def _live(self, seat: Seat, stages: dict[str, float]) -> None:
+    def _live(self, seat: Seat, at: int, stages: dict[str, float]) -> None:
+        """`at`: when it was, monotonic ns, by its own account or by ours."""
         active = self.life.active
         if active is None or active.number != seat.attempt or not active.started or active.live or seat.slot is None:
             return
         if active.sentenced:
             return
-        seat.mark("live", time.monotonic_ns())
+        now = time.monotonic_ns()
+        seat.mark("live", min(max(at, seat.times.get("drained", now)), now))
         seat.stages |= stages
         seat.schedule(os.SCHED_BATCH)
         self.tenancy.set_live(seat.slot)
         self._do(self.life.live(seat.attempt))
 
-    def _heed_unsaid(self, seat: Seat) -> None:
-        """A worker answers the call that waits for it before it says that it is live; that call may be its last."""
-        if seat.serves():
-            self._live(seat, {})
+    def _heed_unsaid(self) -> None:
+        """A worker answers the call that waits for it before it says that it is live. That call may be its last, and
+        last: so this is asked before anything that depends on whether the active worker is live."""
+        active = self.life.active
+        seat = self.seats.get(active.number) if active is not None and active.started and not active.live else None
+        if seat is not None and seat.serves():
+            self._live(seat, time.monotonic_ns(), {})
 
     def _take_state(self, seat: Seat, report: messages.Drained | messages.Checkpointed, now: float) -> None:
         state = seat.take_state(report, now)
@@ -478,7 +486,7 @@ class Lane:
         worker = seat.worker
         if seat.retired or worker is None or self._closed:
             return
-        self._heed_unsaid(seat)
+        self._heed_unsaid()
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
         if worker.misbehaved:
@@ -508,6 +516,7 @@ class Lane:
         if looked_at not in (0.0, self._excused) and now - looked_at > LATE_PATROL:
             self._excused = looked_at
             self.life.postpone(now - looked_at)
+        self._heed_unsaid()
         self._do(self.life.tick(now))
 
     def _limits(self, digest: str) -> Limits:
@@ -558,12 +567,11 @@ class Lane:
 
     def patrol(self, now: float) -> None:
         """Four times a second: does any of its workers hang, is one too large, does one burn what is not its own?"""
+        self._heed_unsaid()
         for seat in list(self.seats.values()):
             attempt = self.life.attempts.get(seat.attempt)
             if attempt is None or attempt.failed:
                 continue
-            if attempt.started and not attempt.live:
-                self._heed_unsaid(seat)
             if attempt.started and not attempt.live and not attempt.sentenced and seat.works_off():
                 self.life.begun(seat.attempt, now)  # each message that was left to it has its time
             patrol = self._patrols[seat.attempt]

@@ -271,11 +271,11 @@ class Mod:
                 elif reason == MESSAGE:
                     self._hear(LAST_NS, LAST_BYTES)
                     if wanted[number] is None:
-                        raise self._too_late(event)
+                        raise self._too_late(event, position)
                 elif reason == DEAD:
                     position = self._survive(port, number, position, event, left)
                 elif left <= 0:
-                    raise self._too_late(event)
+                    raise self._too_late(event, position)
             except (CorruptRing, ProtocolError) as error:
                 raise self._lied(error, event) from None
 
@@ -318,9 +318,12 @@ class Mod:
             mods._board.wait32(GENERATION, generation, left)
             mods._check_supervisor()
 
-    def _too_late(self, event: str) -> ModFailure:
+    def _too_late(self, event: str, position: int = INHERITED) -> ModFailure:
+        """`position`: where the request was pushed. A worker that has begun it serves, whether it said so or not."""
         self._mods._check_supervisor()
-        if not self._is_live():
+        port = self._port
+        begun = position != INHERITED and port is not None and position < port.peer_started
+        if not begun and not self._is_live():
             text = self._says(event, "no answer in time: handing over to another version")
             return ModTimeout(text, mod=self.name, event=event, handing_over=True)
         return ModTimeout(self._says(event, f"no answer within {self._timeout:g} s"), mod=self.name, event=event)

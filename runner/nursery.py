@@ -261,7 +261,6 @@ class Nursery:
                 self._fail_waiting(_stillborn(worker))
             self._refill()
             return
-        self._bad_births = 0
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -276,6 +275,7 @@ class Nursery:
             worker = self._ready.popleft()
             self._spare.discard(worker)
             if worker.alive:
+                self._bad_births = 0
                 self._refill_later()
                 return worker
         waiter: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
@@ -336,9 +336,10 @@ class Nursery:
 
     def _forget(self, worker: WorkerProcess) -> None:
         self._workers.pop(worker.serial, None)
-        if worker in self._ready:
+        if worker in self._ready:  # whatever ends one that has nothing to do may end the next one too
             self._ready.remove(worker)
             self._spare.discard(worker)
+            self._bad_births += 1
             self._refill()
 
     # ── the zygote ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import msgspec
 from ..shared.exits import Exit
 from ..shared.messages import Diagnostic
 from ..shared.policy import MIB, Limits
+from ..shared.states import Stage
 from .text import escape_diagnostic
 
 _FRAME: Final = re.compile(r'^\s*File "[^"]*?/mods/([^"\n]{1,300})", line (\d{1,7})(?: in (\S{1,200}))?', re.MULTILINE)
@@ -79,9 +80,10 @@ def of_exit(
         except ValueError:
             name, meaning = f"signal {-status}", "signal"
         return Diagnostic(stage, name, f"the worker died: {meaning} ({name})", file, line, traceback=dump)
-    return Diagnostic(
-        stage, "Exited", f"the mod ended its own process with status {status}", file, line, traceback=dump
-    )
+    what = f"the mod ended its own process with status {status}"
+    if stage == Stage.CONFINE:
+        what = f"the worker ended with status {status} before it was given the mod"
+    return Diagnostic(stage, "Exited", what, file, line, traceback=dump)
 
 
 def of_limit(limit: str, stage: str, value: object, what: str, dump: str) -> Diagnostic:

@@ -185,7 +185,7 @@ class Seat:
 
     def schedule(self, policy: int) -> None:
         """Give the worker a scheduling policy. Its own filter lets it change none."""
-        if self.worker is not None:
+        if self.worker is not None and self.worker.alive:
             with contextlib.suppress(OSError):  # it just died, or the machine does not allow it: slower, not wrong
                 os.sched_setscheduler(self.worker.pid, policy, os.sched_param(0))
 

@@ -271,8 +271,11 @@ class Unfit(msgspec.Struct, frozen=True, tag=True):
 
 
 class Live(msgspec.Struct, frozen=True, tag=True):
-    """State taken in, on_load done, inheritance handled: reading its ring now."""
+    """State taken in, on_load done, inheritance handled: reading its ring since `at`. Said once a call that waited for
+    that has its answer."""
 
+    at: int
+    """Nanoseconds of CLOCK_MONOTONIC."""
     restore_us: float
     on_load_us: float
 

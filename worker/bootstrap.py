@@ -80,14 +80,20 @@ def report_faults() -> None:
     faulthandler.register(signal.SIGUSR1, 2, all_threads=True)
 
 
-def become_worker(prepared: Prepared, scratch: str) -> NoReturn:
-    """In a fork that has confined itself and said so: go on in the entry function. Never returns, whatever happens."""
+def become_worker(prepared: Prepared, scratch: str, control: socket.socket) -> NoReturn:
+    """In a fork that has confined itself and said so: go on in the entry function. Never returns, whatever happens.
+
+    `control`: what was the zygote's socket. It is closed; its finalizer would close whoever has its number later.
+    """
+    status = Exit.WORKER_CONFINE
     try:
+        control.detach()
         seeds.renew(scratch)
+        status = Exit.FAILED
         prepared.entry(_adopt(fds.COMMANDS), scratch)
     except BaseException:  # noqa: BLE001 (a fork must not return into the zygote's loop, whatever it raises)
         _say(traceback.format_exc())
-    os._exit(Exit.FAILED)
+    os._exit(status)
 
 
 def _adopt(fd: int) -> socket.socket:

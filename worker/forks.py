@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from ..shared import packets
-from ..shared.errors import ProtocolError
+from ..shared.errors import MachineError, ProtocolError
 from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, pack, unpacker
 from ..shared.policy import Confinement, Limits
 from ..shared.removal import go_on, removal
@@ -73,7 +73,7 @@ class Forks:
             if len(fds) != 2:
                 raise ProtocolError(f"a Fork came with {len(fds)} descriptors instead of 2")
             self._fork(request, *fds)
-        except (OSError, ProtocolError, msgspec.ValidationError) as error:
+        except (OSError, MachineError, ProtocolError, msgspec.ValidationError) as error:
             self._send(ForkFailed(request.serial, str(error)))
         finally:
             for fd in fds:
@@ -94,15 +94,18 @@ class Forks:
         """Fork one worker. In the child this never returns."""
         began = time.monotonic_ns()
         scratch = root.SCRATCH if self._full else self._own_folder(request.serial)
-        script = self._script(request.limits, scratch)
-        script.begin(began)
-        fds.hold(errors, fds.Held.ERRORS)
-        fds.hold(commands, fds.Held.COMMANDS)
         try:
+            script = self._script(request.limits, scratch)
+            script.begin(began)
+            fds.hold(errors, fds.Held.ERRORS)
+            fds.hold(commands, fds.Held.COMMANDS)
             pid = calls.fork(self._new, script.calls, script.report, fds.Held.ERRORS)
             if pid == 0:
-                self._control.detach()  # it is closed; a finalizer later would close whoever has its number then
-                become_worker(self._prepared, scratch)
+                become_worker(self._prepared, scratch, self._control)
+        except BaseException:
+            if not self._full:
+                self._removals.append(removal(scratch))
+            raise
         finally:
             fds.let_go(fds.Held.ERRORS, fds.Held.COMMANDS)
         pidfd = os.pidfd_open(pid)

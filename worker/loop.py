@@ -211,7 +211,7 @@ class Worker:
             self.enter(Stage.RUN)
         self.ring.inherit(frames, self.obey_all)
         if not self.ring.stopped:
-            self.link.hold(Live(restore_us, on_load_us))
+            self.link.hold(Live(time.monotonic_ns(), restore_us, on_load_us))
             self.ring.handle_waiting(self.obey_all)
             self.link.flush()
 

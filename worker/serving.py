@@ -87,6 +87,10 @@ class Serving:
         Before Live is said: to say it wakes the supervisor on this very CPU, where it would run for 0.3 ms before the
         call is answered. And let go of the CPU: the caller, too, may have been woken on it.
         """
+        if self.port.seen():
+            obey()
+        if self.stopped:
+            return
         frame = self.port.take()
         if frame is not None:
             reply = self.answering.answer(frame)

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -13,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from fumehood.runner import scratch
-from fumehood.runner.nursery import Nursery
+from fumehood.runner.nursery import BAD_BIRTHS, Nursery
 from fumehood.runner.worker_process import PACKETS_A_SECOND, STDERR_KEPT, UNKNOWN_STATUS, WorkerProcess
 from fumehood.shared import packets
 from fumehood.shared.errors import ConfigError, MachineError
@@ -183,6 +184,43 @@ async def test_a_worker_that_talks_nonsense_is_killed_with_the_reason(code, reas
         order(worker, f"import os; {code}\nwhile True: os.getpid()")
         assert await end(worker) == -signal.SIGKILL
         assert reason in worker.misbehaved
+
+
+@in_a_loop
+async def test_spares_that_die_while_they_have_nothing_to_do_are_not_replaced_for_ever():
+    async with nursery(spares=1) as house:
+        forks = set()
+        while len(forks) < BAD_BIRTHS + 1:
+            await until(lambda: house._ready or house._bad_births >= BAD_BIRTHS)
+            if not house._ready:
+                break
+            spare = house._ready[0]
+            forks.add(spare.serial)
+            spare.kill()
+            await spare.exited
+        assert len(forks) == BAD_BIRTHS
+        assert await ask(await house.take(), "result = 6 * 7") == 42, "whoever asks gets one all the same"
+        await until(lambda: house._ready)
+
+
+@in_a_loop
+async def test_in_the_reduced_mode_a_fork_that_cannot_be_made_leaves_nothing(tmp_path):
+    (tmp_path / "vanishing").mkdir()
+    (tmp_path / "vanishing" / "__init__.py").write_text("")
+    extra = {"probing": PROBING, "vanishing": str(tmp_path / "vanishing")}
+    async with nursery(confinement=Confinement.REDUCED, spares=0, extra=extra) as house:
+        worker = await house.take()
+        worker.kill()
+        await end(worker)
+        shutil.rmtree(tmp_path / "vanishing")
+        before = None
+        for _ in range(5):
+            with pytest.raises(MachineError, match="vanishing"):
+                await house.take()
+            held = len(list(Path(f"/proc/{house._zygote._process.pid}/fd").iterdir()))
+            assert before in (None, held)
+            before = held
+        await until(lambda: not list(Path(house._scratch).iterdir()))
 
 
 @in_a_loop

@@ -134,6 +134,16 @@ static const char *why(int error)
     return error == 0 ? "not the result that was wanted" : strerror(error);
 }
 
+static PyObject *os_error(const char *name, int error)
+{
+    PyObject *about = Py_BuildValue("(iN)", error, PyUnicode_FromFormat("%s: %s", name, why(error)));
+    if (about != NULL) {
+        PyErr_SetObject(PyExc_OSError, about);
+        Py_DECREF(about);
+    }
+    return NULL;
+}
+
 static PyObject *run(PyObject *module, PyObject *calls)
 {
     (void)module;
@@ -147,12 +157,7 @@ static PyObject *run(PyObject *module, PyObject *calls)
     const Call *failed = make(&list, &error);
     if (failed == NULL)
         Py_RETURN_NONE;
-    PyObject *about = Py_BuildValue("(iN)", error, PyUnicode_FromFormat("%s, %s: %s", failed->step, failed->name, why(error)));
-    if (about != NULL) {
-        PyErr_SetObject(PyExc_OSError, about);
-        Py_DECREF(about);
-    }
-    return NULL;
+    return os_error(failed->name, error);
 }
 
 /* In the child: what cannot be done ends it, and is said on `errors`. */
@@ -162,7 +167,9 @@ static void make_or_end(List *list, int errors, int status)
     const Call *failed = make(list, &error);
     if (failed == NULL)
         return;
-    dprintf(errors, "the confinement failed at %s, %s: %s\n", failed->step, failed->name, why(error));
+    const char *text = "the confinement failed at %s, %s: %s\n";
+    if (dprintf(errors, text, failed->step, failed->name, why(error)) < 0)
+        dprintf(2, text, failed->step, failed->name, why(error)); /* the list has moved it there already */
     _exit(status);
 }
 
@@ -191,10 +198,8 @@ static PyObject *fork_(PyObject *module, PyObject *args)
     int error = errno;
     if (pid != 0) {
         PyOS_AfterFork_Parent();
-        if (pid < 0) {
-            errno = error;
-            return PyErr_SetFromErrno(PyExc_OSError);
-        }
+        if (pid < 0)
+            return os_error("fork", error);
         return PyLong_FromLong(pid);
     }
     make_or_end(&list, errors, status);

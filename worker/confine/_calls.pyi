@@ -12,7 +12,7 @@ _Call: TypeAlias = tuple[str, str, int, tuple[int | bytes | bytearray, ...], boo
 def run(calls: tuple[_Call, ...], /) -> None:
     """Make them, in order, up to the first that fails.
 
-    Raises OSError, its text beginning with the names of step and call; errno 0 for an unwanted result.
+    Raises OSError, its text beginning with the call's name; errno 0 for an unwanted result.
     """
 
 def fork(flags: int, calls: tuple[_Call, ...], times: bytearray, errors: int, status: int, /) -> int:
@@ -21,5 +21,6 @@ def fork(flags: int, calls: tuple[_Call, ...], times: bytearray, errors: int, st
     Returns 0 in the child, its pid in the parent. In the child the last bytes of `times`, 8 for each call, tell when it
     was made: nanoseconds of CLOCK_MONOTONIC, signed, in the machine's order. So a last call can send the others'.
     Python's own fork hooks run as in os.fork, in the child after the calls. A call that fails ends the child with exit
-    status `status`, and one line on the descriptor `errors`. Raises OSError in the parent when there is no fork.
+    status `status`, and one line on the descriptor `errors`, or on 2 once that is closed. Raises OSError in the parent
+    when there is no fork.
     """

@@ -65,7 +65,7 @@ def call(step: str, name: str, *arguments: int | bytes | bytearray, zero: bool =
 
 
 def run(calls: Iterable[Call]) -> None:
-    """Make them here. Raises OSError, its text beginning with the names of step and call."""
+    """Make them here. Raises OSError, its text beginning with the call's name."""
     _calls.run(tuple(calls))
 
 
@@ -73,7 +73,8 @@ def fork(namespaces: int, calls: tuple[Call, ...] = (), times: bytearray | None 
     """Fork into new namespaces, and make the calls in the child before it runs any Python.
 
     Returns the pid, 0 in the child. `times`: its last bytes take the time before each call, see `_calls.fork`. A call
-    that fails ends the child with WORKER_CONFINE and a line on `errors`. Raises OSError when there is no fork.
+    that fails ends the child with WORKER_CONFINE and a line on `errors`, or on 2 once that is closed. Raises OSError
+    when there is no fork.
     """
     room = bytearray(NANOSECONDS.size * len(calls)) if times is None else times
     return _calls.fork(namespaces, calls, room, errors, Exit.WORKER_CONFINE)

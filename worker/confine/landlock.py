@@ -72,9 +72,13 @@ def build(readable: list[str], writable: list[str], listable: Sequence[str] = ()
     version = abi()
     fs = _handled(_FS_OF_ABI, version)
     ruleset = syscalls.landlock_create_ruleset(fs, _handled(_NET_OF_ABI, version), _handled(_SCOPES_OF_ABI, version))
-    for paths, access in ((readable, READ), (writable, WRITE), (listable, _READ_DIR)):
-        for path in paths:
-            _allow(ruleset, path, access & fs)
+    try:
+        for paths, access in ((readable, READ), (writable, WRITE), (listable, _READ_DIR)):
+            for path in paths:
+                _allow(ruleset, path, access & fs)
+    except BaseException:
+        os.close(ruleset)
+        raise
     return ruleset
 
 

@@ -35,7 +35,7 @@ def test_calls_are_made_in_order(tmp_path):
 def test_the_first_that_fails_is_named_and_none_follows(tmp_path):
     here = Path.cwd()
     missing = call("the missing one", "chdir", os.fsencode(tmp_path / "missing"))
-    with pytest.raises(FileNotFoundError, match="the missing one, chdir: No such file"):
+    with pytest.raises(FileNotFoundError, match="chdir: No such file"):
         calls.run([missing, call("in", "chdir", os.fsencode(tmp_path))])
     assert Path.cwd() == here
 
@@ -47,7 +47,7 @@ def test_a_result_that_must_be_zero_may_not_be_anything_else():
         ask = call("quiet", "ppoll", where, 1, bytes(16), 0, 0, zero=True)
         calls.run([ask])
         os.write(writing, b"x")
-        with pytest.raises(OSError, match="quiet, ppoll: not the result") as caught:
+        with pytest.raises(OSError, match="ppoll: not the result") as caught:
             calls.run([ask])
         assert caught.value.errno == 0
     finally:
@@ -86,6 +86,19 @@ def test_a_fork_whose_list_fails_never_runs_python():
     assert said == f"{int(Exit.WORKER_CONFINE)} the confinement failed at walls, chdir: No such file or directory\n"
 
 
+def test_a_failure_after_the_descriptors_have_moved_is_told_too():
+    said = forking(
+        """
+        from fumehood.worker.confine import fds
+        reading, writing = os.pipe()
+        os.dup2(writing, fds.Held.ERRORS); os.dup2(writing, fds.Held.COMMANDS)
+        pid = calls.fork(0, (*fds.arrange(), call("walls", "chdir", b"/missing")), errors=fds.Held.ERRORS)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), os.read(reading, 1000).decode(), end="")
+        """
+    )
+    assert said == f"{int(Exit.WORKER_CONFINE)} the confinement failed at walls, chdir: No such file or directory\n"
+
+
 def test_a_fork_that_is_refused_raises():
     # Not even root may make a pid namespace and stay with the threads of the old one.
     said = forking(
@@ -97,7 +110,7 @@ def test_a_fork_that_is_refused_raises():
             print(error.strerror)
         """
     )
-    assert said == "Invalid argument\n"
+    assert said == "fork: Invalid argument\n"
 
 
 def test_a_call_that_this_machine_does_not_know_is_named():
