@@ -164,6 +164,7 @@ class Lane:
     def accused(self, epoch: int, reason: str) -> None:
         """The game says that the worker of that epoch sent what no honest worker sends."""
         self.look()  # it may have adopted it just before
+        self._heed_unsaid()
         active = self.life.active
         if active is not None and active.epoch == epoch and active.number in self.seats:
             self._condemn(self.seats[active.number], postmortem.of_misbehaviour(escape(reason), Stage.RUN))

@@ -120,7 +120,7 @@ class Mod:
 
     def _explain(self, error: Exception, event: str, args: tuple[Any, ...], data: bytes | None, raw: object) -> None:
         """Raise what a failed exchange means. An answer that came and did not decode is left to be read with care."""
-        if type(error) is RuntimeError:
+        if type(error) is RuntimeError and get_ident() != self._mods._thread:
             self._mods._refuse_thread()
         if data is None:
             raise self._unsendable(event, args) from None
@@ -147,6 +147,7 @@ class Mod:
                         self._read_leaving(LOOK_NS)
                     self._inbox.take_one(message, self.epoch)
                 except (CorruptRing, ProtocolError) as error:
+                    del self._inbox.wanted[number]
                     raise self._lied(error, event) from None
         reply = self._await(number, data, position, event, deadline)
         self._answered = self.epoch, self.version

@@ -873,7 +873,7 @@ static PyObject *port_get_peer_started(Port *self, void *unused)
     (void)unused;
     if (!port_is_usable(self))
         return NULL;
-    /* Acquire, pairs with take_frame(). TAIL is read first: a message finished in between is not called unfinished
+    /* Acquire, pairs with advance(). TAIL is read first: a message finished in between is not called unfinished
        again. */
     believe_tail(&self->port);
     uint64_t started = load64(self->port.theirs, RING_STARTED);

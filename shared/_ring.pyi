@@ -241,8 +241,9 @@ class Port:
         Returns the next message that is not plain; what wait() said if that was not MESSAGE; None when there was no
         room for `reply` (the message before it is finished all the same). COMMAND comes before MESSAGE here: a full
         ring does not keep commands from being heard. A tuple where a plain call was begun and not finished: (message,
-        exception) of the handler, (message, exception, value) of packing, (message, length) when the answer would be
-        too long, and (None, answer) when all is done and there was no room for the answer. Handlers may use this port.
+        handler, exception) of the handler, (message, handler, exception, value) of packing, (message, handler, None,
+        length) when the answer would be too long, and (None, answer) when all is done and there was no room for the
+        answer. Handlers may use this port.
         Raises as those four; MemoryError of a handler's; TypeError and ValueError for a `plain` that is something else.
         """
 

@@ -171,9 +171,9 @@ static PyObject *arguments_of(const rounds *given, const unsigned char *bytes, s
     return arguments;
 }
 
-/* What went wrong, as serve() returns it: (message, exception), and the value behind it if it came to one. Steals the
-   message and the value. NULL for MemoryError, which ends the worker: nothing that follows could be trusted to work. */
-static PyObject *failed_round(PyObject *message, PyObject *value)
+/* What went wrong, as serve() returns it: (message, handler, exception), and the value behind it if it came to one.
+   Steals all three. NULL for MemoryError, which ends the worker: nothing that follows could be trusted to work. */
+static PyObject *failed_round(PyObject *message, PyObject *handler, PyObject *value)
 {
     PyObject *result = NULL;
     if (!PyErr_ExceptionMatches(PyExc_MemoryError)) {
@@ -182,12 +182,14 @@ static PyObject *failed_round(PyObject *message, PyObject *value)
         PyErr_NormalizeException(&type, &error, &traceback);
         if (traceback != NULL)
             PyException_SetTraceback(error, traceback);
-        result = value == NULL ? PyTuple_Pack(2, message, error) : PyTuple_Pack(3, message, error, value);
+        result = value == NULL ? PyTuple_Pack(3, message, handler, error)
+                               : PyTuple_Pack(4, message, handler, error, value);
         Py_XDECREF(type);
         Py_XDECREF(error);
         Py_XDECREF(traceback);
     }
     Py_DECREF(message);
+    Py_DECREF(handler);
     Py_XDECREF(value);
     return result;
 }
@@ -244,17 +246,16 @@ static PyObject *one_round(Port *self, const rounds *given, PyObject *message)
         return message;
     }
     PyObject *value = PyObject_Call(handler, arguments, NULL);
-    Py_DECREF(handler);
     Py_DECREF(arguments);
     if (value == NULL)
-        return failed_round(message, NULL);
+        return failed_round(message, handler, NULL);
     PyObject *packed = PyObject_CallFunctionObjArgs(given->pack, value, NULL);
     if (packed == NULL || !PyBytes_CheckExact(packed)) {
         if (packed != NULL) {
             Py_DECREF(packed);
             PyErr_SetString(PyExc_TypeError, "a packed value is bytes");
         }
-        return failed_round(message, value);
+        return failed_round(message, handler, value);
     }
     Py_DECREF(value);
     size_t length = (size_t)PyBytes_Size(packed), total = 2 + call.id_length + length;
@@ -264,7 +265,7 @@ static PyObject *one_round(Port *self, const rounds *given, PyObject *message)
     else if (port->ended)
         PyErr_SetString(PyExc_ValueError, "the ring was ended; reopen() it first");
     else if (total > longest_message(port->my_capacity))
-        result = Py_BuildValue("On", message, (Py_ssize_t)total);
+        result = Py_BuildValue("OOOn", message, handler, Py_None, (Py_ssize_t)total);
     else {
         give_back(port); /* as in port_serve */
         if (stage_value(port, given, bytes, &call, PyBytes_AsString(packed), length))
@@ -283,6 +284,7 @@ static PyObject *one_round(Port *self, const rounds *given, PyObject *message)
         }
     }
     Py_DECREF(packed);
+    Py_DECREF(handler);
     Py_DECREF(message);
     return result;
 }

@@ -46,13 +46,16 @@ class Answering(NamedTuple):
 
     answer: Answer
     """Handles one frame and returns its reply, or None for a Post. Raises MemoryError alone."""
-    recover: Callable[..., bytes]
-    """Returns the reply to a Call that Port.serve took up and could not finish: (frame, exception of the handler),
-    (frame, exception of packing, value) or (frame, length that is too long). Raises MemoryError alone."""
+    recover: Callable[..., bytes | None]
+    """Returns the reply to a Call that Port.serve took up and could not finish: (frame, handler, its exception),
+    (frame, handler, exception of packing, value) or (frame, handler, None, length that is too long). Raises
+    MemoryError alone."""
     first: dict[str, Callable[..., Any]]
     """The handler of each event that answers a Call."""
 
 
+_open: Final = msgspec.msgpack.Decoder(tuple[int, int, str, list[msgspec.Raw]]).decode
+"""A Call whose arguments are counted and not decoded."""
 _DECODER: Final = msgspec.msgpack.Decoder(Request)
 """Made in the zygote: to make one takes pages that all forks can share."""
 MOST_EVENTS: Final = 20
@@ -86,7 +89,7 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
                 reply = pack((VALUE_TAG, request.id, value))  # a Value, without making one
             except MemoryError:
                 raise
-            except Exception as error:  # noqa: BLE001  # packing reads attributes of the mod's objects: code may run
+            except BaseException as error:  # noqa: BLE001  # packing reads attributes of the mod's objects: code may run
                 return failing.call(request, failing.unpackable(value, handler, error))
             return reply if len(reply) <= limit else failing.call(request, failing.too_large(len(reply), handler))
         if type(request) is Emit:
@@ -117,26 +120,28 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
             reply = pack(Emitted(request.id, values, errors))
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001  # as above
+        except BaseException:  # noqa: BLE001  # as above
             answered = [each for each in handled if each not in raised]
             values = failing.packable(request.event, values, answered, errors)
             reply = pack(Emitted(request.id, values, errors))
         return reply if len(reply) <= limit else failing.emit_too_large(request, handled, errors, len(reply))
 
-    def recover(frame: bytes, trouble: BaseException | int, *packing: Any) -> bytes:
-        request = decode(frame)
-        handler = first(request.event)
-        if handler is None:  # a mod that takes its own table apart
-            return failing.no_handler(request)
-        if isinstance(trouble, int):
-            return failing.call(request, failing.too_large(trouble, handler))
-        if packing:
-            return failing.call(request, failing.unpackable(packing[0], handler, trouble))
+    def recover(frame: bytes, handler: Callable[..., Any], trouble: BaseException | None, *more: Any) -> bytes | None:
+        try:
+            _, number, event, args = _open(frame)
+        except DECODE_ERRORS as error:
+            return _unreadable(frame, error)
+        request = Call(number, event, args)
+        if trouble is None:
+            return failing.call(request, failing.too_large(more[0], handler))
+        if more:
+            return failing.call(request, failing.unpackable(more[0], handler, trouble))
         try:
             raise trouble  # so that its traceback begins here, as if the handler had been called from here
         except MemoryError:
             raise
         except BaseException as error:  # noqa: BLE001  # as above
+            del trouble  # its traceback holds this frame: a cycle would keep what the handler held
             return failing.call(request, failing.blamed(handler, request, error))
 
     return Answering(answer, recover, handler_of)
@@ -186,7 +191,9 @@ class _Failing:
         """The failure of a handler whose return value cannot travel; it names the part at fault."""
         try:
             why = explain(value, "the return value")
-        except Exception as error:  # noqa: BLE001  # the search reads attributes of the mod's objects too
+        except MemoryError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # the search reads attributes of the mod's objects too
             why = f"the return value cannot be read: {message(error)}"
         return _at(handler, why or f"the return value cannot travel: {message(cause)}", "PayloadError")
 
@@ -208,7 +215,7 @@ class _Failing:
                 kept.append(msgspec.Raw(pack(value)))
             except MemoryError:
                 raise
-            except Exception as error:  # noqa: BLE001  # as in answer()
+            except BaseException as error:  # noqa: BLE001  # as in answer()
                 errors.append(self.emit(event, self.unpackable(value, handler, error)))
         return kept
 

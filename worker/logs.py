@@ -42,7 +42,7 @@ class LineSender:
             self._credit -= 1
             self.lost.clear()
         else:
-            self.lost["lines"] = dropped + 1
+            self.lost["lines"] = self.lost.get("lines", 0) + 1  # packing may have run code that logs
 
     def flush(self) -> None:
         """Tell of lines dropped last, if there is room; called when the worker rests."""

@@ -61,15 +61,18 @@ class Serving:
             if type(frame) is bytes:
                 reply = answer(frame)
                 continue
-            if type(frame) is tuple:
-                taken, trouble, *packing = frame
-                if taken is not None:
-                    reply = recover(taken, trouble, *packing)
+            if isinstance(frame, tuple):
+                if frame[0] is not None:
+                    reply = recover(*frame)
+                    frame = None  # it holds what the handler held
                     continue
-                frame, reply = None, trouble
+                reply = frame[1]
+                frame = None
             if frame is None and reply is not None:
                 self._push_when_room(reply, obey)
             reply = None
+            if frame == TIMEOUT and (pending or kept or lost):
+                continue
             if frame in (COMMAND, TIMEOUT):
                 self.port.seen()
                 self._tend()

@@ -304,8 +304,9 @@ def raising(error):
 def test_a_handler_that_raises_is_told_with_its_message(channel, error):
     message = pack(Call(1, "fails", []))
     channel.game.push(message)
-    told, raised = channel.worker.serve(None, 0, plain({"fails": raising(error)}))
-    assert told == message
+    handler = raising(error)
+    told, called, raised = channel.worker.serve(None, 0, plain({"fails": handler}))
+    assert (told, called) == (message, handler)
     assert raised is error
     assert raised.__traceback__.tb_frame.f_code.co_name == "handler"
     assert answers(channel) == []
@@ -313,7 +314,7 @@ def test_a_handler_that_raises_is_told_with_its_message(channel, error):
 
 def test_arguments_that_do_not_fit_are_an_error_without_a_traceback(channel):
     channel.game.push(pack(Call(1, "none", [1])))
-    _, raised = channel.worker.serve(None, 0, plain({"none": lambda: None}))
+    _, _, raised = channel.worker.serve(None, 0, plain({"none": lambda: None}))
     assert type(raised) is TypeError
     assert raised.__traceback__ is None
 
@@ -322,17 +323,17 @@ def test_a_value_that_cannot_be_packed_is_told_with_it(channel):
     value = object()
     message = pack(Call(1, "odd", []))
     channel.game.push(message)
-    told, raised, given_value = channel.worker.serve(None, 0, plain({"odd": lambda: value}))
+    told, _, raised, given_value = channel.worker.serve(None, 0, plain({"odd": lambda: value}))
     assert (told, type(raised)) == (message, TypeError)
     assert given_value is value
     channel.game.push(message)
-    assert channel.worker.serve(None, 0, plain({"odd": lambda: 1}, packing=str))[1:][1] == 1
+    assert channel.worker.serve(None, 0, plain({"odd": lambda: 1}, packing=str))[3] == 1
 
 
 def test_an_answer_that_is_too_long_is_told_with_its_length(channel):
     message = pack(Call(1, "long", []))
     channel.game.push(message)
-    told, length = channel.worker.serve(None, 0, plain({"long": lambda: "x" * channel.game.limit}))
+    told, _, _, length = channel.worker.serve(None, 0, plain({"long": lambda: "x" * channel.game.limit}))
     assert (told, length > channel.game.limit) == (message, True)
     channel.game.push(message)
     fits = channel.game.limit - len(pack(Value(1, ""))) - 2

@@ -8,6 +8,7 @@ import pytest
 from fumehood.shared._ring import INHERITED_DONE, INHERITED_START, PARKED, STARTED, TAIL
 from fumehood.shared.exits import Exit
 from fumehood.shared.messages import (
+    CALL_HEAD,
     Call,
     Carried,
     Checkpoint,
@@ -219,6 +220,7 @@ def test_an_unknown_event_is_the_games_mistake(bench):
         ("return f()", "RecursionError"),
         ("raise type('Own', (BaseException,), {})()", "Own"),
         ("raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()", "Mute"),
+        ("raise type('Number', (Exception,), {'__class__': property(lambda self: int)})()", "Number"),
         ("return 1 / 0", "ZeroDivisionError"),
     ],
 )
@@ -234,6 +236,73 @@ def test_whatever_a_handler_raises_is_its_answer_and_never_its_end(bench, body, 
     fault = bench.next(Fault)
     assert (fault.event, fault.diagnostic.kind, fault.diagnostic.file) == ("f", kind, "weather.py")
     assert (fault.diagnostic.stage, fault.diagnostic.line) == ("run", 1)
+
+
+def test_an_exception_that_lies_about_its_class_is_an_answer_all_the_same(bench):
+    bench.live(
+        """
+        class Zero(Exception):
+            __class__ = property(lambda self: 1 / 0)
+        def on_f(): raise Zero
+        def on_ok(): return 1
+        """
+    )
+    failed = bench.failing("f")
+    assert (failed.kind, failed.message) == ("Zero", "<its text cannot be had: ZeroDivisionError>")
+    assert bench.call("ok") == 1
+
+
+def test_what_a_failed_handler_held_is_let_go_at_once(bench):
+    """Its files are closed and its memory is free, without waiting for the garbage collector."""
+    bench.live(
+        """
+        import gc, weakref
+        gc.disable()
+        refs = []
+        class Held: pass
+        def hold():
+            held = Held()
+            refs.append(weakref.ref(held))
+            return held
+        def on_fails():
+            held = hold()
+            raise ValueError
+        def on_odd(): return hold()
+        def on_long(): return ["x" * 2**20, hold()][:1]
+        def on_left(): return [ref() is not None for ref in refs]
+        """
+    )
+    for event in ("fails", "odd", "long", "fails", "odd"):
+        bench.failing(event)
+        assert not any(bench.call("left")), event
+
+
+def test_arguments_as_deep_as_they_may_be_and_a_handler_that_fails(bench):
+    bench.live("def on_f(x): raise ValueError('it ran')\ndef on_ok(): return 1\n")
+    kinds = []
+    for depth in range(900, 1020):
+        call = CALL_HEAD + b"\x07\xa1f\x91" + b"\x91" * depth + b"\x90"
+        assert bench.port.push(call)
+        kinds.append(bench.reply().kind)
+    assert set(kinds) == {"ValueError", "PayloadError"}
+    assert kinds == sorted(kinds, reverse=True), "up to some depth they arrive, and beyond it they do not"
+    assert bench.call("ok") == 1
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt"])
+def test_packing_may_raise_anything(bench, error):
+    bench.live(
+        f"""
+        import datetime
+        class Zone(datetime.tzinfo):
+            def utcoffset(self, when): raise {error}
+        def on_f(): return datetime.datetime(2000, 1, 1, tzinfo=Zone())
+        def on_ok(): return 1
+        """
+    )
+    assert bench.failing("f").kind == "PayloadError"
+    assert bench.emit("f").errors[0][0] == "PayloadError"
+    assert bench.call("ok") == 1
 
 
 def test_faults_that_come_fast_are_merged_and_none_is_lost(bench):
