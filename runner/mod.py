@@ -139,13 +139,14 @@ class Mod:
             raise QueueFull(self._says(event, "its queue is full: it does not keep up"), mod=self.name, event=event)
         else:
             position, deadline = port.asked_from, port.asked_at + self._patience
-            message = VALUE_HEAD + pack(number) + raw if type(raw) is bytes else raw[0] if type(raw) is tuple else raw
-            if type(message) is bytes:
+            if type(raw) is bytes:  # the value alone; it did not decode, or has to be weighed
+                raw = (VALUE_HEAD + pack(number) + raw,)
+            if type(raw) is tuple:
                 self._inbox.wanted[number] = None
                 try:
                     if self._leaving:
                         self._read_leaving(LOOK_NS)
-                    self._inbox.take_one(message, self.epoch)
+                    self._inbox.take_one(raw[0], self.epoch)
                 except (CorruptRing, ProtocolError) as error:
                     del self._inbox.wanted[number]
                     raise self._lied(error, event) from None

@@ -14,17 +14,13 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from struct import Struct
 from typing import Any, Final
 
 from ..shared import packets
 from ..shared.errors import ProtocolError
-from ..shared.messages import SOCKET_LIMIT, Confined, Report, pack, unpacker
+from ..shared.messages import NANOSECONDS, SOCKET_LIMIT, Confined, Report, pack, unpacker
 from ..shared.policy import Limits
 from .rate import TokenBucket
-
-TIME: Final = Struct("q")
-"""One of the times in a Confined."""
 
 PACKETS_A_TURN: Final = 16
 """Packets read from one worker before the others get their turn. More: a burst delays all others; fewer: more turns."""
@@ -54,9 +50,9 @@ _unpack = unpacker(Report, "a worker")
 
 def durations(confined: Confined) -> dict[str, float]:
     """Microseconds by step, of those it names. Empty: it names none, or its times are not theirs."""
-    times = [time for (time,) in TIME.iter_unpack(confined.times)] if len(confined.times) % TIME.size == 0 else []
-    if len(times) != len(confined.steps) + 1:
+    if len(confined.times) != NANOSECONDS.size * (len(confined.steps) + 1):
         return {}
+    times = [time for (time,) in NANOSECONDS.iter_unpack(confined.times)]
     took: dict[str, float] = {}
     for step, began, ended in zip(confined.steps, times, times[1:], strict=False):
         took[step] = took.get(step, 0.0) + (ended - began) / 1000

@@ -15,6 +15,7 @@ The zygote is ours; whatever comes from a worker is hostile input. (The game's c
 """
 
 from collections.abc import Callable, Sequence
+from struct import Struct
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -231,14 +232,18 @@ class Diagnostic(msgspec.Struct, frozen=True):
         return "\n    ".join([above, *self.excerpt()])
 
 
+NANOSECONDS: Final = Struct("q")
+"""A time of CLOCK_MONOTONIC as `worker.confine` notes it: signed, in the machine's order."""
+
+
 class Confined(msgspec.Struct, frozen=True, tag=True):
     """A worker's first words, sent by its confinement list itself: it is confined and may be assigned."""
 
     steps: list[str]
     """Names, in order; one may take several calls in a row."""
     times: bytes
-    """Signed 64-bit nanoseconds of CLOCK_MONOTONIC, in the machine's order: when the zygote took the request, and when
-    each step began but the first, and when the last ended."""
+    """NANOSECONDS, one after the other: when the zygote took the request, when each step began but the first, and when
+    the last ended."""
 
 
 class Entered(msgspec.Struct, frozen=True, tag=True):

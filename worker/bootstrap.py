@@ -18,10 +18,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from ..shared.exits import Exit
-from ..shared.messages import Confined, pack
+from ..shared.messages import NANOSECONDS, Confined, pack
 from ..shared.policy import Confinement, Limits
 from .confine import capabilities, fds, landlock, namespaces, rlimits, root, seccomp, seeds
-from .confine.calls import NANOSECONDS, Call, call
+from .confine.calls import Call, call
 
 Entry = Callable[[socket.socket, str], NoReturn]
 

@@ -118,11 +118,7 @@ class Forks:
         if self._full and self._last is not None and self._last[0] == limits:
             return self._last[1]
         if not self._full:  # there each worker's scratch differs
-            ruleset = landlock.build(self._prepared.readable, [scratch])
-            try:
-                fds.hold(ruleset, fds.Held.RULESET)
-            finally:
-                os.close(ruleset)
+            fds.give(landlock.build(self._prepared.readable, [scratch]), fds.Held.RULESET)
         script = write_script(self._prepared, msgspec.convert(limits, Limits), scratch)
         self._last = (limits, script) if self._full else None
         return script

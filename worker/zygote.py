@@ -68,9 +68,7 @@ def serve(plan: Plan, control: int) -> None:
         enter_private_root(visible, hidden_paths(stdlib))
         capabilities.forbid_new()
         capabilities.lock()
-        ruleset = landlock.build(visible, [root.OWN], listable=plan.search)
-        fds.hold(ruleset, fds.Held.RULESET)
-        os.close(ruleset)
+        fds.give(landlock.build(visible, [root.OWN], listable=plan.search), fds.Held.RULESET)
         namespaces.die_with_parent(plan.parent)  # once more: changes of credentials have taken it back
     else:
         leave_privilege(visible)

@@ -6,14 +6,11 @@ touches: the same list in Python took 1.1 ms of a worker's 3.2, nearly all of it
 
 import platform
 from collections.abc import Iterable
-from struct import Struct
 from typing import Final, NamedTuple
 
 from ...shared.exits import Exit
+from ...shared.messages import NANOSECONDS
 from . import _calls
-
-NANOSECONDS: Final = Struct("q")
-"""A time as `_calls.fork` notes it."""
 
 _OLD_NUMBERS: Final = {
     "x86_64": {

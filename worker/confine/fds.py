@@ -41,6 +41,14 @@ def hold(fd: int, place: Held) -> None:
     os.dup2(fd, place, inheritable=False)
 
 
+def give(fd: int, place: Held) -> None:
+    """`hold`, and take the descriptor over."""
+    try:
+        hold(fd, place)
+    finally:
+        os.close(fd)
+
+
 def let_go(*places: Held) -> None:
     """In the zygote: close what lies there. Else it would hold its ends of a worker's pipe and socket open."""
     for place in places:

@@ -15,7 +15,7 @@ from fumehood.worker.confine.calls import Call, call
 def forking(code):
     """Run `code`, which forks, in a process of one thread; its output. It has `calls`, `call`, `os`, `NANOSECONDS`."""
     head = "import os, sys, time\nfrom fumehood.worker.confine import calls\n"
-    head += "from fumehood.worker.confine.calls import NANOSECONDS, call\n"
+    head += "from fumehood.shared.messages import NANOSECONDS\nfrom fumehood.worker.confine.calls import call\n"
     done = subprocess.run(
         [sys.executable, "-c", head + textwrap.dedent(code)], capture_output=True, text=True, timeout=60
     )
