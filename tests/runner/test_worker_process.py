@@ -8,7 +8,7 @@ import socket
 import struct
 
 import pytest
-from fumehood.runner.worker_process import BYTES_A_SECOND, PACKETS_A_SECOND, WorkerProcess
+from fumehood.runner.worker_process import BYTES_A_SECOND, PACKETS_A_SECOND, WorkerProcess, durations
 from fumehood.shared.messages import Confined, LogLine, pack
 from fumehood.shared.policy import Limits
 
@@ -104,3 +104,33 @@ def test_who_is_not_read_blocks_in_its_own_write() -> None:
             assert not each.misbehaved
 
     asyncio.run(go())
+
+
+TIMES = struct.pack("qq", 1000, 2000)
+
+
+@pytest.mark.parametrize(
+    ("steps", "times"),
+    [([], b""), ([], TIMES[:8]), (["a"], b""), (["a"], TIMES[:-1]), (["a"], TIMES * 2), (["a"] * 9000, TIMES)],
+    ids=["nothing", "no step", "no time", "cut off", "too many times", "too many steps"],
+)
+def test_a_confinement_whose_times_are_not_its_steps_is_none(steps: list[str], times: bytes) -> None:
+    async def go() -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        reading, writing = os.pipe()
+        made = WorkerProcess(1, ours, reading)
+        theirs.send(pack(Confined(steps, times)))
+        while not made.misbehaved:
+            await asyncio.sleep(0)
+        assert "before it was confined" in made.misbehaved
+        assert made.steps == {}
+        made.close()
+        theirs.close()
+        os.close(writing)
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+
+
+def test_times_that_cannot_be_are_only_odd_figures() -> None:
+    odd = Confined(["a", "a", "b"], struct.pack("qqqq", -(2**63), 2**63 - 1, 0, -1))
+    assert set(durations(odd)) == {"a", "b"}

@@ -24,12 +24,14 @@ from fumehood.shared._ring import (
     format_segment,
     frames,
 )
+from fumehood.shared.messages import VALUE_HEAD, Call, Value, pack
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 RING_BYTES = 256
 SIZE = segment.ring_segment_size(RING_BYTES)
 LIMIT = RING_BYTES // 2 - 8
+REQUEST = pack(Call(7, "e", []))
 
 WORDS = [offset for name in dir(_ring) if name.isupper() and 0 <= (offset := getattr(_ring, name)) < _ring.CARD]
 WORDS64 = sorted({offset for offset in WORDS if offset % 64 == 0} | {_ring.MAGIC})
@@ -45,11 +47,11 @@ attack = st.one_of(
     st.tuples(st.just("shift"), st.sampled_from(WORDS64), near),
     st.tuples(st.just("bytes"), st.integers(0, RING_BYTES), st.binary(max_size=RING_BYTES)),
     st.tuples(st.just("frame"), st.integers(0, 2**32 - 1), st.integers(0, RING_BYTES)),
-    st.tuples(st.just("honest"), st.binary(max_size=LIMIT), st.none()),
+    st.tuples(st.just("honest"), st.one_of(st.binary(max_size=LIMIT), st.just(pack(Value(7, 1)))), st.none()),
 )
 use = st.one_of(
     st.tuples(st.sampled_from(["push", "stage"]), st.binary(max_size=LIMIT)),
-    st.tuples(st.sampled_from(["wait", "wait_room"]), st.sampled_from([0, 1000, 50_000])),
+    st.tuples(st.sampled_from(["wait", "wait_room", "exchange"]), st.sampled_from([0, 1000, 50_000])),
     st.tuples(
         st.sampled_from(["publish", "pop", "take", "finish", "seen", "peers", "end", "again", "dead"]), st.none()
     ),
@@ -123,6 +125,8 @@ class Victim:
                 self.published = port.head
         elif name == "wait":
             assert port.wait(argument) in (TIMEOUT, MESSAGE, COMMAND, ENDED, DEAD)
+        elif name == "exchange":
+            self.exchange(argument)
         elif name == "wait_room":
             self.published = port.head
             assert port.wait_room(LIMIT, argument) in (TIMEOUT, MESSAGE, COMMAND, DEAD)
@@ -150,6 +154,25 @@ class Victim:
             self.board.store64(0, 1)
             assert port.wait(1000) == DEAD
             self.board.store64(0, 0)
+
+    def exchange(self, timeout: int) -> None:
+        """A whole call, as the game makes it. Whatever the attacker answers, it was sent, or there was no room."""
+        before = self.port.head
+        try:
+            got = self.port.exchange(REQUEST, timeout, 0, VALUE_HEAD)
+        finally:
+            if self.port.head != before:
+                self.sent.append((before, REQUEST))
+                self.published = self.port.head
+        if got is None:
+            assert self.port.head == before
+        elif isinstance(got, tuple):
+            (message,) = got
+            assert len(message) <= LIMIT
+        elif isinstance(got, bytes):
+            assert len(got) <= LIMIT - len(VALUE_HEAD) - 1
+        else:
+            assert got in (TIMEOUT, MESSAGE, COMMAND, ENDED, DEAD)
 
     def peers(self) -> None:
         done, started = self.port.peer_done, self.port.peer_started

@@ -86,3 +86,25 @@ def test_its_slowness_is_not_the_hand_overs(launched, tmp_path):
             assert outcome.error is None or "no answer within" in str(outcome.error), outcome
             assert bench.next("m", since).version == version
             assert bench.mods["m"].call("count", timeout=20) == [version]
+
+
+STARTED_BEFORE = """
+    found = grip()["Serving"]
+    found._up.store64(_ring.STARTED, 2**62)
+"""
+
+
+def test_one_that_says_it_serves_before_it_does_is_held_to_what_serving_means(launched, tmp_path):
+    """It stores STARTED in on_load, with a call waiting, and never comes back: seen as live, and then as hanging."""
+    with launched(tmp_path / "mods", limits=Limits(hang_after=0.4, load_timeout=5.0)) as bench:
+        bench.load("m", slow(1))
+        since = bench.mark()
+        forging = "def on_count(): return [2]\ndef on_load():" + STARTED_BEFORE + "    while True: pass\n"
+        bench.save("m.py", bench.hostile(forging))
+        while bench.mods["m"].version != 2:
+            bench.mods["m"].call_outcome("count", timeout=0.005)
+        assert not bench.mods["m"].call_outcome("count", timeout=0.01).ok
+        receipt = bench.next("m", since, "rolled back")
+        assert (receipt.version, receipt.diagnostic.kind) == (2, "LimitExceeded"), receipt
+        assert "hang_after" in receipt.diagnostic.message
+        assert bench.mods["m"].call("count", timeout=20) == [1]
