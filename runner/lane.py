@@ -138,14 +138,22 @@ class Lane:
 
     # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def look(self) -> None:
-        """Read what the game adopted and left. Cheap when nothing changed."""
+    def look(self) -> bool:
+        """Read what the game adopted and left. Cheap when nothing changed. True: it went on from a worker, which is
+        about to hand over."""
         epoch = self.tenancy.moved()
         if epoch is not None:
             self._adopted(epoch)
         self.tenancy.look_for_room()
         if not self.life.attempts:
             self._give_back()
+        return epoch is not None and self.life.draining is not None
+
+    def listen(self) -> None:
+        """A call may wait for the hand-over: hear of it without going to sleep first."""
+        draining = self.life.draining
+        if draining is not None and draining.number in self.seats:
+            self.seats[draining.number].listen()
 
     def _give_back(self) -> None:
         if not self._estates:
@@ -276,6 +284,7 @@ class Lane:
         assert seat.slot is not None, "only a worker with a slot is offered"
         if self.life.attempts[seat.attempt] is not self.life.active:  # a way back has to be started anew
             seat.slot.set_live(False)
+            seat.hasten()  # now: when the game has adopted it, calls wait
         seat.mark("offered", time.monotonic_ns())
         self.tenancy.offer(epoch, seat.slot)
         self.house.journal.nudge()

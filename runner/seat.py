@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from ..shared import segment
+from ..shared._ring import this_cpu
 from ..shared.messages import (
     MOST_CARRIED,
     Assign,
@@ -88,6 +89,8 @@ class Seat:
         self.stopping = False
         """It was told to stop reading its ring, and is not started again."""
         self.retired = False
+        self._policy = os.SCHED_BATCH
+        """As its zygote has it."""
         self._expected: asyncio.Future[Any] | None = None
 
     def assign(self, worker: WorkerProcess, slot: Slot, key: str) -> None:
@@ -150,6 +153,11 @@ class Seat:
         self.slot.announce_command()
         return await self.answers(Drained, patience)
 
+    def listen(self) -> None:
+        """Poll for the word of one that drains, unless that would keep it from the CPU it needs for that."""
+        if self.worker is not None and self.slot is not None and self.slot.cpu() != this_cpu():
+            self.worker.listen()
+
     def answer(self, report: Bound | Ready | Checkpointed | Drained) -> bool:
         """Give `expect` what it waits for; False: nobody waits."""
         if self._expected is None or self._expected.done():
@@ -162,12 +170,8 @@ class Seat:
         self._send_state(state, Rehearse, [])
 
     def start(self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float) -> None:
-        """Send the real state and what predecessors were sent and never began.
-
-        For the hand-over it has the ordinary scheduling policy, since calls wait for it: one first call in ten after a
-        swap took 4 ms under SCHED_BATCH, which never preempts, and takes 1 to 1.5 so.
-        """
-        self.schedule(os.SCHED_OTHER)
+        """Send the real state and what predecessors were sent and never began."""
+        self.hasten()
         self.inherited, self.inherited_seen = list(inheritance), 0
         self.resumed_from = state
         self.resumed_age = now - state.at if state else None
@@ -178,33 +182,38 @@ class Seat:
             self._saved_at = self._stands_at()
             self._started_at = self._saved_at[1]
         self._send_state(state, lambda carried: Start(epoch, carried, count, len(frames)), [frames])
+        os.sched_yield()  # it may have been woken on our CPU, and would wait for what we do next
 
     def serves(self) -> bool:
         """Whether it has begun a message of its ring since it was started: then it is live, said or not."""
         return self.slot is not None and self.slot.progress()[1] != self._started_at
 
+    def hasten(self) -> None:
+        """For the hand-over it has the ordinary scheduling policy, since calls wait for it: one first call in ten after
+        a swap took 4 ms under SCHED_BATCH, which never preempts."""
+        self.schedule(os.SCHED_OTHER)
+
     def schedule(self, policy: int) -> None:
         """Give the worker a scheduling policy. Its own filter lets it change none."""
-        if self.worker is not None and self.worker.alive:
+        if policy != self._policy and self.worker is not None and self.worker.alive:
+            self._policy = policy
             with contextlib.suppress(OSError):  # it just died, or the machine does not allow it: slower, not wrong
                 os.sched_setscheduler(self.worker.pid, policy, os.sched_param(0))
 
     def _send_state(
         self, state: checkpoints.Checkpoint | None, message: Callable[[Carried], Command], blobs: list[bytes]
     ) -> None:
-        worker, slot = self.worker, self.slot
+        worker = self.worker
         assert worker is not None, "a seat that is spoken to has a worker"
-        assert slot is not None, "and a slot"
         data, version = (state.data, state.state_version) if state else (b"", 0)
         carried = Carried(len(data), version, data if len(data) <= MOST_CARRIED else b"")
         attached = [data] if carried.attached else []
         fds = [segment.frozen("handover", blob) for blob in (*attached, *blobs) if blob]
         try:
-            worker.send(message(carried), tuple(fds))
+            worker.send(message(carried), tuple(fds))  # no bell: one that is not live waits at its socket
         finally:
             for fd in fds:
                 os.close(fd)
-        slot.announce_command()
 
     def ask_checkpoint(self) -> bool:
         """Ask for the state between two messages, if anything happened since the last time. False: nothing did."""
@@ -226,18 +235,19 @@ class Seat:
         """Copy the state a worker wrote, bounded; or say why there is none to take."""
         if report.error:
             return report.error
-        if not 0 <= report.size <= self.limits.state_bytes:
-            return (
-                f"it claims a state of {report.size} bytes; the limit is {self.limits.state_bytes} (limit: state_bytes)"
-            )
-        if not 0 <= report.state_version < 2**31:
-            return f"it claims state version {report.state_version}"
-        data = segment.read_all(self.state_fd, report.size)
+        size, version, data = report.state.size, report.state.version, report.state.data
+        if not 0 <= size <= self.limits.state_bytes:
+            return f"it claims a state of {size} bytes; the limit is {self.limits.state_bytes} (limit: state_bytes)"
+        if not 0 <= version < 2**31:
+            return f"it claims state version {version}"
+        if data and len(data) != size:
+            return f"it claims a state of {size} bytes and sends {len(data)}"
+        data = data or segment.read_all(self.state_fd, size)
         if data and not data.startswith(OURS):
             # No successor could load it: it would be refused for what is not its own.
             return f"its {len(data)} bytes do not begin as a saved state does"
         self._saved_at = self._asked_at if isinstance(report, Checkpointed) else self._stands_at()
-        return checkpoints.Checkpoint(data, report.state_version, self.snapshot.digest, now)
+        return checkpoints.Checkpoint(data, version, self.snapshot.digest, now)
 
     def _stands_at(self) -> tuple[int, int]:
         assert self.slot is not None, "a seat that is spoken to has a slot"

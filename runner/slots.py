@@ -14,6 +14,7 @@ from ..shared import segment
 from ..shared._ring import (
     CARD,
     COMMANDS,
+    CPU,
     END,
     HEAD,
     INHERITED_DONE,
@@ -31,6 +32,8 @@ from ..shared._ring import (
 from .switchboard import SLOTS
 
 CARD_BYTES: Final = RING - CARD
+_ASLEEP: Final = 1 << 31
+"""In a CPU word: its owner sleeps there."""
 
 
 class Card(msgspec.Struct, frozen=True, array_like=True):
@@ -108,10 +111,11 @@ class Slot:
         down.write(CARD, len(data).to_bytes(4, "little") + data)
 
     def set_live(self, live: bool) -> None:
-        """Tell the game whether the worker reads its ring yet; wakes it."""
+        """Tell the game whether the worker reads its ring yet. Wakes whoever waits for it to do so."""
         down, up = self.mapped()
         down.store32(LIVE, int(live))
-        up.nudge()
+        if live:
+            up.nudge()
 
     def progress(self) -> tuple[int, int]:
         """(done, started) of the worker: positions in the request ring, clamped to what the game published."""
@@ -131,6 +135,11 @@ class Slot:
         down, _ = self.mapped()
         end = down.load64(END)
         return down.load64(HEAD) if end == OPEN_END else end
+
+    def cpu(self) -> int:
+        """Where the worker says that it runs, or ran when it went to sleep."""
+        _, up = self.mapped()
+        return up.load32(CPU) & ~_ASLEEP
 
     def inherited_begun(self) -> int:
         """How many inherited messages the worker says it began."""

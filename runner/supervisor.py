@@ -271,8 +271,9 @@ class Supervisor:
         """The game adopted something: look which."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
-        for lane in self.lanes.values():
-            lane.look()
+        left = [lane for lane in self.lanes.values() if lane.look()]
+        if len(left) == 1:
+            left[0].listen()
 
     # ── periods ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,7 @@ import resource
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,9 @@ BYTES_A_SECOND: Final = 512 * 1024.0
 worker says behind a full socket (which holds ten packets), a hand-over say, comes later; more: a flood costs more."""
 LEAST_PAUSE: Final = 0.05
 """Seconds that a flooding worker is not read, at least: stopping and starting costs more than reading a packet does."""
+LISTEN_NS: Final = 150_000
+"""So long its voice is polled for a word that is due. About twice what a virtual machine takes to wake a sleeper on
+another CPU, as with the ring's. Longer: more of a core is spent on one that takes its time."""
 STDERR_A_SECOND: Final = 64 * 1024.0
 STDERR_KEPT: Final = 64 * 1024
 """Characters of a worker's stderr kept for a post-mortem, the last ones."""
@@ -233,6 +237,16 @@ class WorkerProcess:
         self._finish(UNKNOWN_STATUS if self._status is None else self._status)
 
     # Its voice
+
+    def listen(self) -> None:
+        """Poll for what it says, at most LISTEN_NS, and take it: sleeping until it speaks would cost more than that."""
+        poll = select.poll()
+        poll.register(self._commands, select.POLLIN)
+        until = time.monotonic_ns() + LISTEN_NS
+        while not self._dead and time.monotonic_ns() < until:
+            if poll.poll(0):
+                self._hear()
+                return
 
     def _hear(self) -> None:
         heard = 0

@@ -129,7 +129,8 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """A saved state on its way to a worker: within the command, or in a memfd that comes as its first descriptor."""
+    """A saved state on its way from or to a worker: within the message, or in a memfd. That of a command comes as its
+    first descriptor; that of a report is the one the worker was assigned."""
 
     size: int = 0
     """Bytes; 0: there is none."""
@@ -145,7 +146,7 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 MOST_CARRIED: Final = 16 * 1024
-"""Bytes of state within a command. A memfd costs the hand-over 0.1 ms, a call that waits for it too; a packet may be no
+"""Bytes of state within a message. A memfd costs the hand-over 0.1 ms, a call that waits for it too; a packet may be no
 longer than SOCKET_LIMIT."""
 
 
@@ -169,7 +170,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):
-    """Write the state into the state memfd between two messages; answer Checkpointed with the same `serial`."""
+    """Save the state between two messages; answer Checkpointed with the same `serial`."""
 
     serial: int
 
@@ -180,7 +181,7 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
 
 
 class Retire(msgspec.Struct, frozen=True, tag=True):
-    """Run on_unload if live, write the state a last time, answer Drained, then end."""
+    """Run on_unload if live, save the state a last time, answer Drained, then end."""
 
 
 Command = Assign | Rehearse | Start | Checkpoint | Stop | Retire
@@ -286,10 +287,9 @@ class Live(msgspec.Struct, frozen=True, tag=True):
 
 
 class Drained(msgspec.Struct, frozen=True, tag=True):
-    """Reached the ring's end; the state memfd holds `size` bytes (0: no state). `error`: why it was not written."""
+    """Reached the ring's end, with this state. `error`: why there is none."""
 
-    size: int
-    state_version: int
+    state: Carried
     error: str
 
 
@@ -297,8 +297,7 @@ class Checkpointed(msgspec.Struct, frozen=True, tag=True):
     """Answer to Checkpoint; as Drained."""
 
     serial: int
-    size: int
-    state_version: int
+    state: Carried
     error: str
 
 

@@ -10,7 +10,10 @@ MOST_DESCRIPTORS: Final = 16
 
 def send(sock: socket.socket, data: bytes, fds: tuple[int, ...] = ()) -> None:
     """Send one packet, never blocking. Raises BlockingIOError (the peer does not read), OSError (it is gone)."""
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    if not fds:
+        sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        return
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
     sock.sendmsg([data], ancillary, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 

@@ -23,6 +23,10 @@ from rich.table import Table
 BUSY: Final = 0.10
 """Share of the machine's time that somebody else uses, from which a run counts as taken under load."""
 
+STALL: Final = 0.0003
+"""Seconds that count as an interruption: a timer tick takes a tenth of that."""
+STALLS_SECONDS: Final = 1.0
+
 Row = Sequence[object]
 
 
@@ -30,8 +34,8 @@ def quantile(ordered: Sequence[float], q: float) -> float:
     """The value at quantile `q` (0..1) of values in ascending order: the nearest rank, so one that was measured."""
     if not ordered:
         return float("nan")
-    rank = int(q * len(ordered))
-    return ordered[min(rank, len(ordered) - 1)]
+    rank = math.ceil(round(q * len(ordered), 6))  # rounded: 0.99 * 100 is a little more than 99
+    return ordered[min(max(rank, 1), len(ordered)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,10 @@ class Report:
         console.print(
             f"{machine['cpu']}, {machine['cpus']} CPUs{', virtual' if machine['virtual'] else ''}; "
             f"Linux {machine['kernel']}; {machine['python']}; fumehood {machine['fumehood']}\n"
-            f"busy with other things: {busy}" + ("  (taken under load)" if machine["under_load"] else ""),
+            f"busy with other things: {busy}"
+            + ("  (taken under load)" if machine["under_load"] else "")
+            + f"; it takes a CPU away {machine['stalls']['a_second']:g} times a second,"
+            f" for {machine['stalls']['longest_ms']:g} ms at most",
             markup=False,
         )
         for title, columns, rows in self.tables:
@@ -164,7 +171,8 @@ class Report:
 
 
 def machine(busy_before: float, busy_after: float) -> dict[str, Any]:
-    """Describe this computer, and how busy it was with other things (shares of all its CPUs' time)."""
+    """Describe this computer, how busy it was with other things (shares of all its CPUs' time), and how often those
+    interrupt. Spins for STALLS_SECONDS on each of two CPUs to find out."""
     info = Path("/proc/cpuinfo").read_text()
     name = next((line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")), "")
     try:
@@ -182,7 +190,29 @@ def machine(busy_before: float, busy_after: float) -> dict[str, Any]:
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "busy": {"before": round(busy_before, 3), "after": round(busy_after, 3)},
         "under_load": max(busy_before, busy_after) > BUSY,
+        "stalls": stalls(),
     }
+
+
+def stalls() -> dict[str, Any]:
+    """How often, and for how long at most, something else took a CPU from a process that never sleeps: nobody's figure
+    can be better than that. Milliseconds."""
+    allowed = os.sched_getaffinity(0)
+    found: list[float] = []
+    watched = sorted(allowed)[:2]
+    try:
+        for cpu in watched:
+            os.sched_setaffinity(0, {cpu})
+            end, last = time.perf_counter() + STALLS_SECONDS, time.perf_counter()
+            while last < end:
+                now = time.perf_counter()
+                if now - last >= STALL:
+                    found.append((now - last) * 1e3)
+                last = now
+    finally:
+        os.sched_setaffinity(0, allowed)
+    seconds = STALLS_SECONDS * len(watched)
+    return {"a_second": rounded(len(found) / seconds), "longest_ms": rounded(max(found, default=0.0))}
 
 
 def busy(seconds: float = 0.5) -> float:

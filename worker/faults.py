@@ -44,6 +44,8 @@ class Faults:
 
     def flush(self, *, all_at_once: bool = False) -> None:
         """Send what the rate allows, or everything before the worker parks or ends."""
+        if not self.pending:
+            return
         now = self._now()
         self._credit = min(BURST, self._credit + (now - self._counted) / PERIOD)
         self._counted = now

@@ -27,8 +27,7 @@ class Link:
         self._fd = sock.fileno()
         self.kept: deque[bytes] = deque()
         """Reports that the socket had no room for, or that are held back, oldest first."""
-        self._in, self._out, self._both = select.poll(), select.poll(), select.poll()
-        self._in.register(self._fd, select.POLLIN)
+        self._out, self._both = select.poll(), select.poll()
         self._out.register(self._fd, select.POLLOUT)
         self._both.register(self._fd, select.POLLIN | select.POLLOUT)
 
@@ -56,13 +55,13 @@ class Link:
 
         Ends the process when the supervisor is gone (WORKER_PEER_LOST) or what it sent is no command.
         """
-        while wait:
-            happened = (self._both if self.kept else self._in).poll()[0][1]
+        while wait and self.kept:
+            happened = self._both.poll()[0][1]
             if happened & ~select.POLLOUT:
                 break
             self.flush()
         try:
-            data, fds = packets.receive(self._sock, SOCKET_LIMIT)
+            data, fds = packets.receive(self._sock, SOCKET_LIMIT, wait=wait)
         except BlockingIOError:
             return None
         except OSError:

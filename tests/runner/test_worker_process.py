@@ -134,3 +134,22 @@ def test_a_confinement_whose_times_are_not_its_steps_is_none(steps: list[str], t
 def test_times_that_cannot_be_are_only_odd_figures() -> None:
     odd = Confined(["a", "a", "b"], struct.pack("qqqq", -(2**63), 2**63 - 1, 0, -1))
     assert set(durations(odd)) == {"a", "b"}
+
+
+def test_listening_takes_the_word_that_is_due_before_it_returns() -> None:
+    async def go() -> list[object]:
+        heard: list[object] = []
+        async with worker() as (each, peer):
+            each._hear()
+            each.on_report = heard.append
+            each.listen()
+            assert heard == [], "nobody spoke: it gave up"
+            peer.send(SHORT)
+            each.listen()
+            assert len(heard) == 1, "without a turn of the loop"
+            peer.close()
+            each.listen()
+            each.listen()
+        return heard
+
+    assert len(asyncio.run(go())) == 1

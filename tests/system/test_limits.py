@@ -147,7 +147,7 @@ def test_memory_is_bounded_while_a_mod_is_loaded(launched, tmp_path):
 LURKER = """
 def on_unload():
     link = grip().get("Link") or next(t for t in __import__("gc").get_objects() if type(t).__name__ == "Link")
-    os.write(link._fd, pack({"type": "Drained", "size": 0, "state_version": 0, "error": ""}))
+    os.write(link._fd, pack({"type": "Drained", "state": {}, "error": ""}))
     held.append(b"x" * (%d * 1024 * 1024))
     while True: pass
 held = []

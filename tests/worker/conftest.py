@@ -19,8 +19,10 @@ from fumehood.shared.messages import (
     Bound,
     Call,
     Carried,
+    Checkpointed,
     Command,
     Diagnostic,
+    Drained,
     Emit,
     Emitted,
     Failed,
@@ -179,8 +181,10 @@ class Bench:
         self.next(Live)
         return bound
 
-    def saved(self, size: int) -> bytes:
-        return segment.read_all(self.state_fd, size)
+    def saved(self, report: Checkpointed | Drained) -> bytes:
+        """The state that it reports, within the message or in its memfd."""
+        assert report.error == ""
+        return segment.read_all(self.state_fd, report.state.size) if report.state.attached else report.state.data
 
     def retire(self) -> int:
         self.send(Retire())

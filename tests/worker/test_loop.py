@@ -64,12 +64,12 @@ def test_a_life_from_assignment_to_retirement(bench):
     bench.send(Checkpoint(9))
     checkpoint = bench.next(Checkpointed)
     assert (checkpoint.serial, checkpoint.error) == (9, "")
-    assert handover.load(bench.saved(checkpoint.size)) == {"n": 5}
+    assert handover.load(bench.saved(checkpoint)) == {"n": 5}
     bench.post("add", 1)
     bench.port.end()
     drained = bench.next(Drained)
-    assert handover.load(bench.saved(drained.size)) == {"n": 6}
-    assert drained.state_version == 1
+    assert handover.load(bench.saved(drained)) == {"n": 6}
+    assert drained.state.version == 1
     assert bench.retire() == Exit.WORKER_RETIRED
     assert [entered.stage for entered in bench.of(Entered)] == ["compile", "import", "bind", "rehearse"]
 
@@ -85,7 +85,7 @@ def test_a_standby_is_revived_with_the_state_it_is_given(bench):
     bench.post("add", 2)
     assert bench.call("total") == 42
     bench.port.end()
-    assert handover.load(bench.saved(bench.next(Drained).size)) == {"n": 42}
+    assert handover.load(bench.saved(bench.next(Drained))) == {"n": 42}
 
 
 def test_a_standbys_inheritance_is_counted_anew(bench):
@@ -161,7 +161,7 @@ def test_a_stop_ends_the_inheritance_too(bench):
     drained = bench.next(Drained)
     begun = bench.up.load64(INHERITED_START)
     assert begun < 3000
-    assert handover.load(bench.saved(drained.size)).get("n", 0) == begun == bench.up.load64(INHERITED_DONE)
+    assert handover.load(bench.saved(drained)).get("n", 0) == begun == bench.up.load64(INHERITED_DONE)
     assert not bench.of(Live), "it does not read its ring any more"
 
 
@@ -498,7 +498,7 @@ def test_a_failing_on_unload_does_not_keep_the_state_back(bench):
     bench.post("add", 3)
     bench.port.end()
     drained = bench.next(Drained)
-    assert handover.load(bench.saved(drained.size)) == {"n": 3}
+    assert handover.load(bench.saved(drained)) == {"n": 3}
     assert [(fault.event, fault.diagnostic.kind) for fault in bench.of(Fault)] == [("on_unload", "ValueError")]
 
 
@@ -534,7 +534,7 @@ def test_a_state_that_cannot_be_carried_is_an_error_in_the_answer(make_bench):
     bench.call("bad")
     bench.send(Checkpoint(1))
     answer = bench.next(Checkpointed)
-    assert answer.size == 0
+    assert answer.state.size == 0
     assert answer.error.startswith("state['jobs'][2]['callback'] is a lambda")
     bench.call("large")
     bench.send(Checkpoint(3))

@@ -229,7 +229,7 @@ def test_a_class_that_the_new_version_lacks_is_named(make_bench):
     old.live("from fumehood.worker import state\nclass Thing: pass\ndef on_f(): state['x'] = Thing()\n")
     old.call("f")
     old.port.end()
-    data = old.saved(old.next(Drained).size)
+    data = old.saved(old.next(Drained))
     new.begin("x = 1\n")
     new.send(Rehearse(Carried(len(data), 1)), data)
     found = new.next(Unfit).diagnostic
@@ -258,7 +258,7 @@ def test_old_instances_run_new_code_and_the_state_may_hold_itself(make_bench):
             bench.call("make")
         assert bench.call("ask") == [number, True, "<fumehood game>", "fumehood.mod"]
         bench.port.end()
-        data = bench.saved(bench.next(Drained).size)
+        data = bench.saved(bench.next(Drained))
 
 
 def test_a_restore_that_fails_is_not_live_and_names_its_stage(bench):
