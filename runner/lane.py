@@ -329,6 +329,8 @@ class Lane:
             seat.state_note = f"the state before it could not be taken: {self._standing.state_error}"
         try:
             seat.start(attempt.epoch, state, inheritance, time.monotonic())
+            if attempt.restarted and seat.slot is not None:  # it says that it drained; one that lies reads its ring on
+                seat.slot.announce_command()
             self.life.begun(seat.attempt, time.monotonic())
             self._arm()
         except OSError as error:

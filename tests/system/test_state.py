@@ -230,6 +230,7 @@ def test_bytes_that_are_no_state_are_not_taken_and_block_no_later_version(bench,
     """A live version wrote them; every later one was refused for them, and quarantined."""
     spoil = """
 import os, sys
+from fumehood.shared.messages import Carried
 @on("spoil")
 def spoil():
     frame = sys._getframe()
@@ -237,7 +238,7 @@ def spoil():
         frame = frame.f_back
     worker = frame.f_locals["self"]
     os.pwrite(worker.state_fd, b"garbage!" * 10, 0)
-    worker.save = lambda: (80, "")
+    worker.save = lambda: (Carried(80, 1), "")
 """
     bench.load(mod, keeper(1, spoil))
     bench.mods[mod].call("put", "x", "y" * 1000)
