@@ -152,7 +152,7 @@ class Lane:
     def listen(self) -> None:
         """A call may wait for the hand-over: hear of it without going to sleep first."""
         draining = self.life.draining
-        if draining is not None and draining.number in self.seats:
+        if draining is not None and draining.number in self.seats and not self._closed:
             self.seats[draining.number].listen()
 
     def _give_back(self) -> None:

@@ -240,10 +240,12 @@ class WorkerProcess:
 
     def listen(self) -> None:
         """Poll for what it says, at most LISTEN_NS, and take it: sleeping until it speaks would cost more than that."""
+        if self._dead:  # its socket may be closed
+            return
         poll = select.poll()
         poll.register(self._commands, select.POLLIN)
         until = time.monotonic_ns() + LISTEN_NS
-        while not self._dead and time.monotonic_ns() < until:
+        while time.monotonic_ns() < until:
             if poll.poll(0):
                 self._hear()
                 return

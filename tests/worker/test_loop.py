@@ -9,6 +9,7 @@ from fumehood.shared._ring import INHERITED_DONE, INHERITED_START, PARKED, START
 from fumehood.shared.exits import Exit
 from fumehood.shared.messages import (
     CALL_HEAD,
+    MOST_CARRIED,
     Call,
     Carried,
     Checkpoint,
@@ -684,3 +685,15 @@ def test_ready_says_how_long_the_rehearsal_took(bench):
     state = handover.dump({"n": list(range(10_000))}, 10**6)
     bench.send(Rehearse(Carried(len(state), 1)), state)
     assert bench.next(Ready).rehearse_us > 10
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 3 * MOST_CARRIED], ids=["within", "the longest", "too long", "long"])
+def test_a_short_state_comes_within_the_report_and_a_long_one_in_the_memfd(bench, more):
+    bench.live("from fumehood.worker import state\ndef on_put(n): state['x'] = bytes(n)\n")
+    frame = len(handover.dump({"x": bytes(1000)}, MOST_CARRIED)) - 1000
+    bench.call("put", MOST_CARRIED - frame + more)
+    bench.port.end()
+    drained = bench.next(Drained)
+    assert drained.state.size == MOST_CARRIED + more
+    assert drained.state.attached == (more > 0)
+    assert len(handover.load(bench.saved(drained))["x"]) == MOST_CARRIED - frame + more
