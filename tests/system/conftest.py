@@ -97,15 +97,20 @@ class Bench(Folder):
         return self._marked
 
     def load(self, name: str, text: str | bytes, verdict: str | None = "live", *, file: str = "") -> Receipt:
-        """Save mod `name` and wait for the verdict on just that."""
+        """Save mod `name` and wait for the verdict on just that, and not for one on what was live before."""
         since = self.mark()
+        before = self.mods[name].digest if name in self.mods else ""
         self.save(file or f"{name}.py", text)
-        return self.next(name, since, verdict)
+        return self.next(name, since, verdict, besides=before)
 
-    def next(self, name: str, since: int, verdict: str | None = "live") -> Receipt:
-        """The next receipt with that verdict (None: any); one that rules it out fails at once."""
+    def next(self, name: str, since: int, verdict: str | None = "live", *, besides: str = "") -> Receipt:
+        """The next receipt with that verdict (None: any), about another digest than `besides`; one that rules it out
+        fails at once."""
         while True:
             receipt = self.mods.wait(name, verdict=None, since=since, timeout=PATIENCE)
+            if receipt.digest == besides != "":
+                since = receipt.number
+                continue
             if verdict in (None, receipt.verdict):
                 return receipt
             assert (verdict, receipt.verdict) != ("live", "refused"), receipt.diagnostic

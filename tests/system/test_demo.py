@@ -70,6 +70,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it, and so would we
             # The environment is given: readline, which pytest imports, puts COLUMNS and LINES into the process's own.
             os.execve(argv[0], argv, {**os.environ, "TERM": term, "COLORTERM": "truecolor"})
         self.output = ""
