@@ -23,6 +23,7 @@ from ..shared.errors import (
     ModFailure,
     ModTimeout,
     ModUnavailable,
+    NotDeclared,
     PayloadError,
     QueueFull,
     SupervisorDied,
@@ -31,8 +32,9 @@ from ..shared.errors import (
 )
 from ..shared.messages import Diagnostic
 from ..shared.policy import Confinement, Limits
+from .api import Api
 from .launch import connect, launch
-from .records import FrameReport, Intent, ModStatus, Outcome, Receipt
+from .records import Applied, FrameReport, Intent, ModStatus, Outcome, Receipt
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyAttached",
+    "Api",
+    "Applied",
     "ConfigError",
     "Confinement",
     "Diagnostic",
@@ -57,6 +61,7 @@ __all__ = [
     "ModTimeout",
     "ModUnavailable",
     "Mods",
+    "NotDeclared",
     "Outcome",
     "PayloadError",
     "QueueFull",

@@ -37,6 +37,9 @@ class Host(Protocol):
     def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
         """The pages of the only game, with descriptors that stay the supervisor's."""
 
+    def agree(self, contract: bytes) -> None:
+        """Go by what this game declares. Raises ProtocolError: it is no contract."""
+
     def introduction(self, lane: Lane) -> tuple[int, ...]:
         """Descriptors of a mod's slots; the caller closes them."""
 
@@ -128,6 +131,11 @@ class Attachment:
         if request.protocol != control.PROTOCOL:
             text = f"the supervisor speaks protocol {control.PROTOCOL}, the game {request.protocol}: use one release"
             self._send(control.Refusal("ConfigError", text))
+            return
+        try:
+            self._host.agree(request.contract)
+        except ProtocolError as error:
+            self._send(control.Refusal("ConfigError", str(error)))
             return
         self._greeted = True
         message, fds = self._host.welcome()

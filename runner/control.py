@@ -29,9 +29,10 @@ PACKET_LIMIT: Final = 128 * 1024
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
-    """A game would like to attach."""
+    """A game would like to attach. `contract`: what it declares, packed (shared.contract); empty: nothing."""
 
     protocol: int
+    contract: bytes = b""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
@@ -119,6 +120,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
 
     root: str
     config: Config
+    contract: bytes = b""
 
 
 class Bye(msgspec.Struct, frozen=True, tag=True):

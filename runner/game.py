@@ -26,11 +26,13 @@ from ..shared.errors import (
 )
 from ..shared.messages import Emit, Emitted, pack
 from . import control
+from . import intents as wishes
 from .amounts import seconds
+from .api import Api, Entry
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
-from .mod import Mod, mod_error
-from .records import FrameReport, Intent, ModStatus, Receipt
+from .mod import Mod, mod_error, wrong_value
+from .records import Applied, FrameReport, Intent, ModStatus, Receipt
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 
 SESSION_SHIFT = 40
@@ -54,8 +56,10 @@ class Mods:
     `mods[name]`, `name in mods`, iteration over names, `len(mods)`.
     """
 
-    def __init__(self, link: Link, welcome: control.Welcome, fds: list[int]) -> None:
+    def __init__(self, link: Link, welcome: control.Welcome, fds: list[int], api: Api | None = None) -> None:
         """For `launch` and `connect`. Takes the descriptors over."""
+        self._api = api
+        self._refused_intents = 0
         board, page, self._bell = fds
         self._link = link
         link.on_introduced = self._meet_one
@@ -103,6 +107,7 @@ class Mods:
             deadline = started + int(budget * 1e9)
         except (ValueError, OverflowError, TypeError):
             raise UsageError(f"budget has to be a finite number of seconds, not {budget!r}") from None
+        entry = self._declared(event, args, "emit") if self._api is not None else None
         if self._link.pending:
             self._introduce()
         if self._board_load32(GENERATION) != self._generation:
@@ -123,6 +128,8 @@ class Mods:
                 for mod in mods:
                     mod._inbox.wanted.pop(number, None)
                 raise
+        if entry is not None and entry.returns is not None:
+            self._check_results(report, event, entry)
         self._frames += 1
         took = time.monotonic_ns() - started
         if took > self._worst_ns:
@@ -161,6 +168,24 @@ class Mods:
             except ModFailure as failure:
                 report.failed[mod.name] = failure
 
+    def _declared(self, event: str, args: tuple[Any, ...], doing: str) -> Entry:
+        """What is declared of an event that is about to be sent. Raises NotDeclared, PayloadError, UsageError."""
+        assert self._api is not None, "asked only where something is declared"
+        entry = self._api.event_named(event)
+        if entry.declared.veto:
+            raise UsageError(f"{doing}({event!r}): mods may refuse it: ask them with mods.veto({event!r}, …)")
+        entry.arguments(args, f"{doing}({event!r})")
+        return entry
+
+    def _check_results(self, report: FrameReport, event: str, entry: Entry) -> None:
+        """Values of another type than declared fail their mod."""
+        for name, values in list(report.results.items()):
+            try:
+                report.results[name] = [entry.checked(value) for value in values]
+            except ValueError as error:
+                del report.results[name]
+                report.failed.setdefault(name, wrong_value(name, event, error))
+
     def _gather(self, mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
         if type(reply) is not Emitted:
             report.failed[mod.name] = mod._error(reply, event)
@@ -173,9 +198,30 @@ class Mods:
     def intents(self) -> list[Intent]:
         """Take what mods asked for since the last time: in load order, each mod's in its own order.
 
-        Takes a few milliseconds at most: who says more than fits is heard out the next time. Names and fields are a
-        mod's words: check them before use.
+        Takes a few milliseconds at most: who says more than fits is heard out the next time. With an `Api`, what is not
+        declared is left out, and `statistics()` counts it. Without one, names and fields are a mod's words: check them
+        before use.
         """
+        taken = self._take_intents()
+        if self._api is None:
+            return taken
+        good = list(wishes.checked(self._api, taken))
+        self._refused_intents += len(taken) - len(good)
+        return good
+
+    def apply(self) -> Applied:
+        """Take what mods asked for since the last time, as `intents` does, and call the declared function of each.
+
+        Never raises for a mod's fault, nor for an Exception in a function of the game's: the report lists both.
+        Raises UsageError: these mods were launched without an `Api`.
+        """
+        if self._api is None:
+            raise UsageError("mods.apply() needs to know what intents mean: launch(…, api=api), or use mods.intents()")
+        report = wishes.apply(self._api, self._take_intents(), self._by_name.__getitem__)
+        self._refused_intents += report.refusals
+        return report
+
+    def _take_intents(self) -> list[Intent]:
         if get_ident() != self._thread:
             self._refuse_thread()
         self._look_if_changed()
@@ -300,11 +346,14 @@ class Mods:
                 return False
 
     def statistics(self) -> dict[str, int]:
-        """Counters of this game: frames, worst_frame_ns, dropped_intents, stray_replies."""
+        """Counters of this game: frames, worst_frame_ns, stray_replies; and of intents: dropped (too many),
+        forsaken (their version was rolled back before they were taken), refused (not as declared)."""
         return {
             "frames": self._frames,
             "worst_frame_ns": self._worst_ns,
             "dropped_intents": sum(mod._inbox.dropped_intents for mod in self._table),
+            "forsaken_intents": sum(mod._inbox.forsaken_intents for mod in self._table),
+            "refused_intents": self._refused_intents,
             "stray_replies": sum(mod._inbox.stray_replies for mod in self._table),
         }
 

@@ -5,6 +5,7 @@ what is awaited is written down here and not where it is waited for. Runs in the
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..shared._ring import Port
@@ -37,7 +38,9 @@ class Inbox:
         self.most_intents = 0
         """As the last card says. What an unloaded mod said last still counts: a card of nobody is not asked."""
         self.dropped_intents = 0
+        self.forsaken_intents = 0
         self.stray_replies = 0
+        self._forsaken: Sequence[int] = ()
         self._intents: deque[Intent] = deque()
         self._intent_bytes = 0
 
@@ -72,8 +75,18 @@ class Inbox:
         self._intent_bytes = 0
         return taken
 
+    def forsake(self, epochs: Sequence[int]) -> None:
+        """Drop what was asked for under epochs that were rolled back, now and when more of it turns up."""
+        self._forsaken = epochs
+        if epochs and self._intents:
+            kept = [intent for intent in self._intents if intent.epoch not in epochs]
+            self.forsaken_intents += len(self._intents) - len(kept)
+            self._intents = deque(kept)
+
     def _keep(self, intent: Intent, size: int) -> None:
-        if len(self._intents) < self.most_intents and self._intent_bytes + size <= MOST_INTENT_BYTES:
+        if intent.epoch in self._forsaken:
+            self.forsaken_intents += 1
+        elif len(self._intents) < self.most_intents and self._intent_bytes + size <= MOST_INTENT_BYTES:
             self._intent_bytes += size
             self._intents.append(intent)
         else:

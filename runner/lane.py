@@ -42,6 +42,7 @@ from .snapshot import Snapshot
 from .standing import Standing
 from .switchboard import Switchboard
 from .tenancy import Tenancy
+from .terms import BY_CONTRACT, Terms
 from .text import escape, escape_diagnostic
 from .turns import Turns
 from .worker_process import UNKNOWN_STATUS
@@ -56,6 +57,8 @@ one; longer: a short pause of everything is held against whoever was loading."""
 KILL_DELAY: Final = 0.05
 """Seconds that a standby nobody needs any more outlives the hand-over: the end of a process takes a core for 2 or 3 ms.
 Shorter: the first call to the new version may wait for that; longer: a burst of saves holds more processes."""
+MOST_FORSAKEN: Final = 4
+"""Rolled-back epochs that the game is told of. Fewer: the intents of one that it slept through are taken after all."""
 FRESH_PATIENCE: Final = 0.1
 """Seconds a rehearsal waits for a fresh copy of the state; then it takes the newest checkpoint."""
 
@@ -73,6 +76,7 @@ class House(Protocol):
     intensity: Intensity
     confinement: Confinement
     turns: Turns
+    terms: Terms
     attached: bool
     looked_at: float
     """When the last patrol was: a long time ago, and this process did not run meanwhile. 0: none yet."""
@@ -110,6 +114,8 @@ class Lane:
         self._standing = Standing(name, house.limits)
         self._estates = Estates(self._vacate, house.limits.ring_bytes)
         self._queue: deque[Action] = deque()
+        self._forsaken: deque[int] = deque(maxlen=MOST_FORSAKEN)
+        """The latest epochs that were rolled back."""
         self._running = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -186,6 +192,16 @@ class Lane:
         self.tenancy.adopt_for_absent_game(epoch, seat.slot if seat else None)
         self.look()
 
+    def agree(self) -> None:
+        """The game declares something else than the one before it: tell the workers; those it is not for have to go."""
+        for seat in list(self.seats.values()):
+            misfit = self.house.terms.judge(seat.snapshot.manifest.game_api)
+            if misfit is not None:
+                self._condemn(seat, misfit)
+            else:
+                seat.agree(self.house.terms.packed)
+        self._do(self.life.reconsider(BY_CONTRACT))
+
     # ── the lifecycle's actions ───────────────────────────────────────────────────────────────────────────────────────
 
     def _do(self, actions: list[Action]) -> None:
@@ -236,6 +252,9 @@ class Lane:
         try:
             slot = await self.tenancy.take(seat.attempt)
             seat.slot = slot
+            if (misfit := self.house.terms.judge(seat.snapshot.manifest.game_api)) is not None:
+                self._condemn(seat, misfit)
+                return
             async with self.house.turns.turn():
                 worker = await self.house.nursery.take(seat.limits)
                 with contextlib.suppress(psutil.Error, ValueError):  # it died already: its exit is on the way
@@ -244,12 +263,12 @@ class Lane:
                 worker.on_report = lambda report: self._report(seat, report)
                 worker.on_exit = lambda status: self._exited(seat, status)
                 worker.on_dead = lambda: self._died(seat)
-                seat.assign(worker, slot, self.name)
+                seat.assign(worker, slot, self.name, self.house.terms.packed)
                 seat.mark("assigned", time.monotonic_ns())
                 self.life.assigned(seat.attempt, time.monotonic())
                 self._arm()
                 seat.bound = bound = await seat.expect(messages.Bound)
-                slot.write_card(seat.card([event for event, _ in bound.events]))
+                seat.tell_game(list(self._forsaken))
                 await self._refresh_state()
                 seat.rehearse(self.states.newest())
                 ready: messages.Ready = await seat.expect(messages.Ready)
@@ -285,6 +304,10 @@ class Lane:
         if self.life.attempts[seat.attempt] is not self.life.active:  # a way back has to be started anew
             seat.slot.set_live(False)
             seat.hasten()  # now: when the game has adopted it, calls wait
+        active = self.life.active
+        if active is not None and active.failed and active.epoch not in self._forsaken:
+            self._forsaken.append(active.epoch)
+        seat.tell_game(list(self._forsaken))
         seat.mark("offered", time.monotonic_ns())
         self.tenancy.offer(epoch, seat.slot)
         self.house.journal.nudge()

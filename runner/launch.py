@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from ..shared.errors import ConfigError, MachineError, SupervisorDied
+from ..shared.errors import ConfigError, MachineError, SupervisorDied, UsageError
 from ..shared.policy import Confinement, Limits
-from . import amounts
+from . import amounts, control
 from . import config as settings
 
 if TYPE_CHECKING:
+    from .api import Api
     from .game import Mods
 
 START_PATIENCE: Final = 60.0
@@ -42,6 +43,7 @@ game that imports a copy of its own would be served by another release."""
 def launch(
     root: str | os.PathLike[str],
     *,
+    api: "Api | None" = None,
     packages: Sequence[str] = (),
     confinement: Confinement | Literal["full", "reduced"] = "full",
     limits: Limits | None = None,
@@ -53,6 +55,7 @@ def launch(
 ) -> "Mods":
     """Start a supervisor for the mods in folder `root` and return when every mod there has a verdict.
 
+    - `api`: what the game declares; without one every event and intent is taken, unchecked.
     - `packages`: importable names that mods may import beyond the standard library, preloaded.
     - `confinement`: "full", or "reduced" for hosts without user namespaces; README and SECURITY.md say what that costs.
     - `limits`: what one mod may use; a mod may lower them for itself.
@@ -73,6 +76,7 @@ def launch(
 
     if isinstance(packages, str):  # which is a sequence too, of letters
         raise ConfigError(f"packages={packages!r}: expected a list of names, such as [{packages!r}]")
+    contract = _packed(api)
     config = settings.merge(
         settings.Config(),
         {
@@ -103,7 +107,7 @@ def launch(
             ours.close()
             raise MachineError(f"the supervisor cannot be started: {error}") from None
     try:
-        return _begin(ours, process, folder, config, deadline)
+        return _begin(ours, process, control.Setup(str(folder), config, contract), api, deadline)
     except BaseException:
         ours.close()
         _end(process)
@@ -111,17 +115,20 @@ def launch(
 
 
 def _begin(
-    sock: socket.socket, process: "subprocess.Popen[bytes]", folder: Path, config: settings.Config, deadline: float
+    sock: socket.socket,
+    process: "subprocess.Popen[bytes]",
+    setup: control.Setup,
+    api: "Api | None",
+    deadline: float,
 ) -> "Mods":
     from ..shared.messages import pack
-    from . import control
     from .game import Mods
     from .link import Link
 
     try:
-        sock.send(pack(control.Setup(str(folder), config)), socket.MSG_NOSIGNAL)
+        sock.send(pack(setup), socket.MSG_NOSIGNAL)
         link = Link(sock)
-        mods = Mods(link, *link.greet(deadline))
+        mods = Mods(link, *link.greet(deadline, setup.contract), api)
     except SupervisorDied as error:
         status = process.wait(END_PATIENCE) if process.poll() is None and not link_alive(sock) else process.poll()
         ended = f"; it ended with status {status}" if status is not None else ""
@@ -161,16 +168,18 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
+def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout: float = 10.0) -> "Mods":
     """Attach to the supervisor that serves folder `target` (`fumehood run`); `target` may also be its socket.
 
-    The mods go on when this game closes or dies; the next game finds them with their state.
+    The mods go on when this game closes or dies; the next game finds them with their state. `api`: as for `launch`;
+    mods that were not written for it go down, with a diagnostic, until a game comes that they fit.
 
     Raises ConfigError (nobody serves that folder), AlreadyAttached (another game does), MachineError (not Linux),
     SupervisorDied.
     """
     _require_linux()
     timeout = amounts.seconds(timeout, "timeout")
+    contract = _packed(api)
     from . import address
     from .game import Mods
     from .link import Link
@@ -186,7 +195,7 @@ def connect(target: str | os.PathLike[str], *, timeout: float = 10.0) -> "Mods":
             text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
             raise ConfigError(text) from None
         link = Link(sock)
-        mods = Mods(link, *link.greet(time.monotonic() + timeout))
+        mods = Mods(link, *link.greet(time.monotonic() + timeout, contract), api)
     except BaseException:
         sock.close()
         raise
@@ -204,3 +213,14 @@ def _require_linux() -> None:
             f"fumehood confines mods with the Linux kernel, and this is {sys.platform}: "
             "run the game under WSL2 (Windows) or in a Linux container or virtual machine"
         )
+
+
+def _packed(api: "Api | None") -> bytes:
+    if api is None:
+        return b""
+    from ..shared.contract import packed
+    from .api import Api
+
+    if not isinstance(api, Api):
+        raise UsageError(f"api has to be an Api, not {type(api).__name__}")
+    return packed(api.contract())

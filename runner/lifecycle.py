@@ -114,6 +114,14 @@ class Lifecycle:
         refused = Issue(0, "", 0, cause, Verdict.REFUSED, diagnostic)
         return [*self._drop_candidate(), refused, *self._recover_if_down(diagnostic)]
 
+    def reconsider(self, kinds: tuple[str, ...]) -> list[Action]:
+        """What was refused as one of `kinds` may be tried again: the reason was not in its bytes alone."""
+        for digest in [digest for digest, why in self.versions.quarantine.items() if why.kind in kinds]:
+            del self.versions.quarantine[digest]
+        if not self.target or self.target in self.versions.quarantine or self.target == self._current():
+            return []
+        return [] if self.candidate else self._build_candidate(self.target, "retry")
+
     # ── what a worker says ────────────────────────────────────────────────────────────────────────────────────────────
 
     def assigned(self, number: int, now: float) -> None:

@@ -31,13 +31,14 @@ class Link:
         self.fresh = False
         """Whether it was called: for whoever looks at new mods to say no again."""
 
-    def greet(self, deadline: float) -> tuple[control.Welcome, list[int]]:
-        """Say hello; returns Welcome and its descriptors. `deadline`: monotonic seconds.
+    def greet(self, deadline: float, contract: bytes = b"") -> tuple[control.Welcome, list[int]]:
+        """Say hello, and what the game declares (packed); returns Welcome and its descriptors. `deadline`: monotonic
+        seconds.
 
         Raises what the supervisor refuses with (AlreadyAttached, ConfigError, MachineError), SupervisorDied.
         """
         with contextlib.suppress(errors.SupervisorDied):  # it may have refused us already, and says why: read that
-            self._send(control.Hello(control.PROTOCOL))
+            self._send(control.Hello(control.PROTOCOL, contract))
         answer, fds = self._receive(deadline)
         if not isinstance(answer, control.Welcome):
             raise errors.ProtocolError(f"the supervisor answered hello with {type(answer).__name__}")

@@ -28,6 +28,7 @@ from ..shared.messages import Diagnostic
 from ..shared.policy import Limits
 from ..shared.states import Stage
 from . import amounts
+from .terms import specifiers
 from .text import LONGEST_LINE, escape
 
 FILE: Final = "mod.toml"
@@ -69,7 +70,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version of a mod asks for. Everything has a default; most mods have no manifest at all."""
 
     game_api: str = ""
-    """Versions of the game's API it was written for, like ">=2,<3". Empty: any. No game declares a version yet."""
+    """Versions of the game's `Api` it was written for, like ">=2,<3" (PEP 440). Empty: any. A game without an `Api` has
+    none, and takes it."""
     requires: tuple[str, ...] = ()
     """Keys of mods that load before it."""
     permissions: tuple[str, ...] = ()
@@ -190,6 +192,9 @@ class _Reader:
             text, _, path = str(error).partition(" - at `$.")
             key = path.rstrip("`").partition("[")[0]
             raise self._wrong(f"{key.replace('_', '-')}: {text}", self._line(key)) from None
+        if manifest.game_api and specifiers(manifest.game_api) is None:
+            text = f"game-api: {manifest.game_api!r:.80} is no range of versions such as '>=2,<3'"
+            raise self._wrong(text, self._line("game_api"))
         if manifest.permissions:
             asked = manifest.permissions[0]
             raise self._wrong(

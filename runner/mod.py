@@ -27,6 +27,7 @@ from ..shared.errors import (
     UsageError,
 )
 from ..shared.messages import CALL_TAG, DECODE_ERRORS, VALUE_HEAD, Failed, Post, Value, pack
+from .api import Entry
 from .inbox import LAST_BYTES, LAST_NS, LOOK_NS, WAIT_NS, Inbox
 from .records import Outcome
 from .replies import UNWEIGHED, decode_value
@@ -86,10 +87,12 @@ class Mod:
     def call(self, event: str, /, *args: Any, timeout: float = 1.0) -> Any:
         """Ask the handler of highest priority, and return its value, always within `timeout` seconds.
 
-        Raises ModError (it raised, or there is none), ModTimeout, ModCrashed, ModUnavailable, QueueFull; PayloadError
-        and MessageTooLarge for what cannot be sent; WrongThread, SupervisorDied. A timeout kills nothing.
+        Raises ModError (it raised, there is none, or its value is of another type than declared), ModTimeout,
+        ModCrashed, ModUnavailable, QueueFull; NotDeclared, PayloadError and MessageTooLarge for what cannot be sent;
+        WrongThread, SupervisorDied. A timeout kills nothing.
         """
         mods, port = self._mods, self._port
+        entry = mods._declared(event, args, f"{self.name}.call") if mods._api is not None else None
         if port is None or timeout is not self._timeout or type(event) is not str:
             port = self._check(event, timeout)
         mods._requests = number = mods._requests + 1
@@ -99,10 +102,21 @@ class Mod:
             if port is not None:
                 raw = port.exchange(data, self._patience, mods._generation, VALUE_HEAD)
                 if type(raw) is bytes and len(raw) <= UNWEIGHED:
-                    return decode_value(raw)
+                    value = decode_value(raw)
+                    return value if entry is None else self._checked(entry, value)
         except _CALL_ERRORS as error:
             self._explain(error, event, args, data, raw)
-        return self._call_on(number, event, data or b"", port, raw)
+        value = self._call_on(number, event, data or b"", port, raw)
+        return value if entry is None else self._checked(entry, value)
+
+    def _checked(self, entry: Entry, value: Any) -> Any:
+        """The value of a call, as it was declared. Raises ModError: it is something else."""
+        if entry.returns is None:
+            return value
+        try:
+            return entry.checked(value)
+        except ValueError as error:
+            raise wrong_value(self.name, entry.name, error) from None
 
     def _check(self, event: str, timeout: float) -> Port | None:
         """What a call in a loop need not check again. Raises WrongThread, PayloadError, UsageError."""
@@ -180,6 +194,8 @@ class Mod:
             mods._refuse_thread()
         if type(event) is not str:
             raise PayloadError(f"an event's name is text, not {type(event).__name__}")
+        if mods._api is not None:
+            mods._declared(event, args, f"{self.name}.post")
         mods._look_if_changed()
         port = self._port
         if port is None:
@@ -500,6 +516,7 @@ class Mod:
         self._card = read_card(down)
         self._inbox.most_intents = self._card.intents_per_frame
         self._events = frozenset(self._card.events)
+        self._inbox.forsake(self._card.forsaken)
         self._port = port
 
     def _is_dead(self, word: int) -> bool:
@@ -530,3 +547,9 @@ def mod_error(mod: str, event: str, kind: str, message: str, traceback: str) -> 
     said = f": {escape(message)}" if message else ""
     text = f"{mod}.{escape(event, LONGEST_NAME)} raised {kind}{said}"
     return ModError(text, mod=mod, event=event, kind=kind, traceback=lambda: escape(traceback, 16_384, lines=True))
+
+
+def wrong_value(mod: str, event: str, error: ValueError) -> ModError:
+    """The typed error for a handler's value that is not of the type that the game declares."""
+    text = f"{mod}.{escape(event, LONGEST_NAME)} returned something else than declared: {escape(str(error))}"
+    return ModError(text, mod=mod, event=event, kind="WrongType")

@@ -52,6 +52,30 @@ class Intent(msgspec.Struct, frozen=True):
     """Under which the version that asked for it served."""
 
 
+class RefusedIntent(msgspec.Struct, frozen=True):
+    """An intent that was not done, and why: it was not declared so, or the game's function raised."""
+
+    mod: str
+    name: str
+    reason: str
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What `mods.apply()` did.
+
+    Fields: `count` (intents done), `refused` and `failed` (the first 100 of each, as RefusedIntent), `refusals` and
+    `failures` (how many there were).
+    """
+
+    count: int
+    refused: list[RefusedIntent]
+    """What mods sent that the game does not declare, or with other types: no function saw it."""
+    failed: list[RefusedIntent]
+    """The game's own function raised; logged with its traceback by the logger "fumehood.game"."""
+    refusals: int
+    failures: int
+
+
 class ModStatus(msgspec.Struct, frozen=True):
     """One mod as the supervisor sees it.
 

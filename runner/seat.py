@@ -12,6 +12,7 @@ from ..shared import segment
 from ..shared._ring import this_cpu
 from ..shared.messages import (
     MOST_CARRIED,
+    Agree,
     Assign,
     Bound,
     Carried,
@@ -92,9 +93,10 @@ class Seat:
         self._policy = os.SCHED_BATCH
         """As its zygote has it."""
         self._expected: asyncio.Future[Any] | None = None
+        self._card: Card | None = None
 
-    def assign(self, worker: WorkerProcess, slot: Slot, key: str) -> None:
-        """Hand the worker its slot, the mod's files and its state memory. Raises OSError."""
+    def assign(self, worker: WorkerProcess, slot: Slot, key: str, contract: bytes) -> None:
+        """Hand the worker its slot, the mod's files, its state memory and the game's contract. Raises OSError."""
         self.worker, self.slot = worker, slot
         slot.prepare(self.attempt)
         libraries = self.snapshot.libraries
@@ -116,12 +118,19 @@ class Seat:
                 state_bytes=self.limits.state_bytes,
                 ring_segment=slot.size,
                 snapshot=len(files),
+                contract=contract,
                 libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],
             )
             worker.send(message, tuple(fds))
         finally:
             for fd in fds:
                 os.close(fd)
+
+    def agree(self, contract: bytes) -> None:
+        """Tell the worker that another game has attached, with this contract."""
+        if self.worker is not None and self.slot is not None:
+            self.worker.send(Agree(contract), ())
+            self.slot.announce_command()
 
     async def expect(self, kind: type[Any]) -> Any:
         """Wait for the worker's next `kind`. No deadline here: the lifecycle's kill the worker, and that cancels."""
@@ -284,9 +293,15 @@ class Seat:
         """The message it had begun and not finished, if any."""
         return self.slot.in_hand(self.inherited) if self.slot is not None else []
 
-    def card(self, events: Sequence[str]) -> Card:
-        """What the game must know about it."""
-        return Card(self.version, self.snapshot.digest, list(events), self.limits.intents_per_frame)
+    def tell_game(self, forsaken: list[int]) -> None:
+        """Write what the game must know about it, before it is offered. `forsaken`: epochs that were rolled back."""
+        assert self.slot is not None, "a seat that is offered has a slot"
+        assert self.bound is not None, "and told which events it handles"
+        events = [event for event, _ in self.bound.events]
+        card = Card(self.version, self.snapshot.digest, events, self.limits.intents_per_frame, forsaken)
+        if card != self._card:  # the game may be reading the one there is
+            self.slot.write_card(card)
+            self._card = card
 
     def mark(self, moment: str, at: int) -> None:
         """Remember when something happened (monotonic ns)."""

@@ -43,6 +43,8 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     events: list[str]
     intents_per_frame: int
+    forsaken: list[int] = []
+    """The latest epochs that were rolled back: what was asked for under them and not taken is not wanted any more."""
 
 
 _decode_card = msgspec.msgpack.Decoder(Card).decode

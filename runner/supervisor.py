@@ -39,6 +39,7 @@ from .slots import Slot, Slots
 from .snapshot import Library, Snapshot
 from .source import FolderSource, Settled
 from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
+from .terms import Terms
 from .turns import Turns
 
 CHECKPOINT_PERIOD: Final = 1.0
@@ -54,8 +55,10 @@ log = logging.getLogger("fumehood")
 class Supervisor:
     """Everything of one watched root. Make it, `start` it, let games attach, `close` it; all on one event loop."""
 
-    def __init__(self, root: Path, config: Config) -> None:
-        """Raises OSError when shared memory cannot be had."""
+    def __init__(self, root: Path, config: Config, contract: bytes = b"") -> None:
+        """`contract`: what the game declares, packed; empty: nothing. Raises OSError when shared memory cannot be had,
+        ProtocolError: it is no contract."""
+        self.terms = Terms(contract)
         self.limits: Limits = config.limits
         self.probation = Probation()
         self.intensity = Intensity()
@@ -184,6 +187,13 @@ class Supervisor:
         board = self.switchboard
         logging.getLogger("fumehood.control").info("a game attached")
         return message, (board.board_read_only, board.page_fd, self._bell)
+
+    def agree(self, contract: bytes) -> None:
+        """See attachment.Host. Mods that do not fit another contract go down, those that fit it now are tried again."""
+        if contract != self.terms.packed:
+            self.terms = Terms(contract)
+            for lane in self.lanes.values():
+                lane.agree()
 
     def introduction(self, lane: Lane) -> tuple[int, ...]:
         """Four writable `down`, four read-only `up`; the caller closes them."""

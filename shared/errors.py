@@ -93,6 +93,10 @@ class MessageTooLarge(UsageError, ValueError):
     """Raised when a message is longer than half the ring. Large data travels as a view, not as a message."""
 
 
+class NotDeclared(UsageError, AttributeError):
+    """Raised when an event, a query or an intent is named that the game's `Api` does not declare; names the nearest."""
+
+
 class WrongThread(UsageError, RuntimeError):
     """Raised when another thread (or a fork) than the one that made `Mods` uses it."""
 

@@ -4,7 +4,7 @@ Four conversations::
 
     game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent
-    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Retire
+    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
                                          LogLine, Fault
     supervisor ──socket──▶ zygote        Fork
@@ -124,6 +124,8 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """Size of each of the two segments, bytes."""
     snapshot: int
     """Length of the snapshot memfd: a msgpack list of maps of relative path to bytes, its own and one a library."""
+    contract: bytes = b""
+    """What the game declared, packed (shared.contract); empty: it declared nothing, and anything goes."""
     libraries: list[tuple[str, str, bool]] = []
     """Of each mod that it requires, in load order: its key, its importable name, whether it is a folder."""
 
@@ -180,11 +182,17 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
     unread is its successor's, and it is not started again."""
 
 
+class Agree(msgspec.Struct, frozen=True, tag=True):
+    """Another game has attached, with another contract: go by that from now on. Not answered."""
+
+    contract: bytes
+
+
 class Retire(msgspec.Struct, frozen=True, tag=True):
     """Run on_unload if live, save the state a last time, answer Drained, then end."""
 
 
-Command = Assign | Rehearse | Start | Checkpoint | Stop | Retire
+Command = Assign | Rehearse | Start | Checkpoint | Stop | Agree | Retire
 
 
 class Diagnostic(msgspec.Struct, frozen=True):

@@ -7,9 +7,12 @@ a mod can be imported and its functions tested anywhere. Inside one, `worker.loo
 import copy
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from ..shared.errors import NotLive
+
+if TYPE_CHECKING:  # it needs msgspec, and a mod imports anywhere
+    from .agreed import Agreed
 
 
 class State(dict[Any, Any]):
@@ -43,15 +46,17 @@ class ClosedState(State):
 
 
 class Game:
-    """The game, as a mod sees it: everything said to it is an intent, which the game applies when and if it likes.
+    """The game, as a mod sees it: what is said to it is an intent, which the game applies when and if it likes.
 
     `game.rain(strength=0.7)` and `game.send("rain", strength=0.7)` are the same. Values go by name and must be what
     msgpack carries. Both raise, where they stand: `NotLive` before on_load() and after on_unload(); `PayloadError`
     naming the path of a value that cannot travel; `MessageTooLarge`; `QueueFull` when the game has not read the
-    intents before it; `TypeError` for values without a name.
+    intents before it; `TypeError` for values without a name. With a game that declares what it takes (`Api`), values
+    may go by position; a name that it does not declare raises `NotDeclared`, a value of another type `PayloadError`.
     """
 
     _speak: Callable[[str, dict[str, Any]], None]
+    _agreed: "Agreed | None" = None
 
     def __init__(self) -> None:
         self._speak = _not_live
@@ -60,11 +65,13 @@ class Game:
         """Send the intent `name` with these fields."""
         if type(name) is not str or not name:
             raise TypeError(f"game.send() takes the intent's name, a str that is not empty, first; got {name!r}")
-        self._speak(name, fields)
+        self._speak(name, fields if self._agreed is None else self._agreed.intent(name, (), fields))
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
+        if self._agreed is not None:
+            return self._declared(name, self._agreed)
 
         def intent(*values: object, **fields: Any) -> None:
             if values:
@@ -73,6 +80,17 @@ class Game:
 
         intent.__name__ = intent.__qualname__ = name
         # Found as a plain attribute from now on: a mod says the same thing often.
+        self.__dict__[name] = intent
+        return intent
+
+    def _declared(self, name: str, agreed: "Agreed") -> Callable[..., Any]:
+        if name not in agreed.intents:
+            agreed.undeclared(name)
+
+        def intent(*values: Any, **fields: Any) -> None:
+            self._speak(name, agreed.intent(name, values, fields))
+
+        intent.__name__ = intent.__qualname__ = name
         self.__dict__[name] = intent
         return intent
 
@@ -96,6 +114,7 @@ def _not_live(name: str, _fields: Mapping[str, object]) -> NoReturn:
     )
 
 
+_speaker: Callable[[str, dict[str, Any]], None] = _not_live
 state: Final = State()
 game: Final = Game()
 log: Final = logging.getLogger("fumehood.mod")
@@ -114,6 +133,14 @@ def open_state() -> None:
     object.__setattr__(state, "__class__", State)
 
 
+def agree(agreed: "Agreed | None") -> None:
+    """Worker: go by what the game declares; None: it declares nothing."""
+    game.__dict__.clear()
+    game._speak = _speaker
+    game._agreed = agreed
+
+
 def connect_game(speak: Callable[[str, dict[str, Any]], None] | None) -> None:
     """Worker: send intents through `speak(name, fields)`; None: refuse them with `NotLive` again."""
-    game._speak = speak or _not_live
+    global _speaker
+    game._speak = _speaker = speak or _not_live

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..shared.messages import Assign, Bound
 from ..shared.states import Stage
 from . import api, handlers, loader
+from .agreed import Agreed
 from .misfit import Misfit, a
 
 
@@ -24,10 +25,16 @@ class Mod(NamedTuple):
     """What the supervisor is told of it."""
 
 
-def prepare(assign: Assign, snapshot: list[dict[str, bytes]], scratch: str, enter: Callable[[Stage], None]) -> Mod:
+def prepare(
+    assign: Assign,
+    snapshot: list[dict[str, bytes]],
+    scratch: str,
+    enter: Callable[[Stage], None],
+    agreed: Agreed | None = None,
+) -> Mod:
     """Worker, candidate: check, compile, lay and import, bind, test. `enter` is called as each stage begins.
 
-    `snapshot`: the files of the mod, then those of each library.
+    `snapshot`: the files of the mod, then those of each library. `agreed`: what the game declares.
 
     Raises whatever the mod raises, any BaseException; Misfit, SyntaxError.
     """
@@ -60,7 +67,7 @@ def prepare(assign: Assign, snapshot: list[dict[str, bytes]], scratch: str, ente
 
     enter(Stage.BIND)
     own = [each for each in registrations if each.path not in finder.borrowed]
-    table = handlers.bind(module, finder.own_files(), own)
+    table = handlers.bind(module, finder.own_files(), own, agreed)
     version = _state_version(module)
     migrate, on_load, on_unload, selftest = (
         handlers.hook(module, name) for name in ("migrate", "on_load", "on_unload", "selftest")

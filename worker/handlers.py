@@ -14,9 +14,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from .misfit import Misfit, a
+
+if TYPE_CHECKING:  # it needs msgspec, and a mod imports anywhere
+    from .agreed import Agreed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,8 +103,11 @@ def record() -> list[Registration]:
     return _recording
 
 
-def bind(module: ModuleType, own_files: list[str], registrations: list[Registration]) -> Handlers:
-    """Worker: make the table, once. `own_files`: the mod's imported files, the main one first. Raises Misfit."""
+def bind(
+    module: ModuleType, own_files: list[str], registrations: list[Registration], agreed: "Agreed | None" = None
+) -> Handlers:
+    """Worker: make the table, once. `own_files`: the mod's imported files, the main one first. `agreed`: what the game
+    declares. Raises Misfit."""
     global _recording, _bound
     _recording, _bound = None, True
     found = [*registrations, *_plain(module)]
@@ -110,7 +116,10 @@ def bind(module: ModuleType, own_files: list[str], registrations: list[Registrat
     table: dict[str, list[Callable[..., Any]]] = {}
     highest: dict[str, int] = {}
     for each in found:
-        _check(each.handler, f"the handler of {each.event!r}", each.path, each.line)
+        what = f"the handler of {each.event!r}"
+        _check(each.handler, what, each.path, each.line)
+        if agreed is not None:
+            agreed.check_event(each.event, each.handler, what, each.path, each.line)
         table.setdefault(each.event, []).append(each.handler)
         highest.setdefault(each.event, each.priority)
     if sum(len(event.encode()) + 8 for event in table) > MOST_NAMES:

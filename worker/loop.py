@@ -21,10 +21,12 @@ from typing import Any, Final, NoReturn
 
 from ..shared import segment
 from ..shared._ring import CorruptRing, Segment
+from ..shared.contract import unpack_contract
 from ..shared.errors import ProtocolError, StateError
 from ..shared.exits import Exit
 from ..shared.messages import (
     MOST_CARRIED,
+    Agree,
     Assign,
     Carried,
     Checkpoint,
@@ -46,6 +48,7 @@ from ..shared.messages import (
 )
 from ..shared.states import Stage
 from . import api, handover
+from .agreed import Agreed
 from .answers import make_answering
 from .candidate import Mod, prepare
 from .diagnostics import describe
@@ -130,6 +133,8 @@ class Worker:
                 self.rehearse(command, _expect(command, fds, int(command.state.attached)))
             case Start(), Phase.OFFERED | Phase.STANDBY:
                 self.start(command, _expect(command, fds, command.state.attached + (command.inherited > 0)))
+            case Agree(), _:
+                self.agree(command.contract)
             case Checkpoint(), _:
                 self.checkpoint(command)
             case Stop(), _:
@@ -158,14 +163,24 @@ class Worker:
         for fd in (down_fd, up_fd, snapshot_fd):
             os.close(fd)
         self.consoles = redirect(self.lines, self.base)
+        agreed = self.agree(command.contract)
         try:
-            self.mod = prepare(command, snapshot, self.scratch, self.enter)
+            self.mod = prepare(command, snapshot, self.scratch, self.enter, agreed)
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
             self.refuse(error)
             return
         self.ring.answering = make_answering(self.mod.handlers, self.faults, self.base, self.ring.port.limit)
         self.link.tell(self.mod.bound)
         self.phase = Phase.CANDIDATE
+
+    def agree(self, contract: bytes) -> Agreed | None:
+        """Go by what the game declares, if it declares anything."""
+        try:
+            agreed = Agreed(unpack_contract(contract)) if contract else None
+        except ProtocolError as error:
+            protocol_error(str(error))
+        api.agree(agreed)
+        return agreed
 
     def enter(self, stage: Stage) -> None:
         self.stage = stage

@@ -13,6 +13,7 @@ from fumehood.runner.attachment import Attachment, fitted
 from fumehood.runner.journal import Journal
 from fumehood.runner.link import Link
 from fumehood.runner.records import ModStatus, Receipt
+from fumehood.runner.terms import Terms
 from fumehood.shared.errors import ProtocolError
 from fumehood.shared.messages import Diagnostic, pack
 from hypothesis import given
@@ -32,6 +33,9 @@ class Host:
 
     def welcome(self):
         return control.Welcome(1, 4096, 4096, 4096), ()
+
+    def agree(self, contract):
+        Terms(contract)
 
     def introduction(self, lane):
         self.introduced += 1
@@ -142,3 +146,19 @@ def test_the_journal_keeps_whole_texts_of_the_newest_only() -> None:
     assert sum(len(each.diagnostic.traceback) == 20_000 for each in kept) == 100
     assert "no longer kept" in kept[0].diagnostic.traceback
     assert sum(len(msgspec.msgpack.encode(each)) for each in kept[:200]) < 200 * 2_500
+
+
+def test_a_game_whose_contract_is_none_is_refused_with_the_reason() -> None:
+    async def go() -> None:
+        game, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        Attachment(ours, Host())
+        game.settimeout(10)
+        await asyncio.to_thread(game.send, pack(control.Hello(control.PROTOCOL, b"no contract")))
+        answer = control.unpack_answer(await asyncio.to_thread(game.recv, control.PACKET_LIMIT))
+        assert isinstance(answer, control.Refusal)
+        assert "contract" in answer.message
+        game.close()
+        ours.close()
+
+    asyncio.run(go())

@@ -5,8 +5,10 @@ import ctypes
 import itertools
 import os
 import select
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -184,6 +186,63 @@ def mod(request: pytest.FixtureRequest) -> str:
     """A mod name of the test's own."""
     plain = "".join(c if c.isalnum() else "_" for c in request.node.name.removeprefix("test_"))
     return f"{plain[:60]}_{next(_serial)}"
+
+
+# ── run and connect ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files and sockets of this test's own: empty before, to be empty after."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield folder
+    tempfile.tempdir = None
+
+
+class Service:
+    """`fumehood run` over a folder."""
+
+    def __init__(self, root: Path, *options: str) -> None:
+        self.root = root
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fumehood.runner.cli", "run", str(root), "--log-level", "info", *options],
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        self.said: list[str] = []
+        for line in self.process.stderr:
+            self.said.append(line)
+            if "attach with" in line:
+                break
+        self.reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr))
+        self.reader.start()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        status = self.process.wait(20)
+        self.reader.join(20)
+        self.process.stderr.close()
+        return status
+
+
+@pytest.fixture
+def serve(temporary: Path) -> Iterator[Callable[..., Service]]:
+    started: list[Service] = []
+
+    def start(root: Path, *options: str) -> Service:
+        started.append(Service(root, *options))
+        return started[-1]
+
+    yield start
+    for service in started:
+        if not service.process.stderr.closed:
+            service.end(signal.SIGKILL)
 
 
 # ── what must not be left ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,9 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -38,18 +35,6 @@ def nap():
     time.sleep(0.3)
     return "woke"
 """
-
-
-@pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    """A folder for temporary files and sockets of this test's own: empty before, to be empty after."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    yield folder
-    tempfile.tempdir = None
 
 
 def open_descriptors():
@@ -241,48 +226,6 @@ def test_emit_survives_the_supervisors_death(launched, tmp_path):
 # ── run and connect ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Service:
-    """`fumehood run` over a folder."""
-
-    def __init__(self, root, *options):
-        self.root = root
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "fumehood.runner.cli", "run", str(root), "--log-level", "info", *options],
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-        self.said = []
-        for line in self.process.stderr:
-            self.said.append(line)
-            if "attach with" in line:
-                break
-        self.reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr))
-        self.reader.start()
-
-    def end(self, how=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        status = self.process.wait(20)
-        self.reader.join(20)
-        self.process.stderr.close()
-        return status
-
-
-@pytest.fixture
-def serve(temporary):
-    started = []
-
-    def start(root, *options):
-        started.append(Service(root, *options))
-        return started[-1]
-
-    yield start
-    for service in started:
-        if not service.process.stderr.closed:
-            service.end(signal.SIGKILL)
-
-
 def sockets(folder):
     return [path for path in folder.rglob("*") if path.is_socket()]
 
@@ -379,7 +322,7 @@ def test_a_second_game_is_refused_while_the_first_is_there(root, serve):
 def test_two_supervisors_of_one_folder(root, serve):
     root.save("a.py", root.counter(1))
     serve(root.root)
-    second = Service(root.root)
+    second = serve(root.root)
     assert second.end() == 75
     assert "already serves" in "".join(second.said)
     with connect(root.root) as mods:

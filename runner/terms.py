@@ -1,0 +1,48 @@
+"""What the game that is attached declares, as the supervisor holds it: told to every worker, compared with manifests.
+
+The supervisor runs nothing by it; what a mod sends is checked in the game, by the functions themselves.
+"""
+
+from typing import Final
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from ..shared.contract import Contract, unpack_contract
+from ..shared.messages import Diagnostic
+from ..shared.states import Stage
+
+MISMATCH: Final = "GameApiMismatch"
+UNKNOWN_EVENT: Final = "UnknownEvent"
+UNFIT_HANDLER: Final = "UnfitHandler"
+BY_CONTRACT: Final = (MISMATCH, UNKNOWN_EVENT, UNFIT_HANDLER)
+"""What diagnostics call a version that does not fit the game. Another game may take it."""
+
+
+def specifiers(text: str) -> SpecifierSet | None:
+    """``>=2,<3`` as PEP 440 has it; None: it is none."""
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+
+
+class Terms:
+    """One game's contract, or none."""
+
+    def __init__(self, packed: bytes = b"") -> None:
+        """Raises ProtocolError: it is no contract."""
+        self.packed = packed
+        self.contract: Contract | None = unpack_contract(packed) if packed else None
+
+    def judge(self, game_api: str) -> Diagnostic | None:
+        """Why a mod whose manifest says this `game-api` is not for this game; None: it is.
+
+        A game that declares nothing has no version to compare, and takes every mod.
+        """
+        if self.contract is None or not game_api:
+            return None
+        wanted = specifiers(game_api)
+        if wanted is not None and wanted.contains(self.contract.version, prereleases=True):
+            return None
+        text = f"it was written for game-api {game_api}, and this game is {self.contract.name} {self.contract.version}"
+        return Diagnostic(Stage.BIND, MISMATCH, text)
