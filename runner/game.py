@@ -19,6 +19,7 @@ from ..shared.errors import (
     ModTimeout,
     ModUnavailable,
     PayloadError,
+    QueryError,
     QueueFull,
     SupervisorDied,
     UsageError,
@@ -32,6 +33,7 @@ from .api import Api, Entry
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error, wrong_value
+from .queries import MOST_NESTED, nested_only
 from .records import Applied, FrameReport, Intent, ModStatus, Receipt
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 
@@ -59,6 +61,8 @@ class Mods:
     def __init__(self, link: Link, welcome: control.Welcome, fds: list[int], api: Api | None = None) -> None:
         """For `launch` and `connect`. Takes the descriptors over."""
         self._api = api
+        self._asking: list[tuple[str, int]] = []
+        """Mods that wait for the answer to a query, the innermost last, and when the wait around each ends (ns)."""
         self._refused_intents = 0
         board, page, self._bell = fds
         self._link = link
@@ -100,6 +104,8 @@ class Mods:
         """
         if get_ident() != self._thread:
             self._refuse_thread()
+        if self._asking:
+            raise nested_only("emit()")
         if type(event) is not str:
             raise PayloadError(f"an event's name is text, not {type(event).__name__}")
         started = time.monotonic_ns()
@@ -159,14 +165,27 @@ class Mods:
             except ValueError:
                 raise mod._too_large(event, data) from None
         spin = len(waiting) < CPUS
-        for mod, position in waiting:
-            try:
-                reply = mod._await(number, data, position, event, deadline, spin=spin)
-                self._gather(mod, reply, event, report)
-            except ModTimeout:
-                report.late.append(mod.name)
-            except ModFailure as failure:
-                report.failed[mod.name] = failure
+        together = self._hear_together(waiting) if self._hears and len(waiting) > 1 else ()
+        try:
+            for mod, position in waiting:
+                try:
+                    reply = mod._await(number, data, position, event, deadline, spin=spin)
+                    self._gather(mod, reply, event, report)
+                except ModTimeout:
+                    report.late.append(mod.name)
+                except ModFailure as failure:
+                    report.failed[mod.name] = failure
+        finally:
+            for mod in together:
+                mod._hear_besides()
+
+    def _hear_together(self, waiting: list[tuple[Mod, int]]) -> list[Mod]:
+        """Whichever of them is waited for, the queries of all are heard."""
+        mods = [mod for mod, _ in waiting]
+        ports = tuple(mod._port for mod in mods if mod._port is not None)
+        for mod in mods:
+            mod._hear_besides(ports)
+        return mods
 
     def _declared(self, event: str, args: tuple[Any, ...], doing: str) -> Entry:
         """What is declared of an event that is about to be sent. Raises NotDeclared, PayloadError, UsageError."""
@@ -176,6 +195,26 @@ class Mods:
             raise UsageError(f"{doing}({event!r}): mods may refuse it: ask them with mods.veto({event!r}, …)")
         entry.arguments(args, f"{doing}({event!r})")
         return entry
+
+    def _begin_answer(self, name: str, deadline: int) -> Mod:
+        """A query of that mod is about to be answered; whoever does ends it with `_asking.pop()`. Raises QueryError:
+        not now."""
+        if len(self._asking) >= MOST_NESTED:
+            raise QueryError(f"queries are nested {MOST_NESTED} deep")
+        if any(name == asking for asking, _ in self._asking):
+            raise QueryError("it waits for the answer to another query")
+        if self._asking:
+            deadline = min(deadline, self._asking[-1][1])
+        mod = self._by_name[name]
+        self._asking.append((name, deadline))
+        return mod
+
+    def _nested(self, name: str, timeout: float) -> float:
+        """The timeout of a call that is made within a query. Raises UsageError: that mod waits for an answer itself."""
+        if any(name == asking for asking, _ in self._asking):
+            raise UsageError(f"{name} waits for the answer to its own query: it cannot be called within that")
+        left = (self._asking[-1][1] - time.monotonic_ns()) / 1e9
+        return min(seconds(timeout, "timeout"), max(0.0, left))
 
     def _check_results(self, report: FrameReport, event: str, entry: Entry) -> None:
         """Values of another type than declared fail their mod."""
@@ -194,6 +233,11 @@ class Mods:
             report.failed[mod.name] = mod_error(mod.name, event, *reply.errors[0])
         if reply.values or not reply.errors:
             report.results[mod.name] = list(reply.values)
+
+    @property
+    def _hears(self) -> bool:
+        """Whether mods may ask anything."""
+        return self._api is not None and bool(self._api.queries)
 
     def intents(self) -> list[Intent]:
         """Take what mods asked for since the last time: in load order, each mod's in its own order.
@@ -222,8 +266,7 @@ class Mods:
         return report
 
     def _take_intents(self) -> list[Intent]:
-        if get_ident() != self._thread:
-            self._refuse_thread()
+        self._check_thread("intents()")
         self._look_if_changed()
         taken: list[Intent] = []
         left = LOOK_NS
@@ -282,13 +325,13 @@ class Mods:
 
     def status(self) -> list[ModStatus]:
         """Every mod, also those that are down, as the supervisor sees it; by name. Takes about 0.1 ms."""
-        self._check_thread()
+        self._check_thread("status()")
         self._look_if_changed()
         return sorted(self._link.status(), key=lambda status: status.name)
 
     def receipts(self, since: int = 0) -> list[Receipt]:
         """The records of all reloads numbered above `since`, oldest first; the supervisor keeps the last 5000."""
-        self._check_thread()
+        self._check_thread("receipts()")
         self._look_if_changed()
         return self._link.receipts(_number(since), 0.0)
 
@@ -306,7 +349,7 @@ class Mods:
 
         `verdict` None: any. Adopts what is on offer meanwhile. Raises ModTimeout after `timeout` seconds.
         """
-        self._check_thread()
+        self._check_thread("wait()")
         deadline = time.monotonic() + seconds(timeout, "timeout")
         latest = None
         seen = _number(since)
@@ -334,7 +377,7 @@ class Mods:
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every mod is at rest: live, down or refused, nothing under way. False: not within `timeout` s."""
-        self._check_thread()
+        self._check_thread("settle()")
         deadline = time.monotonic() + seconds(timeout, "timeout")
         while True:
             self._look()
@@ -366,7 +409,7 @@ class Mods:
         """
         if not self._closed:
             if self._thread >= 0:  # else in a fork: it lets go of its copies, and ends nothing
-                self._check_thread()
+                self._check_thread("close()")
             self._release()
 
     def _release(self) -> None:
@@ -403,6 +446,8 @@ class Mods:
     # ── the switchboard ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _look_if_changed(self) -> None:
+        if self._asking:  # those further out go on where they are
+            return
         if self._link.pending:
             self._introduce()
         if self._board_load32(GENERATION) != self._generation:
@@ -412,6 +457,8 @@ class Mods:
 
     def _hear_unsettled(self) -> None:
         for mod in list(self._unsettled):
+            if any(mod.name == asking for asking, _ in self._asking):
+                continue  # whoever waits for it further out takes what it says
             mod._collect(WAIT_NS)
             if mod._settled():
                 self._unsettled.discard(mod)
@@ -513,9 +560,11 @@ class Mods:
         if not self._link.alive():
             raise SupervisorDied("the supervisor is gone; its mods are gone with it")
 
-    def _check_thread(self) -> None:
+    def _check_thread(self, doing: str = "") -> None:
         if get_ident() != self._thread:
             self._refuse_thread()
+        if self._asking and doing:
+            raise nested_only(doing)
         if self._closed:
             raise UsageError("these mods are closed")
 

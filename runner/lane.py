@@ -506,7 +506,7 @@ class Lane:
 
     def _fault(self, seat: Seat, report: messages.Fault, now: float) -> None:
         diagnostic, count = self._standing.fault(seat, report)
-        if diagnostic.kind != "QueueFull":  # the game's pace, not the mod's fault
+        if diagnostic.kind not in ("QueueFull", "QueryTimeout"):  # the game's pace, not the mod's fault
             self._do(self.life.faulted(seat.attempt, count, diagnostic, now))
 
     def _died(self, seat: Seat) -> None:

@@ -29,6 +29,7 @@ from ..shared.errors import (
 from ..shared.messages import CALL_TAG, DECODE_ERRORS, VALUE_HEAD, Failed, Post, Value, pack
 from .api import Entry
 from .inbox import LAST_BYTES, LAST_NS, LOOK_NS, WAIT_NS, Inbox
+from .queries import Answerer
 from .records import Outcome
 from .replies import UNWEIGHED, decode_value
 from .slots import Card, read_card
@@ -92,7 +93,11 @@ class Mod:
         WrongThread, SupervisorDied. A timeout kills nothing.
         """
         mods, port = self._mods, self._port
-        entry = mods._declared(event, args, f"{self.name}.call") if mods._api is not None else None
+        entry = None
+        if mods._api is not None:
+            entry = mods._declared(event, args, f"{self.name}.call")
+            if mods._asking:
+                timeout = mods._nested(self.name, timeout)
         if port is None or timeout is not self._timeout or type(event) is not str:
             port = self._check(event, timeout)
         mods._requests = number = mods._requests + 1
@@ -419,9 +424,11 @@ class Mod:
     def _collect(self, most: int = LOOK_NS) -> int:
         """Take what was said, for about `most` ns, of older slots first; let go of those that have no more to say.
 
-        Returns what is left of `most`: 0 or less, there may be more.
+        Answers what it asks, too. Returns what is left of `most`: 0 or less, there may be more.
         """
         try:
+            if self._mods._hears:
+                most = self._answer_waiting(most)
             if self._leaving:
                 live = self._port is not None and self._is_live()  # before the last look, not after
                 silent = [slot for slot in self._leaving if live or self._has_died(slot)]
@@ -429,6 +436,7 @@ class Mod:
                 for slot in silent if most > 0 else ():
                     if (port := self._leaving.pop(slot, None)) is not None:
                         port.close()
+                self._hear_besides()
                 if not self._leaving:
                     self._mods._page_store(left_offset(self._index), self.epoch)
                     self._mods._ring_bell()  # a candidate may wait for a slot
@@ -436,6 +444,15 @@ class Mod:
         except (CorruptRing, ProtocolError) as error:
             self._give_up(str(error))
         return most
+
+    def _answer_waiting(self, most: int) -> int:
+        """Answer what its workers ask, for about `most` ns; returns what is left of that. Raises CorruptRing."""
+        now = time.monotonic_ns()
+        deadline = now + most
+        for port in (*self._leaving.values(), *([self._port] if self._port else [])):
+            while now < deadline and port.answer(deadline):
+                now = time.monotonic_ns()
+        return deadline - now
 
     # ── adoption ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -507,17 +524,26 @@ class Mod:
 
     def _enter(self, slot: int, port: Port | None) -> None:
         """Talk to the worker in `slot` from now on."""
+        mods = self._mods
         down, up = self._slots[slot]
         port = port or self._leaving.pop(slot, None) or Port(down, up, orders=False)
         if down.load64(END) != OPEN_END:
             port.reopen()
         self._epochs[slot] = epoch_of(self._word)
-        port.watch(self._mods._board, dead_offset(self._index, slot), epoch_of(self._word))
+        port.watch(mods._board, dead_offset(self._index, slot), epoch_of(self._word))
         self._card = read_card(down)
+        if mods._hears and mods._api is not None:
+            port.hear(Answerer(mods._api, mods, self), self._card.queries_per_request)
         self._inbox.most_intents = self._card.intents_per_frame
         self._events = frozenset(self._card.events)
         self._inbox.forsake(self._card.forsaken)
         self._port = port
+        self._hear_besides()
+
+    def _hear_besides(self, ports: tuple[Port, ...] = ()) -> None:
+        """While this mod is waited for, hear the queries of `ports`, and of its older workers that are not done yet."""
+        if self._port is not None and self._mods._hears:
+            self._port.beside((*ports, *self._leaving.values()) if ports or self._leaving else ())
 
     def _is_dead(self, word: int) -> bool:
         died = self._mods._board_load(dead_offset(self._index, slot_of(word)))

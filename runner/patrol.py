@@ -26,6 +26,9 @@ WORN: Final = 0.8
 load comes too late."""
 
 
+MOST_WAITS: Final = 10
+"""Longest waits for answers that one message may take, before it counts as hanging after all. Fewer: handlers that ask
+much of a slow game are killed; more: one that asks for ever goes on for longer."""
 PAUSED: Final = 4 * monitor.PERIOD
 """Seconds between two looks after which a handler's time is counted anew."""
 
@@ -59,6 +62,10 @@ class Patrol:
         self.cpu = 0.0
         """CPU seconds of its whole life, as sampled last."""
         self._sighting: monitor.Sighting | None = None
+        self._query = (0, 0.0)
+        """Number of the query that it was seen waiting with, and since when."""
+        self._asks_within = ((-1, -1), 0.0)
+        """The message in which it was seen asking, and since when."""
         self._position = (-1, -1)
         self._duty: Duty | None = None
         self._sampled = self._looked = 0.0
@@ -101,7 +108,7 @@ class Patrol:
             self._too_large(seat, stage)
             or (self._restless(before, since, now) if rested else None)
             or (self._over_its_share(seat, position[0], now) if duty is Duty.SERVING else None)
-            or (self._hanging(seat, position, now) if busy else None)
+            or (self._hanging(seat, position, now) if busy and not self._asks(seat, now) else None)
         )
 
     def _too_large(self, seat: Seat, stage: str) -> Breach | None:
@@ -129,6 +136,22 @@ class Patrol:
         if share <= seat.limits.cpu_share:
             return None
         return Breach("cpu_share", Stage.RUN, f"it used {share:.0%} of a CPU over {now - since:.1f} s")
+
+    def _asks(self, seat: Seat, now: float) -> bool:
+        """Whether it waits for the game's answer to a query, which is not its own slowness. By its own account: so one
+        query counts for as long as an honest one would wait, and in one message no more than MOST_WAITS of those."""
+        asking = seat.slot.asking() if seat.slot is not None else 0
+        if asking != self._query[0]:
+            self._query = asking, now
+        if self._position != self._asks_within[0]:
+            self._asks_within = self._position, now
+        patience = seat.limits.query_timeout
+        if not asking or now - self._query[1] > patience + monitor.PERIOD:
+            return False
+        if now - self._asks_within[1] > MOST_WAITS * patience:
+            return False
+        self._sighting = None
+        return True
 
     def _hanging(self, seat: Seat, position: tuple[int, int], now: float) -> Breach | None:
         where = seat.attempt, *position

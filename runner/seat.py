@@ -119,6 +119,7 @@ class Seat:
                 ring_segment=slot.size,
                 snapshot=len(files),
                 contract=contract,
+                query_ns=int(self.limits.query_timeout * 1e9),
                 libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],
             )
             worker.send(message, tuple(fds))
@@ -298,7 +299,9 @@ class Seat:
         assert self.slot is not None, "a seat that is offered has a slot"
         assert self.bound is not None, "and told which events it handles"
         events = [event for event, _ in self.bound.events]
-        card = Card(self.version, self.snapshot.digest, events, self.limits.intents_per_frame, forsaken)
+        limits = self.limits
+        most = limits.intents_per_frame, limits.queries_per_request
+        card = Card(self.version, self.snapshot.digest, events, *most, forsaken)
         if card != self._card:  # the game may be reading the one there is
             self.slot.write_card(card)
             self._card = card

@@ -12,6 +12,8 @@ import msgspec
 
 from ..shared import segment
 from ..shared._ring import (
+    ANSWERED,
+    ASKED,
     CARD,
     COMMANDS,
     CPU,
@@ -19,6 +21,7 @@ from ..shared._ring import (
     HEAD,
     INHERITED_DONE,
     INHERITED_START,
+    LETTER,
     LIVE,
     OPEN_END,
     RING,
@@ -31,7 +34,7 @@ from ..shared._ring import (
 )
 from .switchboard import SLOTS
 
-CARD_BYTES: Final = RING - CARD
+CARD_BYTES: Final = LETTER - CARD
 _ASLEEP: Final = 1 << 31
 """In a CPU word: its owner sleeps there."""
 
@@ -43,6 +46,7 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     events: list[str]
     intents_per_frame: int
+    queries_per_request: int = 0
     forsaken: list[int] = []
     """The latest epochs that were rolled back: what was asked for under them and not taken is not wanted any more."""
 
@@ -137,6 +141,12 @@ class Slot:
         down, _ = self.mapped()
         end = down.load64(END)
         return down.load64(HEAD) if end == OPEN_END else end
+
+    def asking(self) -> int:
+        """Number of the query that waits for the game's answer, by the worker's own account; 0: none does."""
+        down, up = self.mapped()
+        asked = up.load64(ASKED) >> 32
+        return asked if asked != down.load64(ANSWERED) >> 32 else 0
 
     def cpu(self) -> int:
         """Where the worker says that it runs, or ran when it went to sleep."""

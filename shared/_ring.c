@@ -389,8 +389,16 @@ typedef struct {
     uint64_t asked_at, asked_from; /* of the last exchange() */
     unsigned long owner;    /* the thread that made it; 0: nobody, after a fork */
     bool waiting;           /* a thread waits in it without the GIL: nobody else may touch it */
+    PyObject *on_query;     /* NULL: nobody answers */
+    PyObject *others;       /* a tuple that holds what port.others points to; NULL: none */
+    uint32_t most_queries;  /* what `allowed` is with each request */
     ring_port port;
 } Port;
+
+static Port *port_of(ring_port *port)
+{
+    return (Port *)(void *)((char *)port - offsetof(Port, port));
+}
 
 static void hold(Segment **field, Segment *segment)
 {
@@ -464,11 +472,21 @@ static bool take_over(ring_port *port)
     if (peer_tail < oldest || peer_tail > port->head || peer_tail & 7)
         return at_fault(&port->fault, "TAIL", peer_tail, oldest, port->head);
     port->peer_tail = peer_tail;
+    port->asked = (uint32_t)(load64(port->mine, RING_ASKED) >> 32);
+    port->answered = (uint32_t)(load64(port->mine, RING_ANSWERED) >> 32);
     port->cpu = port->peer_home = RING_CPU_UNKNOWN;
     port->brisk_needed = RING_BRISK_NEEDED;
     store32(port->mine, RING_CPU, RING_CPU_UNKNOWN);
     store32(port->mine, RING_PARKED, RING_AWAKE);
     return true;
+}
+
+static void forget_others(Port *self)
+{
+    PyMem_Free(self->port.others);
+    self->port.others = NULL;
+    self->port.others_count = 0;
+    Py_CLEAR(self->others);
 }
 
 static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -510,6 +528,9 @@ static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 static void port_release(Port *self)
 {
+    forget_others(self);
+    Py_CLEAR(self->on_query);
+    self->port.allowed = self->most_queries = 0;
     let_go(&self->mine);
     let_go(&self->theirs);
     let_go(&self->board);
@@ -571,6 +592,7 @@ static int port_stage_bytes(Port *self, PyObject *data)
         PyErr_SetString(PyExc_ValueError, "the ring was ended; reopen() it first");
         return -1;
     }
+    port->allowed = self->most_queries;
     return stage(port, bytes, (size_t)length);
 }
 
@@ -663,10 +685,18 @@ static PyObject *port_pop(Port *self, PyObject *unused)
     return message;
 }
 
+/* Nobody else may close what a wait looks at. */
+static void set_waiting(Port *self, bool waiting)
+{
+    self->waiting = waiting;
+    for (size_t i = 0; i < self->port.others_count; i++)
+        port_of(self->port.others[i])->waiting = waiting;
+}
+
 /* The part of a wait that gives the GIL away: poll or yield when that pays, then sleep. Comes back with news, and runs
    signal handlers in between. */
 typedef struct {
-    int64_t room; /* as in park() */
+    int64_t want; /* as in park() */
     uint64_t start, deadline;
     uint64_t poll_until; /* 0: do not poll */
     bool yield;
@@ -677,19 +707,19 @@ static PyObject *port_wait_without_gil(Port *self, wait_plan plan)
     ring_port *port = &self->port;
     for (;;) {
         enum ring_news news = RING_NOTHING;
-        self->waiting = true;
+        set_waiting(self, true);
         Py_BEGIN_ALLOW_THREADS
         if (plan.poll_until != 0) {
-            news = spin(port, plan.poll_until);
+            news = spin(port, plan.want, plan.poll_until);
             if (news != RING_NOTHING)
                 port->vain = 0;
         }
         if (plan.yield)
-            news = yield_to_peer(port, plan.start);
+            news = yield_to_peer(port, plan.want, plan.start);
         if (news == RING_NOTHING)
-            news = park(port, plan.room, plan.deadline);
+            news = park(port, plan.want, plan.deadline);
         Py_END_ALLOW_THREADS
-        self->waiting = false;
+        set_waiting(self, false);
         if (news == RING_CORRUPT)
             return raise_corrupt(Py_TYPE((PyObject *)self), &port->fault);
         if (news != RING_INTERRUPTED) {
@@ -707,14 +737,14 @@ static PyObject *port_wait_without_gil(Port *self, wait_plan plan)
 }
 
 /* `start`: now_ns() of a moment ago, 0: not known. The timeout counts from there. */
-static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64_t start)
+static PyObject *wait_once(Port *self, int64_t timeout_ns, bool may_spin, uint64_t start)
 {
     ring_port *port = &self->port;
     enum ring_news news = look(port);
-    if (news == RING_NOTHING && timeout_ns <= 0)
+    if ((news == RING_NOTHING || news == RING_QUERY) && timeout_ns <= 0)
         news = RING_TIMEOUT;
     if (news == RING_NOTHING) {
-        wait_plan plan = {.room = -1, .start = start != 0 ? start : now_ns()};
+        wait_plan plan = {.want = RING_WANT_MESSAGE, .start = start != 0 ? start : now_ns()};
         plan.deadline = deadline_after(plan.start, timeout_ns);
         if (!may_spin || port->spin_ns == 0)
             return port_wait_without_gil(self, plan);
@@ -723,7 +753,7 @@ static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64
             plan.yield = place == RING_HERE && yielding_pays(port, plan.start);
             return port_wait_without_gil(self, plan);
         }
-        news = spin(port, earlier(plan.start + earlier(port->spin_ns, RING_HOLD_GIL_NS), plan.deadline));
+        news = spin(port, plan.want, earlier(plan.start + earlier(port->spin_ns, RING_HOLD_GIL_NS), plan.deadline));
         if (news == RING_NOTHING) {
             if (spinning_pays(port))
                 plan.poll_until = earlier(plan.start + port->spin_ns, plan.deadline);
@@ -736,6 +766,29 @@ static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64
     if (news == RING_CORRUPT)
         return raise_corrupt(Py_TYPE((PyObject *)self), &port->fault);
     return PyLong_FromLong(news);
+}
+
+#include "_query.h"
+
+/* The same, and queries that come meanwhile are answered. */
+static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64_t start)
+{
+    PyObject *news = wait_once(self, timeout_ns, may_spin, start);
+    if (news == NULL || PyLong_AsLong(news) != RING_QUERY)
+        return news;
+    if (start == 0)
+        start = now_ns();
+    uint64_t deadline = deadline_after(start, timeout_ns);
+    do {
+        Py_DECREF(news);
+        uint64_t now = now_ns();
+        if (!answer_query(port_of(self->port.asker), deadline) || !port_is_usable(self))
+            return NULL;
+        if (now >= deadline)
+            return PyLong_FromLong(RING_TIMEOUT);
+        news = wait_once(self, (int64_t)(deadline - now), may_spin, now);
+    } while (news != NULL && PyLong_AsLong(news) == RING_QUERY);
+    return news;
 }
 
 static PyObject *port_wait(Port *self, PyObject *const *arguments, Py_ssize_t count)
@@ -786,7 +839,7 @@ static PyObject *port_wait_room(Port *self, PyObject *const *arguments, Py_ssize
         return PyLong_FromLong(news);
     if (timeout_ns <= 0)
         return PyLong_FromLong(RING_TIMEOUT);
-    return port_wait_without_gil(self, (wait_plan){.room = length, .deadline = deadline_after(now_ns(), timeout_ns)});
+    return port_wait_without_gil(self, (wait_plan){.want = length, .deadline = deadline_after(now_ns(), timeout_ns)});
 }
 
 static PyObject *port_seen(Port *self, PyObject *unused)
@@ -906,6 +959,10 @@ static PyMethodDef port_methods[] = {
     {"seen", FUNCTION(port_seen), METH_NOARGS, "Acknowledge COMMANDS; True: it had changed."},
     {"end", FUNCTION(port_end), METH_NOARGS, "Store END, ring the bell; the end position."},
     {"reopen", FUNCTION(port_reopen), METH_NOARGS, "Store END = OPEN_END."},
+    {"hear", FUNCTION(port_hear), METH_FASTCALL, "Answer the peer's queries by a function while waiting."},
+    {"beside", FUNCTION(port_beside), METH_O, "Other ports whose queries are answered while waiting in this one."},
+    {"answer", FUNCTION(port_answer), METH_O, "Answer a query that waits, if one does."},
+    {"ask", FUNCTION(port_ask), METH_FASTCALL, "Ask the peer, wait for the answer; None: it did not come in time."},
     {"disown", FUNCTION(port_disown), METH_NOARGS, "exchange() is for nobody any more."},
     {"close", FUNCTION(port_close), METH_NOARGS, "Let go of the segments."},
     {NULL, NULL, 0, NULL},
@@ -1041,6 +1098,9 @@ static const struct {
     {"INHERITED_START", RING_INHERITED_START},
     {"INHERITED_DONE", RING_INHERITED_DONE},
     {"CARD", RING_CARD},
+    {"ASKED", RING_ASKED},
+    {"ANSWERED", RING_ANSWERED},
+    {"LETTER", RING_LETTER},
     {"RING", RING_DATA},
     {"CHECK", RING_CHECK},
     {"OPEN_END", RING_OPEN_END},

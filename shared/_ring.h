@@ -51,6 +51,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "atomic
 enum {
     RING_MAGIC = 0,
     RING_HEAD = 128,
+    RING_ASKED = 136,    /* in HEAD's line, which who waits for a message polls anyway: one writer, one reader */
+    RING_ANSWERED = 144,
     RING_TAIL = 256,
     RING_STARTED = 384,
     RING_BELL = 512,
@@ -62,8 +64,10 @@ enum {
     RING_SESSION = 1280,
     RING_INHERITED_START = 1408,
     RING_INHERITED_DONE = 1536,
-    RING_CARD = 2048,  /* up to RING_DATA: 6 KiB, about 300 event names */
-    RING_DATA = 8192,  /* a whole number of pages, so that a ring's pages hold nothing else */
+    RING_CARD = 2048,    /* up to RING_LETTER: 6 KiB, about 300 event names */
+    RING_LETTER = 8192,  /* up to RING_DATA: a query, or the answer to one */
+    RING_DATA = 24576,   /* a whole number of pages, so that a ring's pages hold nothing else */
+    RING_LETTER_SIZE = RING_DATA - RING_LETTER,
 };
 
 #define RING_MAGIC_VALUE UINT64_C(0x01004448454D5546) /* b"FUMEHD\x00\x01", little-endian */
@@ -75,7 +79,21 @@ enum {
 #define RING_CAPACITY_MIN UINT64_C(64)         /* a message of 24 bytes */
 #define RING_CAPACITY_MAX (UINT64_C(1) << 31)  /* a message's length must fit 32 bits */
 
-enum ring_parked { RING_AWAKE = 0, RING_PARKED_MESSAGE = 1, RING_PARKED_ROOM = 2 };
+enum ring_parked {
+    RING_AWAKE = 0,
+    RING_PARKED_MESSAGE = 1, /* and for a query */
+    RING_PARKED_ROOM = 2,
+    RING_PARKED_ANSWER = 3,
+    RING_PARKED_QUERY = 4,   /* waits for another peer's message, and would hear this one's queries */
+};
+
+/* What a wait is for: a length of 0 or more is room for a message so long. */
+enum { RING_WANT_MESSAGE = -1, RING_WANT_ANSWER = -2 };
+
+/* Other ports whose bells one wait sleeps on; the kernel takes 128 in all. Those beyond are looked at every so often. */
+enum { RING_MOST_BELLS = 128 };
+#define RING_SLICE_NS UINT64_C(1000000)
+
 
 /* What a look at the channel gives. The first five are Port.wait()'s return values. */
 enum ring_news {
@@ -87,6 +105,7 @@ enum ring_news {
     RING_NOTHING = 5,      /* go on waiting */
     RING_INTERRUPTED = 6,  /* a signal came: run Python's handlers, then go on */
     RING_CORRUPT = 7,      /* the peer lies; `fault` says how */
+    RING_QUERY = 8,        /* `asker` has a query to answer, then go on */
 };
 
 /* --- waiting, in nanoseconds ---------------------------------------------------------------------------------------*/
@@ -211,6 +230,23 @@ static inline int futex_wait(unsigned char *base, size_t offset, uint32_t expect
     return result < 0 ? errno : 0;
 }
 
+typedef struct {
+    uint64_t value, address;
+    uint32_t flags, reserved;
+} ring_waiter;
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+/* The same on several words, not private either. ENOSYS before Linux 5.16. */
+static inline int futex_wait_any(ring_waiter *waiters, unsigned count, uint64_t deadline)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u), .tv_nsec = (long)(deadline % 1000000000u)};
+    long result = syscall(SYS_futex_waitv, waiters, count, 0, &until, CLOCK_MONOTONIC);
+    return result < 0 ? errno : 0;
+}
+
 /* Wake everyone: a hostile second waiter would steal a wake of one. Returns how many woke. */
 static inline long futex_wake(unsigned char *base, size_t offset)
 {
@@ -227,7 +263,8 @@ static inline void ring_bell(unsigned char *segment)
 
 /* --- one party's end of a channel ----------------------------------------------------------------------------------*/
 
-typedef struct {
+typedef struct ring_port ring_port;
+struct ring_port {
     unsigned char *mine, *theirs; /* whole segments; `theirs` may be mapped read-only and is never stored to */
     uint64_t my_capacity, their_capacity;
     uint64_t head;      /* end of the last frame written into my ring, staged ones included */
@@ -250,8 +287,14 @@ typedef struct {
     bool orders;        /* heed COMMANDS and END of theirs */
     bool ended;
     bool woke_peer;     /* since our last wait */
+    uint32_t asked;     /* number of the last query that we asked */
+    uint32_t answered;  /* number of the last query of theirs that we answered */
+    uint32_t allowed;   /* queries of theirs that are heard until we send the next request; 0: none */
+    ring_port **others; /* whose queries a wait in this port hears too; closed ones allow none */
+    size_t others_count;
+    ring_port *asker;   /* with RING_QUERY: who */
     ring_fault fault;
-} ring_port;
+};
 
 static inline uint64_t frame_size(uint64_t length)
 {
@@ -430,6 +473,47 @@ static inline bool commanded(ring_port *port)
     return port->orders && load32(port->theirs, RING_COMMANDS) != port->commands_seen;
 }
 
+/* A query is a letter: its bytes lie still until it is answered, and its number and length stand in one word. */
+static inline bool query_waits(ring_port *port)
+{
+    /* Acquire, pairs with send_letter(): the letter's bytes are visible. */
+    return port->allowed != 0 && (uint32_t)(load64(port->theirs, RING_ASKED) >> 32) != port->answered;
+}
+
+static inline bool somebody_asks(ring_port *port)
+{
+    port->asker = port;
+    if (query_waits(port))
+        return true;
+    for (size_t i = 0; i < port->others_count; i++)
+        if (query_waits(port->others[i])) {
+            port->asker = port->others[i];
+            return true;
+        }
+    return false;
+}
+
+static inline enum ring_news look_for_answer(ring_port *port)
+{
+    return (uint32_t)(load64(port->theirs, RING_ANSWERED) >> 32) == port->asked ? RING_MESSAGE : RING_NOTHING;
+}
+
+/* Lay `length` bytes, at most RING_LETTER_SIZE, where the peer finds them, as number `number` of the word at `word`. */
+static inline void send_letter(ring_port *port, size_t word, uint32_t number, const void *bytes, size_t length)
+{
+    memcpy(port->mine + RING_LETTER, bytes, length);
+    /* Release, pairs with query_waits() and look_for_answer(). */
+    store64(port->mine, word, (uint64_t)number << 32 | length);
+    atomic_thread_fence(memory_order_seq_cst); /* the publisher's half of the Dekker pair, as in wake_if_parked() */
+    uint32_t parked = atomic_load_explicit(word32(port->theirs, RING_PARKED), memory_order_relaxed);
+    bool waits = word == RING_ASKED ? parked == RING_PARKED_MESSAGE || parked == RING_PARKED_QUERY
+                                    : parked == RING_PARKED_ANSWER;
+    if (waits) {
+        ring_bell(port->mine);
+        port->woke_peer = true;
+    }
+}
+
 static inline enum ring_news look(ring_port *port)
 {
     if (peer_is_dead(port))
@@ -438,6 +522,8 @@ static inline enum ring_news look(ring_port *port)
         return RING_CORRUPT;
     if (port->peer_head != port->position)
         return RING_MESSAGE;
+    if (somebody_asks(port))
+        return RING_QUERY;
     if (commanded(port))
         return RING_COMMAND;
     /* Acquire, pairs with end_ring(): nothing was published behind this END before it was stored. */
@@ -453,6 +539,13 @@ static inline enum ring_news look_for_room(ring_port *port, uint64_t length)
     if (fits(port, length))
         return RING_MESSAGE;
     return commanded(port) ? RING_COMMAND : RING_NOTHING;
+}
+
+static inline enum ring_news look_for(ring_port *port, int64_t want)
+{
+    if (want == RING_WANT_MESSAGE)
+        return look(port);
+    return want == RING_WANT_ANSWER ? look_for_answer(port) : look_for_room(port, (uint64_t)want);
 }
 
 /* Say where we run, with RING_CPU_ASLEEP when we are about to sleep. Stored only when it changed: the peer polls
@@ -488,11 +581,11 @@ static inline enum ring_place place_of_peer(ring_port *port)
 
 /* Poll until there is news, or `until`, or polling makes no sense: against a peer on our own CPU it keeps that peer
    from running, against a sleeping one it waits for nobody. */
-static inline enum ring_news spin(ring_port *port, uint64_t until)
+static inline enum ring_news spin(ring_port *port, int64_t want, uint64_t until)
 {
     while (place_of_peer(port) == RING_ELSEWHERE) {
         for (int looks = 0; looks < RING_LOOKS_PER_CLOCK; looks++) {
-            enum ring_news news = look(port);
+            enum ring_news news = look_for(port, want);
             if (news != RING_NOTHING)
                 return news;
             relax();
@@ -504,11 +597,11 @@ static inline enum ring_news spin(ring_port *port, uint64_t until)
 }
 
 /* Let the peer have our CPU a few times without going to sleep. */
-static inline enum ring_news yield_to_peer(ring_port *port, uint64_t start)
+static inline enum ring_news yield_to_peer(ring_port *port, int64_t want, uint64_t start)
 {
     for (int yields = 0; yields < RING_YIELDS; yields++) {
         sched_yield();
-        enum ring_news news = look(port);
+        enum ring_news news = look_for(port, want);
         if (news != RING_NOTHING)
             return news;
         if (now_ns() - start > RING_BRISK_NS)
@@ -547,32 +640,69 @@ static inline bool spinning_pays(const ring_port *port)
     return port->vain < RING_VAIN_LIMIT || port->vain % RING_VAIN_PROBE == 0;
 }
 
-/* Sleep until there is news; the sleeper's half of the Dekker pair. `room`: the message we want room for, or -1. */
-static inline enum ring_news park(ring_port *port, int64_t room, uint64_t deadline)
+/* Sleep on our peer's bell and on those of the others, at most to `deadline`. */
+static inline int wait_bells(ring_port *port, uint32_t bell, const uint32_t *bells, uint64_t deadline)
 {
+    ring_waiter waiters[RING_MOST_BELLS] = {
+        {.value = bell, .address = (uintptr_t)word32(port->theirs, RING_BELL), .flags = 2 /* FUTEX_32, shared */}};
+    unsigned count = 1;
+    bool all = true;
+    for (size_t i = 0; i < port->others_count; i++) {
+        if (port->others[i]->allowed == 0)
+            continue;
+        all = i < RING_MOST_BELLS - 1;
+        if (!all)
+            break;
+        waiters[count++] = (ring_waiter){
+            .value = bells[i], .address = (uintptr_t)word32(port->others[i]->theirs, RING_BELL), .flags = 2};
+    }
+    int error = count > 1 ? futex_wait_any(waiters, count, all ? deadline : earlier(deadline, now_ns() + RING_SLICE_NS))
+                          : futex_wait(port->theirs, RING_BELL, bell, deadline);
+    if (error == ENOSYS || error == EPERM || error == EINVAL)
+        error = futex_wait(port->theirs, RING_BELL, bell, earlier(deadline, now_ns() + RING_SLICE_NS));
+    return error;
+}
+
+/* Sleep until there is news; the sleeper's half of the Dekker pair. `want`: see RING_WANT_MESSAGE. */
+static inline enum ring_news park(ring_port *port, int64_t want, uint64_t deadline)
+{
+    static const uint32_t parked[] = {RING_PARKED_MESSAGE, RING_PARKED_ANSWER};
     enum ring_news news;
+    uint32_t bells[RING_MOST_BELLS];
+    size_t others = want == RING_WANT_MESSAGE ? port->others_count : 0;
     publish_cpu(port, this_cpu() | RING_CPU_ASLEEP);
     for (bool expired = false;;) {
         uint32_t bell = load32(port->theirs, RING_BELL);
-        atomic_store_explicit(word32(port->mine, RING_PARKED), room < 0 ? RING_PARKED_MESSAGE : RING_PARKED_ROOM,
+        atomic_store_explicit(word32(port->mine, RING_PARKED), want < 0 ? parked[-1 - want] : RING_PARKED_ROOM,
                               memory_order_relaxed);
+        for (size_t i = 0; i < others; i++) {
+            if (port->others[i]->allowed == 0)
+                continue;
+            if (i < RING_MOST_BELLS)
+                bells[i] = load32(port->others[i]->theirs, RING_BELL);
+            atomic_store_explicit(word32(port->others[i]->mine, RING_PARKED), RING_PARKED_QUERY, memory_order_relaxed);
+        }
         atomic_thread_fence(memory_order_seq_cst);
-        news = room < 0 ? look(port) : look_for_room(port, (uint64_t)room);
+        news = look_for(port, want);
         if (news != RING_NOTHING)
             break;
         if (expired) {
             news = RING_TIMEOUT;
             break;
         }
-        int error = futex_wait(port->theirs, RING_BELL, bell, deadline);
+        int error = others != 0 ? wait_bells(port, bell, bells, deadline)
+                                : futex_wait(port->theirs, RING_BELL, bell, deadline);
         if (error == EINTR) {
             news = RING_INTERRUPTED;
             break;
         }
         /* Our own clock, not the kernel's word alone: a peer that rings for ever keeps futex_wait from timing out. */
-        expired = error == ETIMEDOUT || now_ns() >= deadline;
+        expired = (error == ETIMEDOUT && others == 0) || now_ns() >= deadline;
     }
     atomic_store_explicit(word32(port->mine, RING_PARKED), RING_AWAKE, memory_order_relaxed);
+    for (size_t i = 0; i < others; i++)
+        if (port->others[i]->allowed != 0)
+            atomic_store_explicit(word32(port->others[i]->mine, RING_PARKED), RING_AWAKE, memory_order_relaxed);
     publish_cpu(port, this_cpu());
     return news;
 }

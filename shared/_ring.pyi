@@ -11,10 +11,13 @@ Control words, one to a cache line, at these byte offsets of *every* segment:
 ===============  ====  ========================================================================================
 MAGIC            u64   b"FUMEHD\\x00\\x01" little-endian: layout version; checked when a Port is made
 HEAD             u64   bytes ever pushed into this segment's ring (8-byte aligned)
+ASKED            u64   (up) number << 32 | length of the last query; in HEAD's line, which a waiting game polls anyway
+ANSWERED         u64   (down) number << 32 | length of the last answer to one
 TAIL             u64   bytes ever consumed of the *other* segment's ring; a worker's TAIL is its ``done``
 STARTED          u64   end position in the other ring of the message being handled; == TAIL when idle
 BELL             u32   futex word: whoever has news for this segment's reader adds 1 and wakes all
-PARKED           u32   while this segment's owner sleeps on the other segment's BELL: 1 for a message, 2 for room
+PARKED           u32   while this segment's owner sleeps on the other segment's BELL: 1 for a message, 2 for room, 3 for
+                       an answer, 4 for a query while it waits for another peer's message
 CPU              u32   where this segment's owner last ran; the high bit: it sleeps there (0xFFFFFFFF: unknown)
 END              u64   position at which the owner ended this ring; 0xFFFF_FFFF_FFFF_FFFF: it goes on
 COMMANDS         u32   (down) commands the supervisor has sent over the worker's socket
@@ -24,7 +27,8 @@ INHERITED_START  u64   (up) how many inherited messages were begun
 INHERITED_DONE   u64   (up) how many inherited messages were finished
 ===============  ====  ========================================================================================
 
-The card (down, CARD .. RING) is a supervisor-written msgpack blob, length first (u32), about the worker in the slot.
+The card (down, CARD .. LETTER) is a supervisor-written msgpack blob, length first (u32), about the worker in the slot.
+The letter (LETTER .. RING) is the query that ASKED speaks of (up), or the answer that ANSWERED speaks of (down).
 The ring's data begins at RING; its capacity is ``size - RING`` bytes, a power of two.
 
 A frame in a ring: u32 length, u32 check (= low 32 bits of the frame's position ^ CHECK), the bytes, zero padding to 8.
@@ -54,7 +58,11 @@ SESSION: Final[int]
 INHERITED_START: Final[int]
 INHERITED_DONE: Final[int]
 CARD: Final[int]
-"""Where the card begins; it may be RING - CARD - 4 bytes long (about 6 KiB)."""
+"""Where the card begins; it may be LETTER - CARD - 4 bytes long (about 6 KiB)."""
+ASKED: Final[int]
+ANSWERED: Final[int]
+LETTER: Final[int]
+"""Where a query or an answer lies; it may be RING - LETTER bytes long (16 KiB)."""
 RING: Final[int]
 CHECK: Final[int]
 OPEN_END: Final[int]
@@ -203,6 +211,28 @@ class Port:
         packed value alone when the message is the Value that answers this call and the u32 at offset 0 of the watched
         board is `generation`; any other message in a tuple. So one type check tells the plain case.
         Raises as those three; RuntimeError in another thread than the one that made the port, or after disown().
+        """
+
+    def hear(self, answer: Callable[[bytes, int], bytes] | None, most: int, /) -> None:
+        """From now on wait() and exchange() answer the peer's queries by `answer(query, deadline)`, then go on waiting.
+
+        `deadline`: when the wait ends, ns of CLOCK_MONOTONIC. What `answer` raises leaves the wait, and the query
+        unanswered. At most `most` queries are heard until the next push(), stage() or exchange(); more wait.
+        None: nobody answers. Holds `answer` until close().
+        """
+
+    def beside(self, others: tuple[Port, ...], /) -> None:
+        """From now on wait() and exchange() hear the queries of these ports too; closed ones and this one count for
+        nothing. Holds the tuple until close() or the next beside(): a port that is in its own tuple is never freed
+        before that."""
+
+    def answer(self, deadline: int, /) -> bool:
+        """Answer a query that waits, as wait() does. False: none does."""
+
+    def ask(self, query: bytes, timeout_ns: int, /) -> bytes | None:
+        """Ask the peer, and wait for its answer: spin, then park. None: it did not come in time; it is not taken later.
+
+        Raises ValueError when `query` is longer than RING - LETTER. Signals as in Segment.wait32.
         """
 
     def disown(self) -> None:

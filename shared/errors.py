@@ -93,6 +93,17 @@ class MessageTooLarge(UsageError, ValueError):
     """Raised when a message is longer than half the ring. Large data travels as a view, not as a message."""
 
 
+class QueryError(FumehoodError):
+    """Raised in a mod when the game did not answer its query; the message says why.
+
+    A game's query function may raise it too: its message is passed on to the mod, and nothing is logged.
+    """
+
+
+class QueryTimeout(QueryError):
+    """Raised in a mod when the game did not answer within `limits.query_timeout`: it did not wait for this mod."""
+
+
 class NotDeclared(UsageError, AttributeError):
     """Raised when an event, a query or an intent is named that the game's `Api` does not declare; names the nearest."""
 

@@ -4,6 +4,7 @@ Four conversations::
 
     game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent
+    game ◀──letters────▶ worker          Query, Answered                             (one at a time, see _query.h)
     supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
                                          LogLine, Fault
@@ -105,6 +106,18 @@ class Intent(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
 Reply = Value | Failed | Emitted | Intent
 
 
+class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A worker asks in the middle of a handler: `game.tile(3, 4)`. Arguments by position, then those by name."""
+
+    name: str
+    args: msgspec.Raw
+    named: dict[str, Any] = {}
+
+
+ANSWERED: Final = 0
+"""First item of the answer to a Query that worked: [0, value]. Any other: [1, kind, message], of an exception."""
+
+
 class Assign(msgspec.Struct, frozen=True, tag=True):
     """To a spare: become a candidate. Descriptors, in this order: down (read-only), up, snapshot, state.
 
@@ -126,6 +139,8 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """Length of the snapshot memfd: a msgpack list of maps of relative path to bytes, its own and one a library."""
     contract: bytes = b""
     """What the game declared, packed (shared.contract); empty: it declared nothing, and anything goes."""
+    query_ns: int = 1_000_000_000
+    """How long it waits for the answer to a query."""
     libraries: list[tuple[str, str, bool]] = []
     """Of each mod that it requires, in load order: its key, its importable name, whether it is a folder."""
 

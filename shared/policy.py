@@ -28,9 +28,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     the game's alone.
 
     Fields, in bytes: `memory`, `resident`, `scratch_bytes`, `file_size`, `state_bytes`, `snapshot_bytes`, `ring_bytes`,
-    `log_bytes` (a second); in seconds: `hang_after`, `load_timeout`, `drain_timeout`, `cpu_window`, `cpu_total`;
-    counts: `files`, `scratch_inodes`, `snapshot_files`, `intents_per_frame`, `log_lines` (a second); of a core:
-    `cpu_share`.
+    `log_bytes` (a second); in seconds: `hang_after`, `load_timeout`, `drain_timeout`, `query_timeout`, `cpu_window`,
+    `cpu_total`; counts: `files`, `scratch_inodes`, `snapshot_files`, `queries_per_request`, `intents_per_frame`,
+    `log_lines` (a second); of a core: `cpu_share`.
     """
 
     memory: int = 256 * MIB
@@ -63,6 +63,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Log lines a second (token bucket, burst of one second); past it they are dropped and counted."""
     log_bytes: int = 64 * KIB
     """Bytes of log text a second, likewise. Smaller: a traceback may be lost; larger: a disk fills sooner."""
+    query_timeout: float = 1.0
+    """Seconds a handler waits for the game's answer to a query. The game answers while it waits for mods itself, so one
+    that is paused for longer lets queries of handlers time out that it posted to. Waiting does not count as hanging."""
+    queries_per_request: int = 1_000
+    """Queries of one mod that are answered for each thing the game sends it; more of them wait for the next one. Bounds
+    what a storm of queries takes of a frame, beside the frame's budget."""
     intents_per_frame: int = 10_000
     """Intents of one mod kept between two looks of the game; past it they are dropped and counted."""
     snapshot_bytes: int = 8 * MIB

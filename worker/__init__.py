@@ -14,8 +14,20 @@ Beside these four names a mod may define `STATE_VERSION`, `migrate(old, from_ver
 No module of this package may be called like one of the names below: importing it would replace the name.
 """
 
-from ..shared.errors import MessageTooLarge, NotDeclared, NotLive, PayloadError, QueueFull
+from ..shared.errors import MessageTooLarge, NotDeclared, NotLive, PayloadError, QueryError, QueryTimeout, QueueFull
 from .api import game, log, state
 from .handlers import on
 
-__all__ = ["MessageTooLarge", "NotDeclared", "NotLive", "PayloadError", "QueueFull", "game", "log", "on", "state"]
+__all__ = [
+    "MessageTooLarge",
+    "NotDeclared",
+    "NotLive",
+    "PayloadError",
+    "QueryError",
+    "QueryTimeout",
+    "QueueFull",
+    "game",
+    "log",
+    "on",
+    "state",
+]

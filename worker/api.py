@@ -53,13 +53,18 @@ class Game:
     naming the path of a value that cannot travel; `MessageTooLarge`; `QueueFull` when the game has not read the
     intents before it; `TypeError` for values without a name. With a game that declares what it takes (`Api`), values
     may go by position; a name that it does not declare raises `NotDeclared`, a value of another type `PayloadError`.
+
+    What such a game declares as a query is answered: `game.tile(3, 4)` returns what the game says. It raises
+    `QueryTimeout` when the game does not wait for this mod, `QueryError` when it has no answer, and what an intent
+    raises.
     """
 
     _speak: Callable[[str, dict[str, Any]], None]
+    _ask: Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
     _agreed: "Agreed | None" = None
 
     def __init__(self) -> None:
-        self._speak = _not_live
+        self._speak = self._ask = _not_live
 
     def send(self, name: str, /, **fields: Any) -> None:
         """Send the intent `name` with these fields."""
@@ -84,6 +89,8 @@ class Game:
         return intent
 
     def _declared(self, name: str, agreed: "Agreed") -> Callable[..., Any]:
+        if name in agreed.queries:
+            return self._query(name)
         if name not in agreed.intents:
             agreed.undeclared(name)
 
@@ -93,6 +100,14 @@ class Game:
         intent.__name__ = intent.__qualname__ = name
         self.__dict__[name] = intent
         return intent
+
+    def _query(self, name: str) -> Callable[..., Any]:
+        def query(*values: Any, **named: Any) -> Any:
+            return self._ask(name, values, named)
+
+        query.__name__ = query.__qualname__ = name
+        self.__dict__[name] = query
+        return query
 
     def __reduce__(self) -> str:
         return "game"
@@ -107,7 +122,7 @@ class Game:
         return "<fumehood game>"
 
 
-def _not_live(name: str, _fields: Mapping[str, object]) -> NoReturn:
+def _not_live(name: str, *_: object) -> NoReturn:
     raise NotLive(
         f"game.{name}() works only in a live mod: in handlers, on_load() and on_unload(); "
         "not at import, in selftest() or in migrate(), and not outside fumehood"
@@ -115,6 +130,7 @@ def _not_live(name: str, _fields: Mapping[str, object]) -> NoReturn:
 
 
 _speaker: Callable[[str, dict[str, Any]], None] = _not_live
+_asker: Callable[[str, tuple[Any, ...], dict[str, Any]], Any] = _not_live
 state: Final = State()
 game: Final = Game()
 log: Final = logging.getLogger("fumehood.mod")
@@ -136,11 +152,16 @@ def open_state() -> None:
 def agree(agreed: "Agreed | None") -> None:
     """Worker: go by what the game declares; None: it declares nothing."""
     game.__dict__.clear()
-    game._speak = _speaker
+    game._speak, game._ask = _speaker, _asker
     game._agreed = agreed
 
 
-def connect_game(speak: Callable[[str, dict[str, Any]], None] | None) -> None:
-    """Worker: send intents through `speak(name, fields)`; None: refuse them with `NotLive` again."""
-    global _speaker
+def connect_game(
+    speak: Callable[[str, dict[str, Any]], None] | None,
+    ask: Callable[[str, tuple[Any, ...], dict[str, Any]], Any] | None = None,
+) -> None:
+    """Worker: send intents through `speak(name, fields)` and queries through `ask(name, values, named)`; None: refuse
+    them with `NotLive` again."""
+    global _speaker, _asker
     game._speak = _speaker = speak or _not_live
+    game._ask = _asker = ask or _not_live

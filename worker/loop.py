@@ -155,7 +155,7 @@ class Worker:
             down = Segment(down_fd, command.ring_segment, writable=False)
             up = Segment(up_fd, command.ring_segment, writable=True)
             self.lines = LineSender(self.link, command.log_lines)
-            self.ring = Serving(up, down, self.link, self.faults, self.lines)
+            self.ring = Serving(up, down, self.link, self.faults, self.lines, command.query_ns)
             snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
             self.state_limit = min(command.state_bytes, os.fstat(self.state_fd).st_size)
         except (ProtocolError, CorruptRing, OSError, ValueError) as error:
@@ -203,7 +203,7 @@ class Worker:
         """Take the steps of a start that have no effect yet: a page that a fork writes to for the first time is copied,
         18 of them here at 2 to 4 us each, and now no call waits for that. The ring is empty: nobody was offered it."""
         self.ring.hold_intents()
-        api.connect_game(self.ring.speak)
+        api.connect_game(self.ring.speak, self.ring.ask)
         self.ring.release_intents()
         api.connect_game(None)
         self.ring.inherit([], self.obey_all)
@@ -246,7 +246,7 @@ class Worker:
     def loaded(self) -> bool:
         """Run on_load. What it says reaches the game only if it succeeds. False: it failed, and that was reported."""
         self.ring.hold_intents()
-        api.connect_game(self.ring.speak)
+        api.connect_game(self.ring.speak, self.ring.ask)
         if self.mod.on_load is not None:
             self.enter(Stage.ON_LOAD)
             try:

@@ -7,10 +7,29 @@ from typing import Any, Final
 
 import msgspec
 
-from ..shared._ring import COMMAND, DEAD, ENDED, INHERITED_DONE, INHERITED_START, TIMEOUT, Port, Segment
-from ..shared.errors import MessageTooLarge, PayloadError, QueueFull, WrongThread
+from ..shared._ring import (
+    COMMAND,
+    DEAD,
+    ENDED,
+    INHERITED_DONE,
+    INHERITED_START,
+    LETTER,
+    RING,
+    TIMEOUT,
+    Port,
+    Segment,
+)
+from ..shared.errors import (
+    MessageTooLarge,
+    NotDeclared,
+    PayloadError,
+    QueryError,
+    QueryTimeout,
+    QueueFull,
+    WrongThread,
+)
 from ..shared.exits import Exit
-from ..shared.messages import CALL_HEAD, VALUE_HEAD, Intent, pack
+from ..shared.messages import ANSWERED, CALL_HEAD, VALUE_HEAD, Intent, pack
 from ..shared.payload import UNPACKABLE, explain
 from .answers import Answering
 from .faults import PERIOD, Faults
@@ -20,6 +39,8 @@ from .logs import LineSender
 REST_NS: Final = 60_000_000_000
 """Longest sleep at the ring before a look at the socket. The kernel ends a worker whose supervisor died; this is for
 the case that it does not. Shorter costs an idle worker wake-ups, longer lets an orphan live longer."""
+LONGEST_QUERY: Final = RING - LETTER
+_ERRORS: Final[dict[str, type[Exception]]] = {"NotDeclared": NotDeclared, "PayloadError": PayloadError}
 _decode_arguments: Final = msgspec.msgpack.Decoder(list[Any]).decode
 SOON_NS: Final = int(PERIOD * 1e9)
 """Sleep while reports are pending that the rate or a full socket held back."""
@@ -31,8 +52,11 @@ class Serving:
     answering: Answering
     """Set once the mod is bound."""
 
-    def __init__(self, up: Segment, down: Segment, link: Link, faults: Faults, lines: LineSender) -> None:
-        """Raises ValueError, CorruptRing: the segments are no channel."""
+    def __init__(
+        self, up: Segment, down: Segment, link: Link, faults: Faults, lines: LineSender, query_ns: int = 10**9
+    ) -> None:
+        """`query_ns`: how long `ask` waits. Raises ValueError, CorruptRing: the segments are no channel."""
+        self._query_ns = query_ns
         self.port = Port(up, down)
         self._up = up
         self._link = link
@@ -138,6 +162,27 @@ class Serving:
             raise MessageTooLarge(text)
         if not self._push_intent(data):
             raise QueueFull(f"game.{name}(): the game has not read what was said before, and there is no room left")
+
+    def ask(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """`game.NAME(…)` in a live mod, of a query: the game's answer. Raises as `api.Game` says."""
+        if get_ident() != self._thread:
+            raise WrongThread(f"game.{name}() works in the mod's main thread only")
+        try:
+            data = pack((name, values, named) if named else (name, values))
+        except UNPACKABLE as error:
+            why = explain(list(values), f"game.{name}: args") or explain(named, f"game.{name}") or str(error)
+            raise PayloadError(why) from None
+        if len(data) > LONGEST_QUERY:
+            raise MessageTooLarge(f"game.{name}(): {len(data)} bytes, and a query may be {LONGEST_QUERY}")
+        answer = self.port.ask(data, self._query_ns)
+        if answer is None:
+            raise QueryTimeout(
+                f"game.{name}(): no answer within {self._query_ns / 1e9:g} s: the game did not wait for this mod"
+            )
+        kind, *said = _decode_arguments(answer)
+        if kind == ANSWERED:
+            return said[0]
+        raise _ERRORS.get(said[0], QueryError)(said[1])
 
     def hold_intents(self) -> None:
         """Keep intents back from now on: the game sees none of them before `release_intents`."""
