@@ -35,7 +35,7 @@ from ..shared.messages import Diagnostic
 from ..shared.policy import Confinement, Limits
 from .api import Api
 from .launch import connect, launch
-from .records import Applied, FrameReport, Intent, ModStatus, Outcome, Receipt
+from .records import Applied, FrameReport, Intent, ModStatus, Outcome, Receipt, Refusal, RefusedIntent
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -68,6 +68,8 @@ __all__ = [
     "QueryError",
     "QueueFull",
     "Receipt",
+    "Refusal",
+    "RefusedIntent",
     "SupervisorDied",
     "UsageError",
     "WrongThread",

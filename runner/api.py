@@ -57,7 +57,9 @@ class Entry:
         self._kinds = {each.name: hints[each.name] for each in parameters}
         positional = [each.name for each in parameters if each.kind in _POSITIONAL]
         least = sum(each.default is each.empty for each in parameters if each.kind in _POSITIONAL)
-        self._positional = positional
+        self.parameters = positional
+        """Names of the positional ones, in order."""
+        self.defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
         self.tuples: dict[int, Any] = {
             count: tuple[tuple(self._kinds[each] for each in positional[:count])]  # type: ignore[misc]  # made at run time
             for count in range(least, len(positional) + 1)
@@ -93,7 +95,7 @@ class Entry:
             msgspec.convert(args, kinds)
         except _VALIDATION as error:
             raise PayloadError(
-                f"{where}: {blame(error, self.declared, dict(zip(self._positional, args, strict=False)))}"
+                f"{where}: {blame(error, self.declared, dict(zip(self.parameters, args, strict=False)))}"
             ) from None
 
     def checked(self, value: Any) -> Any:
@@ -105,8 +107,8 @@ class Entry:
 
     def bound(self, args: list[Any], named: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """The arguments of a query or an intent by name, checked; or why they are refused ("": they are not)."""
-        given = dict(zip(self._positional, args, strict=False))
-        if len(args) > len(self._positional):
+        given = dict(zip(self.parameters, args, strict=False))
+        if len(args) > len(self.parameters):
             return {}, self._counted(len(args))
         for name in named:
             if name in given:

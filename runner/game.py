@@ -15,33 +15,30 @@ from typing import Any, NoReturn, Self
 from ..shared import payload
 from ..shared._ring import Segment
 from ..shared.errors import (
-    ModFailure,
     ModTimeout,
     ModUnavailable,
     PayloadError,
     QueryError,
-    QueueFull,
     SupervisorDied,
     UsageError,
     WrongThread,
 )
-from ..shared.messages import Emit, Emitted, pack
-from . import control
+from ..shared.messages import Emit, Emitted, Veto, Vetoed, pack
+from . import control, vetoes
 from . import intents as wishes
 from .amounts import seconds
 from .api import Api, Entry
+from .audience import Audience
+from .gathering import gather
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error, wrong_value
 from .queries import MOST_NESTED, nested_only
-from .records import Applied, FrameReport, Intent, ModStatus, Receipt
+from .records import Applied, FrameReport, Intent, ModStatus, Receipt, Refusal
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 
 SESSION_SHIFT = 40
 """Call ids are session << 40 | count: the answers to a game that died are no answers to the next one's calls."""
-
-CPUS = os.cpu_count() or 1
-"""An emit to as many mods or more parks at once: spinning would take a CPU that a mod needs to answer."""
 
 MOST_INTRODUCTIONS = 8
 """Mods the game gets to know in one frame: about 0.1 ms each. Fewer: a mod that is new is met later."""
@@ -84,7 +81,7 @@ class Mods:
         self._table: list[Mod] = []
         self._by_name: dict[str, Mod] = {}
         self._order: list[Mod] = []
-        self._handlers: dict[str, list[Mod]] = {}
+        self._heard_by = Audience()
         self._handlers_stale = False
         self._unsettled: set[Mod] = set()
         """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
@@ -119,21 +116,14 @@ class Mods:
         if self._board_load32(GENERATION) != self._generation:
             self._look()
         report = FrameReport({}, [], {})
-        if self._handlers_stale:
-            self._sort_handlers()
-        mods = self._handlers.get(event)
+        mods, args = self._audience.of(event, args)
         if mods:
             self._requests = number = self._requests + 1
             try:
                 data = pack(Emit(number, event, args))
             except payload.UNPACKABLE:
                 raise payload.refused(list(args), f"emit({event!r}): args") from None
-            try:
-                self._send_and_gather(mods, number, data, event, deadline, report)
-            except BaseException:  # Ctrl-C, say: nobody waits for these answers any more
-                for mod in mods:
-                    mod._inbox.wanted.pop(number, None)
-                raise
+            report = gather(mods, number, data, event, deadline, take_emitted)
         if entry is not None and entry.returns is not None:
             self._check_results(report, event, entry)
         self._frames += 1
@@ -145,54 +135,45 @@ class Mods:
         self._look_if_changed()
         return report
 
-    def _send_and_gather(
-        self, mods: list[Mod], number: int, data: bytes, event: str, deadline: int, report: FrameReport
-    ) -> None:
-        """Everything is sent before the first wait: what is published before the first wake-up is nearly free."""
-        waiting: list[tuple[Mod, int]] = []
-        for mod in mods:
-            port = mod._port
-            if port is None:
-                continue
-            try:
-                position = port.head
-                if port.push(data):
-                    mod._inbox.wanted[number] = None  # any look at its ring from now on may find the answer
-                    waiting.append((mod, position))
-                else:
-                    full = QueueFull(f"{mod.name}.{event}: its queue is full", mod=mod.name, event=event)
-                    report.failed[mod.name] = full
-            except ValueError:
-                raise mod._too_large(event, data) from None
-        spin = len(waiting) < CPUS
-        together = self._hear_together(waiting) if self._hears and len(waiting) > 1 else ()
-        try:
-            for mod, position in waiting:
-                try:
-                    reply = mod._await(number, data, position, event, deadline, spin=spin)
-                    self._gather(mod, reply, event, report)
-                except ModTimeout:
-                    report.late.append(mod.name)
-                except ModFailure as failure:
-                    report.failed[mod.name] = failure
-        finally:
-            for mod in together:
-                mod._hear_besides()
+    def veto(self, event: str, /, *args: Any, budget: float = 0.01) -> Refusal | None:
+        """Ask every mod that handles it, in parallel, whether it refuses, for at most `budget` seconds.
 
-    def _hear_together(self, waiting: list[tuple[Mod, int]]) -> list[Mod]:
-        """Whichever of them is waited for, the queries of all are heard."""
-        mods = [mod for mod, _ in waiting]
-        ports = tuple(mod._port for mod in mods if mod._port is not None)
-        for mod in mods:
-            mod._hear_besides(ports)
-        return mods
+        The refusal of highest priority counts, of equals the one that loads first; None: nobody refuses. A mod that is
+        late, dead, or raises, counts as the event's default: as not refusing, unless `api.event(default="refuse")` says
+        so. Raises NotDeclared, PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
+        """
+        self._check_thread("veto()")
+        started = time.monotonic_ns()
+        deadline = started + int(seconds(budget, "budget") * 1e9)
+        entry = self._declared(event, args, "veto") if self._api is not None else None
+        self._look_if_changed()
+        mods, args = self._audience.of(event, args)
+        self._requests = number = self._requests + 1
+        try:
+            data = pack(Veto(number, event, args))
+        except payload.UNPACKABLE:
+            raise payload.refused(list(args), f"veto({event!r}): args") from None
+        answers: dict[str, Vetoed] = {}
+
+        def take(mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
+            if type(reply) is Vetoed:
+                answers[mod.name] = reply
+            else:
+                report.failed[mod.name] = mod._error(reply, event)
+
+        report = gather(mods, number, data, event, deadline, take)
+        self._look_if_changed()
+        refuse = entry is not None and entry.default == "refuse"
+        return vetoes.decide([mod.name for mod in mods], answers, report.failed, refuse_by_default=refuse)
 
     def _declared(self, event: str, args: tuple[Any, ...], doing: str) -> Entry:
         """What is declared of an event that is about to be sent. Raises NotDeclared, PayloadError, UsageError."""
         assert self._api is not None, "asked only where something is declared"
         entry = self._api.event_named(event)
-        if entry.declared.veto:
-            raise UsageError(f"{doing}({event!r}): mods may refuse it: ask them with mods.veto({event!r}, …)")
+        if entry.declared.veto and doing == "emit":
+            raise UsageError(f"emit({event!r}): mods may refuse it: ask them with mods.veto({event!r}, …)")
+        if doing == "veto" and not entry.declared.veto:
+            raise UsageError(f"veto({event!r}): it is not declared with veto=True; tell mods of it with mods.emit(…)")
         entry.arguments(args, f"{doing}({event!r})")
         return entry
 
@@ -224,15 +205,6 @@ class Mods:
             except ValueError as error:
                 del report.results[name]
                 report.failed.setdefault(name, wrong_value(name, event, error))
-
-    def _gather(self, mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
-        if type(reply) is not Emitted:
-            report.failed[mod.name] = mod._error(reply, event)
-            return
-        if reply.errors:
-            report.failed[mod.name] = mod_error(mod.name, event, *reply.errors[0])
-        if reply.values or not reply.errors:
-            report.results[mod.name] = list(reply.values)
 
     @property
     def _hears(self) -> bool:
@@ -433,7 +405,7 @@ class Mods:
             self._order.clear()
             self._unsettled.clear()
             self._by_name.clear()
-            self._handlers.clear()
+            self._heard_by = Audience()
 
     def __enter__(self) -> Self:
         return self
@@ -526,13 +498,12 @@ class Mods:
         """Some mod's handlers changed: who handles what is worked out anew, when it is asked for."""
         self._handlers_stale = True
 
-    def _sort_handlers(self) -> None:
-        self._handlers_stale = False
-        handlers: dict[str, list[Mod]] = {}
-        for mod in self._order:
-            for event in mod._events:
-                handlers.setdefault(event, []).append(mod)
-        self._handlers = handlers
+    @property
+    def _audience(self) -> Audience:
+        if self._handlers_stale:
+            self._handlers_stale = False
+            self._heard_by = Audience(self._order, self._api)
+        return self._heard_by
 
     def _generation_moved(self, at_word: int, word: int) -> bool:
         return self._board_load(at_word) != word
@@ -576,6 +547,17 @@ class Mods:
         raise WrongThread(
             "these mods belong to the thread that made them; hand work to it instead of calling from here"
         )
+
+
+def take_emitted(mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
+    """One mod's reply to an emit, into the report."""
+    if type(reply) is not Emitted:
+        report.failed[mod.name] = mod._error(reply, event)
+        return
+    if reply.errors:
+        report.failed[mod.name] = mod_error(mod.name, event, *reply.errors[0])
+    if reply.values or not reply.errors:
+        report.results[mod.name] = list(reply.values)
 
 
 def _number(since: object) -> int:

@@ -190,7 +190,8 @@ class Mod:
         return Outcome(value, error, epoch, version, time.perf_counter() - started)
 
     def post(self, event: str, /, *args: Any) -> bool:
-        """Send an event and do not wait. Returns whether it was sent: a mod without a handler of it is sent nothing.
+        """Send an event and do not wait. Returns whether it was sent: a mod without a handler of it, or whose
+        handlers all filter for something else, is sent nothing.
 
         Raises QueueFull, ModUnavailable, PayloadError, MessageTooLarge, WrongThread.
         """
@@ -207,6 +208,10 @@ class Mod:
             raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
         if event not in self._events:
             return False
+        if event in self._card.filters:
+            wanting, args = mods._audience.of(event, args)
+            if self not in wanting:
+                return False
         try:
             data = pack(Post(event, args))
         except payload.UNPACKABLE:

@@ -52,6 +52,19 @@ class Intent(msgspec.Struct, frozen=True):
     """Under which the version that asked for it served."""
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """A mod's no to `mods.veto`.
+
+    Fields: `mod`, `reason` (its own words, control characters escaped; empty: it gave none), `priority` (of its
+    handler), `by_default` (it gave no answer, and the event counts that as a refusal).
+    """
+
+    mod: str
+    reason: str
+    priority: int = 0
+    by_default: bool = False
+
+
 class RefusedIntent(msgspec.Struct, frozen=True):
     """An intent that was not done, and why: it was not declared so, or the game's function raised."""
 

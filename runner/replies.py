@@ -22,12 +22,12 @@ OVERHEAD_NS: Final = 500
 _decode: Final = msgspec.msgpack.Decoder(Reply).decode
 _parts: Final = unpacker(list[msgspec.Raw], "the mod's worker")
 _number: Final = unpacker(int, "the mod's worker")
-_TAGS_WITH_ID: Final = (1, 2, 3)
+_TAGS_WITH_ID: Final = (1, 2, 3, 5)
 _INTENT_TAG: Final = 4
 
 
 def read(raw: bytes) -> tuple[Any, int]:
-    """One reply and what it cost in ns, about: Value, Failed, Emitted or Intent; None for an intent that is not read.
+    """One reply and what it cost in ns, about; None for an intent that is not read.
 
     A value that msgpack carries and Python does not (a map whose key is a map), or that is too dear to decode, fails
     its own request and nothing else. Raises ProtocolError for what is no reply at all.

@@ -29,7 +29,7 @@ from ..shared.messages import (
 )
 from ..shared.policy import Limits
 from ..shared.saved import OURS
-from . import checkpoints
+from . import checkpoints, filters
 from .nursery import WorkerProcess
 from .slots import Card, Slot
 from .snapshot import Snapshot
@@ -295,13 +295,15 @@ class Seat:
         return self.slot.in_hand(self.inherited) if self.slot is not None else []
 
     def tell_game(self, forsaken: list[int]) -> None:
-        """Write what the game must know about it, before it is offered. `forsaken`: epochs that were rolled back."""
+        """Write what the game must know about it, before it is offered. `forsaken`: epochs that were rolled back.
+        Raises ValueError: it is too long, or no honest worker's."""
         assert self.slot is not None, "a seat that is offered has a slot"
         assert self.bound is not None, "and told which events it handles"
         events = [event for event, _ in self.bound.events]
         limits = self.limits
         most = limits.intents_per_frame, limits.queries_per_request
-        card = Card(self.version, self.snapshot.digest, events, *most, forsaken)
+        wanted = filters.checked(self.bound.filters, events)
+        card = Card(self.version, self.snapshot.digest, events, *most, wanted, forsaken)
         if card != self._card:  # the game may be reading the one there is
             self.slot.write_card(card)
             self._card = card

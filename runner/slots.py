@@ -6,7 +6,7 @@ first used. It is free again only when its worker is reaped *and* the game has r
 
 import os
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -47,6 +47,8 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     events: list[str]
     intents_per_frame: int
     queries_per_request: int = 0
+    filters: dict[str, list[dict[str, Any]]] = {}
+    """Of an event whose handlers all filter: what they ask for. A mod's words, looked through by the supervisor."""
     forsaken: list[int] = []
     """The latest epochs that were rolled back: what was asked for under them and not taken is not wanted any more."""
 

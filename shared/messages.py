@@ -2,8 +2,8 @@
 
 Four conversations::
 
-    game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
-    game ◀──reply ring── worker          Value, Failed, Emitted, Intent
+    game ──request ring──▶ worker        Call, Post, Emit, Veto                      (array-like: short and fast)
+    game ◀──reply ring── worker          Value, Failed, Emitted, Intent, Vetoed
     game ◀──letters────▶ worker          Query, Answered                             (one at a time, see _query.h)
     supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
@@ -56,7 +56,15 @@ class Emit(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     args: Sequence[Any]
 
 
-Request = Call | Post | Emit
+class Veto(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """Every handler of the event, until one refuses; one answer."""
+
+    id: int
+    event: str
+    args: Sequence[Any]
+
+
+Request = Call | Post | Emit | Veto
 
 _packer = msgspec.msgpack.Encoder()
 pack: Final[Callable[[Any], bytes]] = _packer.encode
@@ -65,6 +73,7 @@ pack: Final[Callable[[Any], bytes]] = _packer.encode
 CALL_HEAD: Final = pack(Call(0, "", []))[:2]
 POST_HEAD: Final = pack(Post("", []))[:2]
 EMIT_HEAD: Final = pack(Emit(0, "", []))[:2]
+VETO_HEAD: Final = pack(Veto(0, "", []))[:2]
 """How a packed request begins, an array of so many and its tag: told by it even if the rest does not decode."""
 
 
@@ -103,7 +112,18 @@ class Intent(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
     fields: dict[str, Any]
 
 
-Reply = Value | Failed | Emitted | Intent
+class Vetoed(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
+    """The answer to a Veto: whether a handler of that priority refused, and why; of those that raised before it, as in
+    Emitted."""
+
+    id: int
+    refused: bool
+    priority: int
+    reason: str
+    errors: list[tuple[str, str, str]]
+
+
+Reply = Value | Failed | Emitted | Intent | Vetoed
 
 
 class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -281,6 +301,8 @@ class Bound(msgspec.Struct, frozen=True, tag=True):
 
     events: list[tuple[str, int]]
     """Event name and highest priority, one entry an event."""
+    filters: dict[str, list[dict[str, Any]]]
+    """Of an event whose handlers all filter: what each of them asks for, by parameter."""
     state_version: int
     stages: dict[str, float]
     """Microseconds per stage."""

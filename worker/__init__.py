@@ -17,6 +17,7 @@ No module of this package may be called like one of the names below: importing i
 from ..shared.errors import MessageTooLarge, NotDeclared, NotLive, PayloadError, QueryError, QueryTimeout, QueueFull
 from .api import game, log, state
 from .handlers import on
+from .refusal import refuse
 
 __all__ = [
     "MessageTooLarge",
@@ -29,5 +30,6 @@ __all__ = [
     "game",
     "log",
     "on",
+    "refuse",
     "state",
 ]

@@ -53,12 +53,23 @@ class Agreed:
             raise PayloadError(f"game.{blame(error, declared, fields)}") from None
         return fields
 
-    def check_event(self, event: str, handler: Callable[..., Any], what: str, path: str, line: int) -> None:
-        """Worker, bind: whether a handler can ever be called. Raises Misfit."""
+    def names(self, event: str) -> list[str]:
+        """The names of an event's parameters."""
+        declared = self.events.get(event)
+        return [each.name for each in declared.parameters] if declared else []
+
+    def check_event(
+        self, event: str, handler: Callable[..., Any], what: str, path: str, line: int, where: Sequence[str] = ()
+    ) -> None:
+        """Worker, bind: whether a handler can ever be called. `where`: what it filters on. Raises Misfit."""
         declared = self.events.get(event)
         if declared is None:
             text = f"{self._game} has no event {event!r}{nearest(event, list(self.events))}"
             raise Misfit(text, kind="UnknownEvent", path=path, line=line)
+        known = self.names(event)
+        if odd := next((name for name in where if name not in known), None):
+            text = f"{what} asks for {odd}=…, and {declared.spelled()} has no {odd!r}{nearest(odd, known)}"
+            raise Misfit(text, kind="UnfitHandler", path=path, line=line)
         if not isinstance(handler, FunctionType):
             return
         code, least, most = handler.__code__, declared.required, len(declared.parameters)

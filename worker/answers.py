@@ -16,18 +16,22 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ..shared.filters import matches
 from ..shared.messages import (
     CALL_HEAD,
     DECODE_ERRORS,
     EMIT_HEAD,
     POST_HEAD,
     VALUE_TAG,
+    VETO_HEAD,
     Call,
     Diagnostic,
     Emit,
     Emitted,
     Failed,
     Request,
+    Veto,
+    Vetoed,
     pack,
 )
 from ..shared.payload import explain
@@ -37,8 +41,10 @@ from .faults import Faults
 from .handlers import LONGEST_EVENT, Handlers, first_line
 from .link import protocol_error
 from .misfit import Misfit
+from .refusal import Refusal
 
 Answer = Callable[[bytes], bytes | None]
+Names = Callable[[str], list[str]]
 
 
 class Answering(NamedTuple):
@@ -62,11 +68,19 @@ MOST_EVENTS: Final = 20
 """Events that are named to somebody who asked for another one."""
 
 
-def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) -> Answering:
-    """Worker. Replies have at most `limit` bytes. Closures, because methods would look up six attributes a message."""
+def no_names(_event: str) -> list[str]:
+    """The names of parameters where nothing is declared."""
+    return []
+
+
+def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int, names: Names = no_names) -> Answering:
+    """Worker. Replies have at most `limit` bytes; `names`: of an event's parameters, as the game declares them now.
+
+    Closures, because methods would look up six attributes a message.
+    """
     decode = _DECODER.decode
-    every = handlers.table.get
-    handler_of = {event: run[0] for event, run in handlers.table.items()}
+    every = selector(handlers, names)
+    handler_of = {event: run[0] for event, run in handlers.table.items() if event not in handlers.where}
     first = handler_of.get
     failing = _Failing(faults, base, limit, sorted(handlers.table))
 
@@ -76,7 +90,7 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
         except DECODE_ERRORS as error:
             return _unreadable(frame, error)
         if type(request) is Call:
-            handler = first(request.event)
+            handler = first(request.event) or next(iter(every(request)), None)
             if handler is None:
                 return failing.no_handler(request)
             try:
@@ -94,7 +108,9 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
             return reply if len(reply) <= limit else failing.call(request, failing.too_large(len(reply), handler))
         if type(request) is Emit:
             return emit(request)
-        for handler in every(request.event, ()):
+        if type(request) is Veto:
+            return veto(request)
+        for handler in every(request):
             try:
                 handler(*request.args)
             except MemoryError:
@@ -107,7 +123,7 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
         values: list[Any] = []
         errors: list[tuple[str, str, str]] = []
         raised: list[Callable[..., Any]] = []
-        handled = every(request.event, ())
+        handled = every(request)
         for handler in handled:
             try:
                 values.append(handler(*request.args))
@@ -125,6 +141,24 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
             values = failing.packable(request.event, values, answered, errors)
             reply = pack(Emitted(request.id, values, errors))
         return reply if len(reply) <= limit else failing.emit_too_large(request, handled, errors, len(reply))
+
+    def veto(request: Veto) -> bytes:
+        errors: list[tuple[str, str, str]] = []
+        found = handlers.table.get(request.event, ())
+        wheres = handlers.where.get(request.event) or ({},) * len(found)
+        known = names(request.event)
+        for handler, where, priority in zip(found, wheres, handlers.priorities.get(request.event, ()), strict=True):
+            if where and not matches(where, known, request.args):
+                continue
+            try:
+                handler(*request.args)
+            except MemoryError:
+                raise
+            except Refusal as refusal:
+                return failing.vetoed(request, priority, refusal, errors)
+            except BaseException as error:  # noqa: BLE001  # as above
+                errors.append(failing.emit(request.event, failing.blamed(handler, request, error)))
+        return failing.vetoed(request, 0, None, errors)
 
     def recover(frame: bytes, handler: Callable[..., Any], trouble: BaseException | None, *more: Any) -> bytes | None:
         try:
@@ -145,6 +179,21 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int) ->
             return failing.call(request, failing.blamed(handler, request, error))
 
     return Answering(answer, recover, handler_of)
+
+
+def selector(handlers: Handlers, names: Names) -> Callable[[Request], tuple[Callable[..., Any], ...]]:
+    """Which handlers of an event run, by what they filter on."""
+    table, filtered = handlers.table, handlers.where
+
+    def chosen(request: Request) -> tuple[Callable[..., Any], ...]:
+        found = table.get(request.event, ())
+        if request.event not in filtered:
+            return found
+        known = names(request.event)
+        wanted = zip(found, filtered[request.event], strict=True)
+        return tuple(handler for handler, where in wanted if not where or matches(where, known, request.args))
+
+    return chosen
 
 
 class _Failing:
@@ -170,6 +219,15 @@ class _Failing:
 
     def call(self, request: Call, error: BaseException) -> bytes:
         return pack(Failed(request.id, *self.emit(request.event, error)))
+
+    def vetoed(
+        self, request: Veto, priority: int, refusal: Refusal | None, errors: list[tuple[str, str, str]]
+    ) -> bytes:
+        reason = bounded(message(refusal), self._message) if refusal is not None else ""
+        reply = pack(Vetoed(request.id, refusal is not None, priority, reason, errors))
+        return (
+            reply if len(reply) <= self._limit else pack(Vetoed(request.id, refusal is not None, priority, reason, []))
+        )
 
     def emit(self, event: str, error: BaseException) -> tuple[str, str, str]:
         """Note a failure and return it as the game sees it: kind, message, traceback."""
@@ -257,6 +315,8 @@ def _unreadable(frame: bytes, error: Exception) -> bytes | None:
         return pack(Failed(number, *said))
     if head == EMIT_HEAD and number is not None:
         return pack(Emitted(number, [], [said]))
+    if head == VETO_HEAD and number is not None:
+        return pack(Vetoed(number, False, 0, "", [said]))
     if head != POST_HEAD:
         protocol_error(f"the game sent {len(frame)} bytes that are no request: {error}")
     return None

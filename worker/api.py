@@ -156,6 +156,11 @@ def agree(agreed: "Agreed | None") -> None:
     game._agreed = agreed
 
 
+def parameters_of(event: str) -> list[str]:
+    """Worker: the names of an event's parameters, as the game declares them now; empty when it declares nothing."""
+    return game._agreed.names(event) if game._agreed is not None else []
+
+
 def connect_game(
     speak: Callable[[str, dict[str, Any]], None] | None,
     ask: Callable[[str, tuple[Any, ...], dict[str, Any]], Any] | None = None,

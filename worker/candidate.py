@@ -88,7 +88,13 @@ def prepare(
             api.state.clear()
         done(Stage.SELFTEST)
     return Mod(
-        module, table, version, migrate, on_load, on_unload, Bound(table.events, version, stages, selftest is not None)
+        module,
+        table,
+        version,
+        migrate,
+        on_load,
+        on_unload,
+        Bound(table.events, dict(table.filters), version, stages, selftest is not None),
     )
 
 

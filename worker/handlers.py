@@ -11,11 +11,12 @@ they were imported, and within a file from top to bottom.
 import inspect
 import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from ..shared.filters import NOTHING, frozen
 from .misfit import Misfit, a
 
 if TYPE_CHECKING:  # it needs msgspec, and a mod imports anywhere
@@ -36,6 +37,9 @@ _MARK: Final = "__fumehood_on__"
 _UNUSUAL: Final = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
+_ANY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
 class Registration(NamedTuple):
     """One `@on(…)`, and where it stands."""
 
@@ -44,6 +48,8 @@ class Registration(NamedTuple):
     handler: Callable[..., Any]
     path: str
     line: int
+    where: Mapping[str, Any] = _ANY
+    """What it filters on: values by the name of the event's parameter; empty: nothing."""
 
 
 class Handlers(NamedTuple):
@@ -53,6 +59,12 @@ class Handlers(NamedTuple):
     """Event name to its handlers in the order in which they run."""
     events: list[tuple[str, int]]
     """Event name and highest priority, in order of definition."""
+    priorities: Mapping[str, tuple[int, ...]] = _ANY
+    """Event name to the priority of each of its handlers."""
+    where: Mapping[str, tuple[dict[str, Any], ...]] = _ANY
+    """Of an event that any handler filters: what each asks for, by parameter; empty: any."""
+    filters: Mapping[str, list[dict[str, Any]]] = _ANY
+    """Of an event whose handlers all filter: the same, as it is told to the game."""
 
 
 _recording: list[Registration] | None = None
@@ -61,8 +73,11 @@ _bound = False
 """Whether this process has made its table: what `on` decorates from then on would never be called."""
 
 
-def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
+def on(event: str, *, priority: int = 0, **where: Any) -> Callable[[F], F]:
     """Return a decorator that makes a function a handler of `event`; handlers of higher `priority` run first.
+
+    `where`: only for events with these values, such as `tile=(3, 4)`, by the names that the game declares (`Api`); the
+    game does not even wake the mod for others. Values are None, numbers, text, bytes, or lists of them.
 
     Outside a worker it only marks the function. Raises TypeError or ValueError for a name or a priority that cannot be
     one; RuntimeError in a mod that is already bound, where the function would never be called.
@@ -78,6 +93,9 @@ def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
     event.encode()  # raises UnicodeEncodeError, a ValueError, for what is not text
     if type(priority) is not int or not -(2**31) <= priority < 2**31:
         raise TypeError(f"a priority is an int of at most 31 bits; got {priority!r}")
+    kept = {name: frozen(value) for name, value in where.items()}
+    if odd := next((name for name, value in kept.items() if value is NOTHING), None):
+        raise TypeError(f"@on({event!r}, {odd}=…): a filter is None, a number, text, bytes, or a list of them")
     caller = sys._getframe(1)
     path, line = caller.f_code.co_filename, caller.f_lineno
 
@@ -90,7 +108,7 @@ def on(event: str, *, priority: int = 0) -> Callable[[F], F]:
         with suppress(AttributeError, TypeError):  # callables without attributes need no mark: it is for on_* functions
             setattr(handler, _MARK, True)
         if _recording is not None:
-            _recording.append(Registration(event, priority, handler, path, line))
+            _recording.append(Registration(event, priority, handler, path, line, where))
         return handler
 
     return decorate
@@ -113,18 +131,40 @@ def bind(
     found = [*registrations, *_plain(module)]
     rank = {path: index for index, path in enumerate(own_files)}
     found.sort(key=lambda each: (-each.priority, rank.get(each.path, len(rank)), each.line))
-    table: dict[str, list[Callable[..., Any]]] = {}
+    table: dict[str, list[Registration]] = {}
     highest: dict[str, int] = {}
     for each in found:
         what = f"the handler of {each.event!r}"
         _check(each.handler, what, each.path, each.line)
         if agreed is not None:
-            agreed.check_event(each.event, each.handler, what, each.path, each.line)
-        table.setdefault(each.event, []).append(each.handler)
+            agreed.check_event(each.event, each.handler, what, each.path, each.line, list(each.where))
+        elif each.where:
+            text = f"{what} asks for {next(iter(each.where))}=…, and this game does not declare what its events hold"
+            raise Misfit(text, kind="UnfitHandler", path=each.path, line=each.line)
+        table.setdefault(each.event, []).append(each)
         highest.setdefault(each.event, each.priority)
-    if sum(len(event.encode()) + 8 for event in table) > MOST_NAMES:
-        raise Misfit(f"it handles {len(table)} events, and their names are longer together than {MOST_NAMES} bytes")
-    return Handlers({event: tuple(handlers) for event, handlers in table.items()}, list(highest.items()))
+    filtered = {event: found for event, found in table.items() if any(each.where for each in found)}
+    told = sum(len(event.encode()) + 8 for event in table)
+    told += sum(len(repr(dict(each.where))) for run in filtered.values() for each in run)
+    if told > MOST_NAMES:
+        text = (
+            f"it handles {len(table)} events, and their names and filters are longer together than {MOST_NAMES} bytes"
+        )
+        raise Misfit(text)
+    return Handlers(
+        {event: tuple(each.handler for each in found) for event, found in table.items()},
+        list(highest.items()),
+        {event: tuple(each.priority for each in found) for event, found in table.items()},
+        {
+            event: tuple({name: frozen(value) for name, value in each.where.items()} for each in found)
+            for event, found in filtered.items()
+        },
+        {
+            event: [dict(each.where) for each in found]
+            for event, found in filtered.items()
+            if all(each.where for each in found)
+        },
+    )
 
 
 def hook(module: ModuleType, name: str) -> Callable[..., Any] | None:

@@ -169,7 +169,9 @@ class Worker:
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
             self.refuse(error)
             return
-        self.ring.answering = make_answering(self.mod.handlers, self.faults, self.base, self.ring.port.limit)
+        self.ring.answering = make_answering(
+            self.mod.handlers, self.faults, self.base, self.ring.port.limit, api.parameters_of
+        )
         self.link.tell(self.mod.bound)
         self.phase = Phase.CANDIDATE
 

@@ -11,7 +11,7 @@ import pytest
 from fumehood.shared import segment
 from fumehood.shared._ring import Segment
 
-SIZE = 16384
+SIZE = 32768
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.mmap.restype = ctypes.c_void_p
 LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
