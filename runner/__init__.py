@@ -27,6 +27,7 @@ from ..shared.errors import (
     QueueFull,
     SupervisorDied,
     UsageError,
+    ViewError,
     WrongThread,
 )
 from ..shared.messages import Diagnostic
@@ -63,6 +64,7 @@ __all__ = [
     "Receipt",
     "SupervisorDied",
     "UsageError",
+    "ViewError",
     "WrongThread",
     "connect",
     "launch",

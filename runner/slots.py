@@ -29,6 +29,7 @@ from ..shared._ring import (
     format_segment,
     frames,
 )
+from ..shared.views import PINS, PINS_BYTES
 from .switchboard import SLOTS
 
 CARD_BYTES: Final = RING - CARD
@@ -80,9 +81,15 @@ class Slot:
             self.up = Segment(self.up_fd, self.size, writable=True)
         for mapped in (self.down, self.up):
             format_segment(mapped)
+        self.forget_pins()
         self.holder = holder
         self.freed_by = self.epoch = 0
         return self.down, self.up
+
+    def forget_pins(self) -> None:
+        """Its worker is gone: what it was reading of the game's views is free."""
+        if self.up is not None:
+            self.up.write(PINS, bytes(PINS_BYTES))
 
     def give_back(self) -> None:
         """Give its memory back; the next `prepare` takes new. The game may keep it mapped: it finds zeros."""

@@ -229,15 +229,16 @@ class Port:
             Sized,
             Sized,
             Sized,
-        ],
+        ]
+        | tuple[Any, ...],
         /,
     ) -> bytes | int | tuple[Any, ...] | None:
         """A server's rounds in one call: finish(), push(reply) unless that is None, wait(), take(); and again, as long
         as what came is a plain call, which is answered within: one whose handler returns what can be sent.
 
         `plain`: the two bytes that a Call and a Value begin with; the handlers by event; what decodes a call's
-        arguments and what packs a value; and three containers, one of which is no longer empty when the caller has
-        something to do between two messages: then TIMEOUT is returned.
+        arguments and what packs a value; and three or four containers, one of which is no longer empty when the caller
+        has something to do between two messages: then TIMEOUT is returned.
         Returns the next message that is not plain; what wait() said if that was not MESSAGE; None when there was no
         room for `reply` (the message before it is finished all the same). COMMAND comes before MESSAGE here: a full
         ring does not keep commands from being heard. A tuple where a plain call was begun and not finished: (message,
