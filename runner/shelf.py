@@ -1,4 +1,4 @@
-"""The supervisor's shelf of views: the memory of each, and who has to be told of it. It never maps or reads any.
+"""The supervisor's shelf of views: the memory of each, and who has to be told of it. It reads none of what is in it.
 
 It outlives the game that filled it: a new version, a way back, the next game's mods find what was published last.
 """
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..shared import segment
+from ..shared._ring import Segment
 from ..shared.messages import View
-from ..shared.views import memory_bytes
+from ..shared.views import MOVED, memory_bytes
 from .seat import Seat
 from .worker_process import WorkerProcess
 
@@ -28,6 +29,23 @@ class Shelved:
     announcement: View
     fd: int
 
+    @property
+    def size(self) -> int:
+        """Bytes of its memory."""
+        return memory_bytes(self.announcement.buffers, self.announcement.stride)
+
+    def move(self) -> None:
+        """Say in this memory that it goes on in another, which everybody has been told of: whoever reads it looks.
+
+        Here, and not in the game: the game that made it may be gone.
+        """
+        try:
+            words = Segment(self.fd, self.size, writable=True)
+            words.store32(MOVED, 1)
+            words.close()
+        finally:
+            os.close(self.fd)
+
 
 class Shelf:
     """All views. One event loop."""
@@ -41,13 +59,12 @@ class Shelf:
         """The game publishes this. Tells everybody who sits there now. Takes the descriptor over."""
         before = self._views.get(view.name)
         self._views[view.name] = shelved = Shelved(view, fd)
-        if before is not None:
-            os.close(before.fd)
-        sizes = [memory_bytes(each.announcement.buffers, each.announcement.stride) for each in self._views.values()]
-        self.lent = max(self.lent, MOVING * sum(sizes))
+        self.lent = max(self.lent, MOVING * sum(each.size for each in self._views.values()))
         for seat in seats:
             if seat.worker is not None and seat.slot is not None and _tell(seat.worker, shelved):
                 seat.slot.announce_command()
+        if before is not None:
+            before.move()
 
     def introduce(self, worker: WorkerProcess) -> None:
         """Tell one who is about to be assigned of all there is: before its Assign, so that it is there at import."""

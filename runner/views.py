@@ -30,7 +30,6 @@ from ..shared.views import (
     MAGIC,
     MOST_BUFFERS,
     MOST_VIEWS,
-    MOVED,
     PINS,
     honest,
     memory_bytes,
@@ -204,8 +203,6 @@ class Views:
             each = memory.each
             self._announce(view.name, view.place, memory.generation, memory.buffers, each, memory.fd)
             memory.announced = True
-            if view.memory is not None:
-                view.memory.words.store32(MOVED, 1)
             view.memory = memory
         view.version = version
         return version

@@ -28,7 +28,7 @@ MAGIC: Final = 0x0100_5645_4956_4D48
 CURRENT: Final = 64
 """u64. 0: nothing was published there yet."""
 MOVED: Final = 128
-"""u32. 1: it goes on in another memory, which was announced to every worker before."""
+"""u32, the supervisor's. 1: it goes on in another memory, which was announced to every worker before."""
 FENCE: Final = 192
 """u32, counted up by the game before it looks at pins."""
 HEADER: Final = 4096
