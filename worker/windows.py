@@ -207,7 +207,7 @@ class Windows:
     def _store_pins(self, entry: Entry, mask: int) -> None:
         entry.pinned = mask
         if self._up is not None and entry.session == self._session:
-            self._up.store64(entry.at_pins, entry.generation << 32 | mask)
+            self._up.store64(entry.at_pins, entry.generation << 32 | mask if mask else 0)
 
     def _show(self, entry: Entry, current: int) -> Any:
         """The array on a pinned buffer: `current` named it."""

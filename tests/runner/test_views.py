@@ -72,7 +72,7 @@ def test_with_every_buffer_pinned_it_moves_to_more_and_the_old_ones_stand_still(
     contents = {}
     house.views.publish("v", b"\0")
     before = house.memory()
-    for number in range(1, 4):
+    for number in range(1, FIRST_BUFFERS + 1):
         contents[house.index()] = number - 1
         house.pin(*(1 << index for index in contents))
         house.views.publish("v", bytes([number]))
