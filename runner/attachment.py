@@ -47,7 +47,7 @@ class Host(Protocol):
         """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
 
     def published(self, request: control.Publish, fd: int) -> None:
-        """The game publishes a view: tell every worker. Takes the descriptor over."""
+        """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and does not."""
 
     def accused(self, index: int, epoch: int, reason: str) -> None:
         """The game says that a mod's worker lied to it."""
@@ -136,7 +136,13 @@ class Attachment:
         if not fds:
             self.close("the game published a view without its memory")
             return
-        self._host.published(request, fds[0])
+        try:
+            self._host.published(request, fds[0])
+        except OSError as error:
+            socket.close(fds[0])
+            text = f"view {request.name!r} cannot be published: {error.strerror}"
+            self._send(control.Refusal("MachineError", text))
+            return
         self._send(control.Done(request.id))
 
     def _hello(self, request: control.Hello) -> None:

@@ -43,6 +43,8 @@ class Shelved:
             words = Segment(self.fd, self.size, writable=True)
             words.store32(MOVED, 1)
             words.close()
+        except OSError as error:
+            log.error("view %s: its readers may not find its new memory: %s", self.announcement.name, error)
         finally:
             os.close(self.fd)
 

@@ -151,7 +151,7 @@ class Supervisor:
         lane = self.lanes.get(key)
         if lane is None:
             try:
-                slots = Slots(self.limits.ring_bytes)
+                slots = Slots(self.limits.ring_bytes, watched=self.shelf.lent > 0)
             except OSError as error:
                 log.error("%s: cannot be taken in: %s", key, error)
                 return None
@@ -255,6 +255,8 @@ class Supervisor:
 
     def published(self, request: control.Publish, fd: int) -> None:
         """See attachment.Host."""
+        for lane in () if self.shelf.lent else self.lanes.values():
+            lane.tenancy.slots.hold_pins()
         view = View(request.name, request.place, request.generation, request.buffers, request.stride)
         self.shelf.put(view, fd, [seat for lane in self.lanes.values() for seat in lane.seats.values()])
 

@@ -2,11 +2,13 @@
 
 import array
 import contextlib
+import os
 
 import pytest
+from fumehood.runner.slots import Slots
 from fumehood.runner.views import FIRST_BUFFERS, Views
 from fumehood.shared.errors import MachineError, ViewError
-from fumehood.shared.views import CURRENT, INDEX_MASK, MOST_BUFFERS, MOST_PINNED, honest, memory_bytes, stride
+from fumehood.shared.views import CURRENT, INDEX_MASK, MOST_BUFFERS, MOST_PINNED, PINS, honest, memory_bytes, stride
 
 
 class House:
@@ -138,3 +140,28 @@ def test_a_block_that_raises_leaves_what_was_there(house):
     assert house.memory().data(house.index(), 8).cast("d")[0] == 5.0
     with pytest.raises(ValueError, match="released"):
         out[0] = 6.0
+
+
+def allocated(fd):
+    return os.fstat(fd).st_blocks * 512
+
+
+def test_where_the_game_looks_for_pins_there_is_memory():
+    """Also in slots that nobody has used yet, and in those whose memory was given back."""
+    slots = Slots(4096)
+    try:
+        slot = slots.slots[0]
+        assert allocated(slot.up_fd) == 0
+        slots.hold_pins()
+        assert [allocated(each.up_fd) for each in slots.slots] == [4096] * len(slots.slots)
+        slot.prepare(1)
+        slot.mapped()[1].store64(PINS, 5)
+        slot.forget_pins()
+        assert slot.mapped()[1].load64(PINS) == 0
+        slot.give_back()
+        assert (allocated(slot.down_fd), allocated(slot.up_fd)) == (0, 4096)
+    finally:
+        slots.close()
+    slots = Slots(4096, watched=True)
+    assert allocated(slots.slots[3].up_fd) == 4096
+    slots.close()

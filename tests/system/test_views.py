@@ -214,6 +214,10 @@ def test_across_many_reloads_and_rollbacks_it_is_always_the_current_one(house, m
             assert ask(house, mod)[2] == [number] * 3
 
 
+WORK = """
+ while time.process_time() < until: pass
+ return n
+"""
 SERVED = """
 import sys
 from fumehood.runner import connect
@@ -405,6 +409,19 @@ def test_a_view_that_does_not_fit_into_a_mod_says_so(launched, tmp_path):
         assert "limit: memory" in str(outcome.error)
         bench.mods.publish("small", b"small")
         assert ask(bench, "a", "read", "small")[2] == list(b"small")
+
+
+def test_a_view_is_not_counted_as_memory_of_a_mods_own(launched, tmp_path):
+    """It is looked at four times a second while it works; what it reads is larger than all it may use."""
+    with launched(tmp_path / "mods", limits=Limits(resident=16 * MIB, hang_after=30.0)) as bench:
+        text = "import time\nfrom fumehood.worker import on, view\n@on('work')\ndef work():\n"
+        text += " n = sum(view('land')[::4096])\n until = time.process_time() + 1\n"
+        bench.load("a", text + WORK)
+        pid = bench.status("a").pid
+        bench.mods.publish("land", b"\1" * (48 * MIB))
+        assert ask(bench, "a", "work") == 48 * MIB // 4096
+        status = bench.status("a")
+        assert (status.pid, status.rollbacks) == (pid, 0)
 
 
 # ── nothing is left ───────────────────────────────────────────────────────────────────────────────────────────────────
