@@ -164,6 +164,33 @@ def test_what_a_mod_keeps_does_not_change_and_holds_nobody_up(house, mod):
     assert house.mods.statistics()["overwritten_views"] == 0
 
 
+def test_a_slow_handler_holds_nobody_up_and_sees_one_version(house, mod):
+    """It goes on until the game has published fifty times more, with the first array in hand all the while."""
+    house.load(
+        mod,
+        """
+from fumehood.worker import game, on, view
+@on("hold")
+def hold():
+    first, version = view("slow"), view.version("slow")
+    game.begun()
+    while view.version("slow") < version + 50: pass
+    game.held(values=sorted(set(first.tolist())), newest=int(view("slow")[0]))
+""",
+    )
+    house.mods.publish("slow", numpy.full(1000, 1))
+    house.mods[mod].post("hold")
+    told, number = [], 1
+    while len(told) < 2:
+        told += [intent for intent in house.mods.intents() if intent.mod == mod]
+        if told and number < 52:
+            number += 1
+            house.mods.publish("slow", numpy.full(1000, number))
+    assert told[1].fields["values"] == [1]
+    assert told[1].fields["newest"] > 50
+    assert house.mods.statistics()["overwritten_views"] == 0
+
+
 # ── new workers, ways back, games that come back ──────────────────────────────────────────────────────────────────────
 
 
