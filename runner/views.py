@@ -226,8 +226,8 @@ class Views:
 
     def _more_buffers(self, view: Published, memory: Memory) -> Memory:
         """Every buffer is pinned: go on in memory with more. Where there may be no more, the oldest is filled again."""
-        buffers = min(2 * memory.buffers, MOST_BUFFERS)
-        if buffers > memory.buffers and self._room(view) >= memory_bytes(buffers, memory.each):
+        buffers = min(2 * memory.buffers, MOST_BUFFERS, (self._room(view) - HEADER) // memory.each)
+        if buffers > memory.buffers:
             return self._make(view, buffers, memory.capacity)
         self.overwritten += 1
         others = [index for index in range(memory.buffers) if index != memory.current]

@@ -165,3 +165,14 @@ def test_where_the_game_looks_for_pins_there_is_memory():
     slots = Slots(4096, watched=True)
     assert allocated(slots.slots[3].up_fd) == 4096
     slots.close()
+
+
+def test_a_large_view_gets_as_many_buffers_as_there_is_room_for(house, monkeypatch):
+    monkeypatch.setattr("fumehood.runner.views.MOST_BYTES", memory_bytes(6, stride(100_000)) + 4096)
+    for number in range(20):
+        house.views.publish("v", bytes([number]) * 100_000)
+        house.pin(*(1 << index for index in range(house.memory().buffers)))
+    assert house.memory().buffers == 6
+    assert house.views.overwritten > 0
+    with pytest.raises(ViewError, match="publish less"):
+        house.views.publish("w", bytes(100_000))
