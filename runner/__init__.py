@@ -29,6 +29,7 @@ from ..shared.errors import (
     QueueFull,
     SupervisorDied,
     UsageError,
+    ViewError,
     WrongThread,
 )
 from ..shared.messages import Diagnostic
@@ -72,6 +73,7 @@ __all__ = [
     "RefusedIntent",
     "SupervisorDied",
     "UsageError",
+    "ViewError",
     "WrongThread",
     "connect",
     "launch",

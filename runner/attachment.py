@@ -49,6 +49,9 @@ class Host(Protocol):
     async def settle(self, patience: float) -> bool:
         """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
 
+    def published(self, request: control.Publish, fd: int) -> None:
+        """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and does not."""
+
     def accused(self, index: int, epoch: int, reason: str) -> None:
         """The game says that a mod's worker lied to it."""
 
@@ -79,15 +82,20 @@ class Attachment:
         except (OSError, ValueError) as error:
             self.close(f"the game's control socket failed: {error}")
             return
-        for fd in fds:  # a game has no descriptors to give
-            socket.close(fd)
-        if not data:
-            self.close("the game closed its control socket")
-            return
         try:
-            request = control.unpack_request(data)
+            request = control.unpack_request(data) if data else None
         except ProtocolError as error:
             self.close(str(error))
+            return
+        finally:
+            taken = self._greeted and len(fds) == 1 and isinstance(request, control.Publish)
+            for fd in () if taken else fds:  # beside a view's memory a game has no descriptors to give
+                socket.close(fd)
+        if request is None:
+            self.close("the game closed its control socket")
+            return
+        if isinstance(request, control.Publish):
+            self._published(request, fds if taken else [])
             return
         if self._task is not None and not self._task.done():
             self._task.cancel()  # the game gave it up: Ctrl-C in `wait`, say
@@ -126,6 +134,19 @@ class Attachment:
                 if self.farewell is not None:
                     await self.farewell()
                 self._send(control.Done(request.id))
+
+    def _published(self, request: control.Publish, fds: list[int]) -> None:
+        if not fds:
+            self.close("the game published a view without its memory")
+            return
+        try:
+            self._host.published(request, fds[0])
+        except OSError as error:
+            socket.close(fds[0])
+            text = f"view {request.name!r} cannot be published: {error.strerror}"
+            self._send(control.Refusal("MachineError", text))
+            return
+        self._send(control.Done(request.id))
 
     def _hello(self, request: control.Hello) -> None:
         if request.protocol != control.PROTOCOL:

@@ -9,6 +9,8 @@
            ◀─────────────────────────── Introduce (8 descriptors) …, Done
     StatusRequest, ReceiptsRequest, Settle ▶
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
+    Publish (memory) ─────────────────▶
+           ◀─────────────────────────── Done, once every worker was told
     Accuse ───────────────────────────▶
     Bye    ───────────────────────────▶
 
@@ -108,6 +110,17 @@ class Accuse(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class Publish(msgspec.Struct, frozen=True, tag=True):
+    """A view's new memory. Descriptor: the memory. Done once every worker has been told. See shared.messages.View."""
+
+    id: int
+    name: str
+    place: int
+    generation: int
+    buffers: int
+    stride: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The end of an answer."""
 
@@ -129,7 +142,7 @@ class Bye(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
-Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Accuse | Bye | Setup
+Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Accuse | Publish | Bye | Setup
 Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Done
 
 unpack_request: Final = unpacker(Request, "the game")

@@ -8,12 +8,13 @@ import os
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from threading import get_ident
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from ..shared import payload
-from ..shared._ring import Segment
+from ..shared._ring import Segment, words
 from ..shared.errors import (
     ModTimeout,
     ModUnavailable,
@@ -36,6 +37,7 @@ from .mod import Mod, mod_error, wrong_value
 from .queries import MOST_NESTED, nested_only
 from .records import Applied, FrameReport, Intent, ModStatus, Receipt, Refusal
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
+from .views import Views
 
 SESSION_SHIFT = 40
 """Call ids are session << 40 | count: the answers to a game that died are no answers to the next one's calls."""
@@ -79,12 +81,14 @@ class Mods:
         self._generation = -1
         self._ordered = -1
         self._table: list[Mod] = []
+        self._ups: list[Segment] = []
         self._by_name: dict[str, Mod] = {}
         self._order: list[Mod] = []
         self._heard_by = Audience()
         self._handlers_stale = False
         self._unsettled: set[Mod] = set()
         """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
+        self._views = Views(welcome.session, link.publish, self._pins)
         self._worst_ns = 0
         self._frames = 0
         self._closed = False
@@ -258,6 +262,36 @@ class Mods:
             taken.extend(mod._inbox.intents())
         return taken
 
+    # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def publish(self, name: str, array: Any, /) -> int:
+        """Copy an array to where every mod reads it, as `view(name)`; returns its version: 1, 2, …
+
+        `array`: of numpy's, with any dtype but objects; an array.array, bytes, or any other contiguous buffer. dtype
+        and shape may differ from the last time. Handlers of what is sent from now on find it; those that run keep what
+        they have. Takes as long as the copy; longer the first time, and when it needs more room.
+
+        Raises PayloadError (what cannot be published), ViewError (too many views, or too large), MachineError (no
+        memory), UsageError (name; it is being filled), SupervisorDied, WrongThread.
+        """
+        self._check_thread()
+        return self._views.publish(name, array)
+
+    def publishing(self, name: str, like: Any) -> AbstractContextManager[Any]:
+        """Fill a view in place: `with mods.publishing("npcs", like=array) as out: out[...] = …`. Nothing is copied.
+
+        `like`: an array with the dtype and shape to be, or (dtype, shape). What is in `out` at first is left from some
+        version before: fill all of it. Leaving the block publishes it, and `out` is not to be written to afterwards; an
+        exception in the block publishes nothing. `out` is numpy's where `like` is, else a memoryview.
+
+        Raises as `publish` does.
+        """
+        self._check_thread()
+        return self._views.publishing(name, like)
+
+    def _pins(self, offset: int) -> list[int]:
+        return words(self._ups, offset)
+
     # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def __getitem__(self, name: str) -> Mod:
@@ -361,8 +395,8 @@ class Mods:
                 return False
 
     def statistics(self) -> dict[str, int]:
-        """Counters of this game: frames, worst_frame_ns, stray_replies; and of intents: dropped (too many),
-        forsaken (their version was rolled back before they were taken), refused (not as declared)."""
+        """Counters of this game: frames, worst_frame_ns, stray_replies, overwritten_views; and of intents: dropped (too
+        many), forsaken (their version was rolled back before they were taken), refused (not as declared)."""
         return {
             "frames": self._frames,
             "worst_frame_ns": self._worst_ns,
@@ -370,6 +404,7 @@ class Mods:
             "forsaken_intents": sum(mod._inbox.forsaken_intents for mod in self._table),
             "refused_intents": self._refused_intents,
             "stray_replies": sum(mod._inbox.stray_replies for mod in self._table),
+            "overwritten_views": self._views.overwritten,
         }
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -395,6 +430,7 @@ class Mods:
                 self._on_close(self._link)
         finally:
             self._link.close()
+            self._views.close()
             for mod in self._table:
                 mod._close()
             self._page.close()
@@ -402,6 +438,7 @@ class Mods:
             if self._bell >= 0:
                 os.close(self._bell)
             self._table.clear()
+            self._ups.clear()
             self._order.clear()
             self._unsettled.clear()
             self._by_name.clear()
@@ -489,6 +526,7 @@ class Mods:
             ]
             mod = Mod(self, message.index, message.name, slots)
             self._table.append(mod)
+            self._ups += [up for _, up in slots]
             self._by_name[mod.name] = mod
         finally:
             for fd in fds:
@@ -572,6 +610,7 @@ def _after_fork() -> None:
         mods._thread = -1
         mods._on_close = None
         mods._link.forget()
+        mods._views.close()
         if mods._bell >= 0:
             os.close(mods._bell)
             mods._bell = -1

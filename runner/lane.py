@@ -37,6 +37,7 @@ from .patrol import Duty, Patrol
 from .records import ModStatus
 from .roles import Action, Attempt, Begin, Build, Issue, Kill, Offer, Retire, Supersede, Withdraw
 from .seat import Seat
+from .shelf import Shelf
 from .slots import Slots
 from .snapshot import Snapshot
 from .standing import Standing
@@ -77,6 +78,7 @@ class House(Protocol):
     confinement: Confinement
     turns: Turns
     terms: Terms
+    shelf: Shelf
     attached: bool
     looked_at: float
     """When the last patrol was: a long time ago, and this process did not run meanwhile. 0: none yet."""
@@ -263,6 +265,7 @@ class Lane:
                 worker.on_report = lambda report: self._report(seat, report)
                 worker.on_exit = lambda status: self._exited(seat, status)
                 worker.on_dead = lambda: self._died(seat)
+                self.house.shelf.introduce(worker)
                 seat.assign(worker, slot, self.name, self.house.terms.packed)
                 seat.mark("assigned", time.monotonic_ns())
                 self.life.assigned(seat.attempt, time.monotonic())
@@ -610,7 +613,7 @@ class Lane:
             if attempt.started and not attempt.live and not attempt.sentenced and seat.works_off():
                 self.life.begun(seat.attempt, now)  # each message that was left to it has its time
             patrol = self._patrols[seat.attempt]
-            breach = patrol.look(seat, self._duty(attempt), attempt.stage, now)
+            breach = patrol.look(seat, self._duty(attempt), attempt.stage, now, self.house.shelf.lent)
             if breach is not None:
                 self._spawn(self.execute(seat, *breach))  # not awaited: others' hangs do not wait for its stack
             elif patrol.worn(seat.limits.cpu_total):

@@ -103,6 +103,12 @@ class Link:
             raise errors.ProtocolError("the supervisor answered Settle with an item")
         return self._rest
 
+    def publish(self, name: str, place: int, generation: int, buffers: int, each: int, fd: int) -> None:
+        """Announce a view's memory; returns when every worker has been told. The descriptor stays the caller's."""
+        request = control.Publish(self._next(), name, place, generation, buffers, each)
+        for _ in self._ask(request, time.monotonic() + PATIENCE, (fd,)):
+            raise errors.ProtocolError("the supervisor answered Publish with an item")
+
     def accuse(self, index: int, epoch: int, reason: str) -> None:
         """Say that a worker lied; not answered, and dropped when the supervisor does not read."""
         try:
@@ -141,8 +147,8 @@ class Link:
         self._id += 1
         return self._id
 
-    def _ask(self, request: Any, deadline: float) -> Iterator[tuple[Any, list[int]]]:
-        self._send(request)
+    def _ask(self, request: Any, deadline: float, given: tuple[int, ...] = ()) -> Iterator[tuple[Any, list[int]]]:
+        self._send(request, given)
         while True:
             answer, fds = self._receive(deadline)
             if isinstance(answer, control.Done):
@@ -155,9 +161,9 @@ class Link:
             else:
                 _close_all(answer, fds)
 
-    def _send(self, message: Any) -> None:
+    def _send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
         try:
-            packets.send(self._sock, pack(message))
+            packets.send(self._sock, pack(message), fds)
         except OSError as error:
             raise errors.SupervisorDied(
                 f"the supervisor is gone ({error.strerror}); its mods are gone with it"

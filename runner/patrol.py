@@ -76,8 +76,9 @@ class Patrol:
         """Whether it has used most of the CPU seconds that the kernel gives one process."""
         return self.cpu >= WORN * cpu_total
 
-    def look(self, seat: Seat, duty: Duty, stage: str, now: float) -> Breach | None:
-        """One look; None: nothing to complain of. `stage`: what it is at; `now`: monotonic seconds."""
+    def look(self, seat: Seat, duty: Duty, stage: str, now: float, views: int = 0) -> Breach | None:
+        """One look; None: nothing to complain of. `stage`: what it is at; `now`: monotonic seconds;
+        `views`: bytes of the game's views that it may have mapped."""
         if seat.slot is None or seat.process is None:
             return None
         if now - self._looked > PAUSED:  # this process did not run: no evidence against one that may not have either
@@ -101,7 +102,7 @@ class Patrol:
         before, since = self.cpu, self._sampled
         self._position, self._duty, self._sampled = position, duty, now
         try:
-            self.cpu, self.resident = monitor.sample(seat.process, monitor.lent(seat.limits))
+            self.cpu, self.resident = monitor.sample(seat.process, monitor.lent(seat.limits) + views)
         except (psutil.Error, OSError):  # it is going, its exit is on the way; or we are out of descriptors just now
             return None
         return (

@@ -32,6 +32,7 @@ from ..shared._ring import (
     format_segment,
     frames,
 )
+from ..shared.views import PINS, PINS_BYTES
 from .switchboard import SLOTS
 
 CARD_BYTES: Final = LETTER - CARD
@@ -78,6 +79,8 @@ class Slot:
     """The epoch after which the game no longer reads it; 0: the game never used it."""
     epoch: int = 0
     """The epoch under which the game talked to its holder last; 0: never."""
+    watched: bool = False
+    """The game publishes views, and looks at the pins."""
 
     def prepare(self, holder: int) -> tuple[Segment, Segment]:
         """Give it to an attempt: memory allocated in full, control words as new. Raises OSError: no memory."""
@@ -88,9 +91,20 @@ class Slot:
             self.up = Segment(self.up_fd, self.size, writable=True)
         for mapped in (self.down, self.up):
             format_segment(mapped)
+        self.forget_pins()
         self.holder = holder
         self.freed_by = self.epoch = 0
         return self.down, self.up
+
+    def hold_pins(self) -> None:
+        """Allocate the page with the pins, which the game reads whether or not somebody sits here. Raises OSError."""
+        os.posix_fallocate(self.up_fd, PINS, PINS_BYTES)
+        self.watched = True
+
+    def forget_pins(self) -> None:
+        """Its worker is gone: what it was reading of the game's views is free."""
+        if self.up is not None:
+            self.up.write(PINS, bytes(PINS_BYTES))
 
     def give_back(self) -> None:
         """Give its memory back; the next `prepare` takes new. The game may keep it mapped: it finds zeros."""
@@ -101,6 +115,8 @@ class Slot:
         self.down = self.up = None
         for fd in (self.down_fd, self.up_fd):
             segment.release(fd, self.size)
+        if self.watched:
+            self.hold_pins()
 
     def mapped(self) -> tuple[Segment, Segment]:
         """Both segments of a slot in use."""
@@ -231,7 +247,8 @@ class Slot:
 class Slots:
     """The slots of one mod. Made when the supervisor first hears of the mod; closed with it."""
 
-    def __init__(self, ring_bytes: int) -> None:
+    def __init__(self, ring_bytes: int, *, watched: bool = False) -> None:
+        """`watched`: the game publishes views already. Raises OSError."""
         size = segment.ring_segment_size(ring_bytes)
         self.size = size
         self.slots: list[Slot] = []
@@ -240,6 +257,8 @@ class Slots:
                 down = segment.create(f"{index}-down", size)
                 self.slots.append(Slot(index, size, down, -1))
                 self.slots[-1].up_fd = segment.create(f"{index}-up", size)
+            if watched:
+                self.hold_pins()
         except BaseException:
             self.close()
             raise
@@ -253,6 +272,11 @@ class Slots:
         for slot in self.slots:
             if not slot.holder and slot.freed_by <= left:
                 slot.give_back()
+
+    def hold_pins(self) -> None:
+        """Before the game looks at the pins of all slots. Raises OSError: no memory."""
+        for slot in self.slots:
+            slot.hold_pins()
 
     def close(self) -> None:
         """Unmap and close everything."""

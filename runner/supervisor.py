@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ..shared import segment
 from ..shared.exits import Exit
-from ..shared.messages import Diagnostic, Retire, pack
+from ..shared.messages import Diagnostic, Retire, View, pack
 from ..shared.policy import Confinement, Intensity, Limits, Probation
 from . import control, monitor
 from .attachment import Attachment
@@ -35,6 +35,7 @@ from .lane import Lane
 from .nursery import Nursery
 from .order import Needs, load_order, required_by
 from .orphans import Orphans
+from .shelf import Shelf
 from .slots import Slot, Slots
 from .snapshot import Library, Snapshot
 from .source import FolderSource, Settled
@@ -65,6 +66,7 @@ class Supervisor:
         self.confinement: Confinement = config.confinement
         self.journal = Journal()
         self.switchboard = Switchboard()
+        self.shelf = Shelf()
         self.lanes: dict[str, Lane] = {}
         self._orphans = Orphans()
         self._places: dict[str, Needs] = {}
@@ -152,7 +154,7 @@ class Supervisor:
         lane = self.lanes.get(key)
         if lane is None:
             try:
-                slots = Slots(self.limits.ring_bytes)
+                slots = Slots(self.limits.ring_bytes, watched=self.shelf.lent > 0)
             except OSError as error:
                 log.error("%s: cannot be taken in: %s", key, error)
                 return None
@@ -261,6 +263,13 @@ class Supervisor:
         finally:
             self._settling.discard(waiter)
 
+    def published(self, request: control.Publish, fd: int) -> None:
+        """See attachment.Host."""
+        for lane in () if self.shelf.lent else self.lanes.values():
+            lane.tenancy.slots.hold_pins()
+        view = View(request.name, request.place, request.generation, request.buffers, request.stride)
+        self.shelf.put(view, fd, [seat for lane in self.lanes.values() for seat in lane.seats.values()])
+
     def accused(self, index: int, epoch: int, reason: str) -> None:
         """See attachment.Host. A game that still stands on that epoch is believed: it is the trusted one."""
         for lane in self.lanes.values():
@@ -331,6 +340,7 @@ class Supervisor:
         await self.nursery.close()
         asyncio.get_running_loop().remove_reader(self._bell)
         os.close(self._bell)
+        self.shelf.close()
         self.switchboard.close()
 
     def let_go(self) -> None:

@@ -91,6 +91,7 @@ class Tenancy:
         """Its holder is reaped; the game may still have to leave the slot (`freed_by`)."""
         if slot.holder == holder:
             slot.holder = 0
+            slot.forget_pins()
             if slot.epoch:  # the game need not wait for a successor to be live before it leaves
                 self._board.mark_dead(self.index, slot.index, slot.epoch)
             self._room.set()

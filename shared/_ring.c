@@ -1019,6 +1019,28 @@ static PyObject *format_segment(PyObject *module, PyObject *argument)
     Py_RETURN_NONE;
 }
 
+/* Acquire, pairs with a worker's release of a pin: who sees it gone fills what it was read from. See shared/views.py. */
+static PyObject *words(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
+{
+    if (!argument_count("words", count, 2, 2))
+        return NULL;
+    if (!PyList_Check(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "words() takes a list of segments");
+        return NULL;
+    }
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t i = 0; found != NULL && i < PyList_Size(arguments[0]); i++) {
+        Segment *segment = segment_argument(module, PyList_GetItem(arguments[0], i));
+        Py_ssize_t offset = segment == NULL ? -1 : segment_offset(segment, arguments[1], sizeof(uint64_t), sizeof(uint64_t));
+        uint64_t word = offset < 0 ? 0 : load64(segment->base, (size_t)offset);
+        PyObject *number = word == 0 ? NULL : PyLong_FromUnsignedLongLong(word);
+        if (offset < 0 || (word != 0 && (number == NULL || PyList_Append(found, number) < 0)))
+            Py_CLEAR(found);
+        Py_XDECREF(number);
+    }
+    return found;
+}
+
 static PyObject *frames(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     module_state *state = PyModule_GetState(module);
@@ -1075,6 +1097,7 @@ static PyObject *py_this_cpu(PyObject *module, PyObject *unused)
 static PyMethodDef module_methods[] = {
     {"format_segment", format_segment, METH_O, "Zero the control words and make it a ring's segment."},
     {"frames", FUNCTION(frames), METH_FASTCALL, "Copy out the frames in [start, stop) of a ring nobody writes."},
+    {"words", FUNCTION(words), METH_FASTCALL, "The words other than 0 at an offset of each of some segments."},
     {"weigh", py_weigh, METH_O, "Nanoseconds that decoding a msgpack message costs, about; negative: not to be decoded."},
     {"this_cpu", py_this_cpu, METH_NOARGS, "The CPU the caller runs on."},
     {NULL, NULL, 0, NULL},

@@ -259,15 +259,16 @@ class Port:
             Sized,
             Sized,
             Sized,
-        ],
+        ]
+        | tuple[Any, ...],
         /,
     ) -> bytes | int | tuple[Any, ...] | None:
         """A server's rounds in one call: finish(), push(reply) unless that is None, wait(), take(); and again, as long
         as what came is a plain call, which is answered within: one whose handler returns what can be sent.
 
         `plain`: the two bytes that a Call and a Value begin with; the handlers by event; what decodes a call's
-        arguments and what packs a value; and three containers, one of which is no longer empty when the caller has
-        something to do between two messages: then TIMEOUT is returned.
+        arguments and what packs a value; and three or four containers, one of which is no longer empty when the caller
+        has something to do between two messages: then TIMEOUT is returned.
         Returns the next message that is not plain; what wait() said if that was not MESSAGE; None when there was no
         room for `reply` (the message before it is finished all the same). COMMAND comes before MESSAGE here: a full
         ring does not keep commands from being heard. A tuple where a plain call was begun and not finished: (message,
@@ -328,6 +329,12 @@ def frames(segment: Segment, start: int, stop: int, /) -> list[bytes]:
 
     Raises ValueError when that is no range of such a ring (order, alignment, longer than its capacity, no magic),
     CorruptRing when the bytes there are no frames, as when `start` is a worker's lie or they were overwritten.
+    """
+
+def words(segments: list[Segment], offset: int, /) -> list[int]:
+    """The u64 at `offset` of each segment, by an acquire load, in order and without those that are 0: 400 in 3 µs.
+
+    Raises TypeError, ValueError as Segment.load64 does.
     """
 
 def weigh(data: bytes, /) -> int:

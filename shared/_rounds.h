@@ -88,7 +88,7 @@ static PyObject *port_exchange(Port *self, PyObject *const *arguments, Py_ssize_
 
 /* --- the server's --------------------------------------------------------------------------------------------------*/
 
-enum { ROUNDS_WATCHED = 3 };
+enum { ROUNDS_WATCHED = 4 };
 
 typedef struct {
     const char *call_head, *value_head; /* 2 bytes each: the array's length, the tag */
@@ -106,9 +106,10 @@ static bool rounds_from(PyObject *plain, rounds *given)
         PyErr_SetString(PyExc_TypeError, "serve() takes a tuple that says what is plain");
         return false;
     }
-    if (!PyArg_ParseTuple(plain, "O!O!O!OOOOO", &PyBytes_Type, &call_head, &PyBytes_Type, &value_head, &PyDict_Type,
+    given->watched[3] = NULL; /* it may be left out */
+    if (!PyArg_ParseTuple(plain, "O!O!O!OOOOO|O", &PyBytes_Type, &call_head, &PyBytes_Type, &value_head, &PyDict_Type,
                           &given->table, &given->decode, &given->pack, &given->watched[0], &given->watched[1],
-                          &given->watched[2]))
+                          &given->watched[2], &given->watched[3]))
         return false;
     if (PyBytes_AsStringAndSize(call_head, &bytes, &length) < 0 || length != 2 || PyBytes_Size(value_head) != 2) {
         PyErr_SetString(PyExc_ValueError, "a message begins with two bytes: an array of so many, and a tag");
@@ -214,7 +215,7 @@ static int stage_value(ring_port *port, const rounds *given, const unsigned char
 static bool something_waits(const rounds *given)
 {
     for (int i = 0; i < ROUNDS_WATCHED; i++)
-        if (PyObject_Size(given->watched[i]) != 0) {
+        if (given->watched[i] != NULL && PyObject_Size(given->watched[i]) != 0) {
             PyErr_Clear();
             return true;
         }

@@ -10,7 +10,7 @@
     │   ├── ModUnavailable    nothing is live under that name
     │   └── QueueFull         it does not keep up
     ├── UsageError            the caller's
-    │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError
+    │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError  ViewError
     ├── MachineError          this computer's: a layer, a library or a resource is missing
     └── ProtocolError, SupervisorDied    ours, or a peer that lies
 """
@@ -122,6 +122,10 @@ class NotLive(UsageError, RuntimeError):
 
 class StateError(UsageError, TypeError):
     """Raised when `state` holds something that must not be carried to the next version; names its path."""
+
+
+class ViewError(UsageError, LookupError):
+    """Raised when a view cannot be published, or read: there is none of that name, or no room for it."""
 
 
 class MachineError(FumehoodError, OSError):

@@ -5,7 +5,7 @@ Four conversations::
     game ──request ring──▶ worker        Call, Post, Emit, Veto                      (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent, Vetoed
     game ◀──letters────▶ worker          Query, Answered                             (one at a time, see _query.h)
-    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
+    supervisor ──socket──▶ worker        View, Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
                                          LogLine, Fault
     supervisor ──socket──▶ zygote        Fork
@@ -227,7 +227,23 @@ class Retire(msgspec.Struct, frozen=True, tag=True):
     """Run on_unload if live, save the state a last time, answer Drained, then end."""
 
 
-Command = Assign | Rehearse | Start | Checkpoint | Stop | Agree | Retire
+class View(msgspec.Struct, frozen=True, tag=True):
+    """To any worker, before its Assign too: the game publishes this. Descriptor: its memory, read-only.
+
+    It replaces the view of the same name. Taken in the midst of a handler, too: see `shared.views` for the memory.
+    """
+
+    name: str
+    place: int
+    """Which of its pin words is for this view."""
+    generation: int
+    """session << 16 | count: of one memory among all that a supervisor ever hears of. 32 bits."""
+    buffers: int
+    stride: int
+    """Bytes from one buffer to the next."""
+
+
+Command = View | Assign | Rehearse | Start | Checkpoint | Stop | Agree | Retire
 
 
 class Diagnostic(msgspec.Struct, frozen=True):

@@ -71,7 +71,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".c", ".h"))]
     inside = {name.removeprefix("fumehood/").split("/")[0] for name in names if name.startswith("fumehood/")}
     assert inside == {"__init__.py", "py.typed", "runner", "worker", "shared", "examples"}
-    assert {"fumehood/shared/_ring.pyi", "fumehood/worker/confine/_calls.pyi"} <= set(names)
+    stubs = {"shared/_ring.pyi", "worker/_window.pyi", "worker/confine/_calls.pyi"}
+    assert {f"fumehood/{stub}" for stub in stubs} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -81,6 +82,7 @@ def test_one_wheel_serves_every_python_from_3_11_on(built):
     names = zipfile.ZipFile(wheel).namelist()
     assert [name for name in names if name.endswith(".so")] == [
         "fumehood/shared/_ring.abi3.so",
+        "fumehood/worker/_window.abi3.so",
         "fumehood/worker/confine/_calls.abi3.so",
     ]
 
@@ -98,7 +100,7 @@ def test_the_source_distribution_holds_what_is_needed_to_build_test_and_read(bui
     _, sdist = built
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    sources = {"shared/_ring.c", "shared/_ring.h", "worker/confine/_calls.c"}
+    sources = {"shared/_ring.c", "shared/_ring.h", "worker/_window.c", "worker/confine/_calls.c"}
     wanted = sources | {"tests/test_packaging.py", ".ci/run", "README.md", "LICENSE"}
     assert wanted <= names
     assert not [name for name in names if name.endswith((".so", ".pyc"))]

@@ -34,11 +34,12 @@ RUNNER = {
     "PayloadError",
     "MessageTooLarge",
     "WrongThread",
+    "ViewError",
     "AlreadyAttached",
     "MachineError",
     "SupervisorDied",
 }  # fmt: skip - a list of names
-WORKER = {"on", "game", "state", "log"}
+WORKER = {"on", "game", "state", "log", "view", "ViewError"}
 
 
 def test_the_game_s_names():
@@ -66,6 +67,8 @@ def test_a_name_that_is_not_there_says_so():
         (runner.Mods, "emit", ["self", "event", "args", "budget"]),
         (runner.Mods, "wait", ["self", "name", "version", "digest", "verdict", "timeout"]),
         (runner.Mods, "receipts", ["self", "since"]),
+        (runner.Mods, "publish", ["self", "name", "array"]),
+        (runner.Mods, "publishing", ["self", "name", "like"]),
         (runner.Mod, "call", ["self", "event", "args", "timeout"]),
         (runner.Mod, "call_outcome", ["self", "event", "args", "timeout"]),
         (runner.Mod, "post", ["self", "event", "args"]),

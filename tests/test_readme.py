@@ -90,6 +90,12 @@ def test_the_calls_end_as_it_says(place):
     assert outcome.startswith("shop.ofer raised NoHandler: there is no handler of 'ofer'; did you mean 'offer'?")
 
 
+def test_views_are_read_as_it_says(place):
+    done = run([sys.executable, "-W", "error", "herd.py"], place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [str({"wolf": [step * 1.5]}) for step in (1, 2, 3)]
+
+
 def test_the_refusal_is_shown_as_it_says(place):
     shown = next(match[1] for match in re.finditer(r"^```\n(WARNING.*?)^```$", README, re.MULTILINE | re.DOTALL))
     (place / "break.py").write_text(BREAK)

@@ -27,6 +27,8 @@ class Link:
         self._fd = sock.fileno()
         self.kept: deque[bytes] = deque()
         """Reports that the socket had no room for, or that are held back, oldest first."""
+        self.early: deque[tuple[Command, list[int]]] = deque()
+        """Commands that came while something else was looked for: the next to be obeyed."""
         self._out, self._both = select.poll(), select.poll()
         self._out.register(self._fd, select.POLLOUT)
         self._both.register(self._fd, select.POLLIN | select.POLLOUT)
@@ -50,11 +52,14 @@ class Link:
         while self.kept and self._write(self.kept[0]):
             self.kept.popleft()
 
-    def receive(self, *, wait: bool) -> tuple[Command, list[int]] | None:
-        """Return the next command and its descriptors; None when there is none and not `wait`.
+    def receive(self, *, wait: bool, fresh: bool = False) -> tuple[Command, list[int]] | None:
+        """Return the next command and its descriptors; None when there is none and not `wait`. `fresh`: of those that
+        are not `early`.
 
         Ends the process when the supervisor is gone (WORKER_PEER_LOST) or what it sent is no command.
         """
+        if self.early and not fresh:
+            return self.early.popleft()
         while wait and self.kept:
             happened = self._both.poll()[0][1]
             if happened & ~select.POLLOUT:

@@ -43,11 +43,12 @@ from ..shared.messages import (
     Start,
     Stop,
     Unfit,
+    View,
     pack,
     unpacker,
 )
 from ..shared.states import Stage
-from . import api, handover
+from . import api, handover, views
 from .agreed import Agreed
 from .answers import make_answering
 from .candidate import Mod, prepare
@@ -57,6 +58,7 @@ from .link import Link, protocol_error
 from .loader import ROOT
 from .logs import LineSender, redirect
 from .serving import Serving
+from .windows import Windows
 
 BALLAST: Final = 2 * 1024 * 1024
 """Address space kept to be given back when memory is used up, so that the last report can be made. Never touched, so
@@ -103,6 +105,8 @@ class Worker:
         self.scratch = scratch
         self.base = f"{scratch}/{ROOT}/"
         self.faults = Faults(self.link)
+        self.windows = Windows(self.pull_views)
+        views.connect(self.windows)
         self.phase = Phase.SPARE
         self.stage = Stage.SNAPSHOT
         self._ballast: bytes | None = bytes(BALLAST)
@@ -127,6 +131,8 @@ class Worker:
             return False
         command, fds = received
         match command, self.phase:
+            case View(), _:
+                self.take_view(command, fds)
             case Assign(), Phase.SPARE:
                 self.assign(command, _expect(command, fds, 4))
             case Rehearse(), Phase.CANDIDATE:
@@ -146,7 +152,25 @@ class Worker:
                     os.close(fd)
             case _:
                 protocol_error(f"{type(command).__name__} to a worker that is {self.phase.name.lower()}")
+        if self.windows.held:
+            self.windows.settle()
         return True
+
+    def take_view(self, command: View, fds: list[int]) -> None:
+        """Note what the game publishes."""
+        try:
+            self.windows.take(command, *_expect(command, fds, 1))
+        except (OSError, ValueError) as error:
+            protocol_error(f"a view cannot be taken in: {error}")
+
+    def pull_views(self) -> None:
+        """Take in the views that are announced at the socket, amid a handler too; the rest waits its turn."""
+        while (received := self.link.receive(wait=False, fresh=True)) is not None:
+            command, fds = received
+            if isinstance(command, View):
+                self.take_view(command, fds)
+            else:
+                self.link.early.append(received)
 
     def assign(self, command: Assign, fds: list[int]) -> None:
         """Become a candidate: map the rings, read the snapshot, let go of their descriptors, load the mod."""
@@ -155,7 +179,8 @@ class Worker:
             down = Segment(down_fd, command.ring_segment, writable=False)
             up = Segment(up_fd, command.ring_segment, writable=True)
             self.lines = LineSender(self.link, command.log_lines)
-            self.ring = Serving(up, down, self.link, self.faults, self.lines, command.query_ns)
+            self.ring = Serving(up, down, self.link, self.faults, self.lines, self.windows, command.query_ns)
+            self.windows.bind(up)
             snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
             self.state_limit = min(command.state_bytes, os.fstat(self.state_fd).st_size)
         except (ProtocolError, CorruptRing, OSError, ValueError) as error:

@@ -35,6 +35,7 @@ from .answers import Answering
 from .faults import PERIOD, Faults
 from .link import Link
 from .logs import LineSender
+from .windows import Windows
 
 REST_NS: Final = 60_000_000_000
 """Longest sleep at the ring before a look at the socket. The kernel ends a worker whose supervisor died; this is for
@@ -53,7 +54,14 @@ class Serving:
     """Set once the mod is bound."""
 
     def __init__(
-        self, up: Segment, down: Segment, link: Link, faults: Faults, lines: LineSender, query_ns: int = 10**9
+        self,
+        up: Segment,
+        down: Segment,
+        link: Link,
+        faults: Faults,
+        lines: LineSender,
+        windows: Windows,
+        query_ns: int = 10**9,
     ) -> None:
         """`query_ns`: how long `ask` waits. Raises ValueError, CorruptRing: the segments are no channel."""
         self._query_ns = query_ns
@@ -62,6 +70,7 @@ class Serving:
         self._link = link
         self._faults = faults
         self._lines = lines
+        self._windows = windows
         self._thread = get_ident()
         self.stopped = False
         """It was told to stop: what is left unread is its successor's."""
@@ -73,10 +82,12 @@ class Serving:
         A reply is pushed after its message is done: a worker that waits for the game to read is idle, not hung.
         """
         serve, (answer, recover, first) = self.port.serve, self.answering
-        pending, kept, lost = self._faults.pending, self._link.kept, self._lines.lost
-        plain = CALL_HEAD, VALUE_HEAD, first, _decode_arguments, pack, pending, kept, lost
+        pending, kept, lost, held = self._faults.pending, self._link.kept, self._lines.lost, self._windows.held
+        plain = CALL_HEAD, VALUE_HEAD, first, _decode_arguments, pack, pending, kept, lost, held
         reply: bytes | None = None
         while True:
+            if held:
+                self._windows.settle()
             if pending or kept or lost:
                 self._tend()
                 frame = serve(reply, self._rest_ns(), plain)
@@ -95,7 +106,7 @@ class Serving:
             if frame is None and reply is not None:
                 self._push_when_room(reply, obey)
             reply = None
-            if frame == TIMEOUT and (pending or kept or lost):
+            if frame == TIMEOUT and (pending or kept or lost or held):
                 continue
             if frame in (COMMAND, TIMEOUT):
                 self.port.seen()

@@ -651,3 +651,23 @@ def test_nothing_leaks():
         everything()
     assert mappings() == maps
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 4096, "KiB"
+
+
+def test_words_of_many_segments_without_those_that_are_zero(channel):
+    segments = []
+    for number in (5, 0, 2**64 - 1, 7):
+        fd = segment.create("words", 4096)
+        segments.append(Segment(fd, 4096, writable=True))
+        os.close(fd)
+        segments[-1].store64(64, number)
+    assert _ring.words(segments, 64) == [5, 2**64 - 1, 7]
+    assert _ring.words(segments, 0) == _ring.words([], 64) == []
+    for wrong in (4096, 4, -8):
+        with pytest.raises((ValueError, OverflowError)):
+            _ring.words(segments, wrong)
+    for odd in ([segments[0], None], tuple(segments)):
+        with pytest.raises(TypeError):
+            _ring.words(odd, 64)
+    segments[1].close()
+    with pytest.raises(ValueError, match="closed"):
+        _ring.words(segments, 64)

@@ -178,7 +178,7 @@ def test_a_file_that_nobody_imports_yet_is_compiled_too(bench):
         ("from fumehood.worker import on\n@on('\\ud800')\ndef tick(): pass\n", "UnicodeEncodeError", 2, "surrogates"),
         ("from fumehood.worker import on\n@on('e', priority='high')\ndef tick(): pass\n", "TypeError", 2, "priority"),
         ("from fumehood.worker import on\n@on('e')\nclass Tick: pass\n", "TypeError", 2, "above a function"),
-        ("from fumehood.worker import view\n", "ImportError", 1, "view"),
+        ("from fumehood.worker import weather\n", "ImportError", 1, "weather"),
         ("from .sub import x\n", "ModuleNotFoundError", 1, "mods.sub"),
         ("import sys\nsys.modules[__name__] = 5\n", "TypeError", 0, "no module"),
     ],
