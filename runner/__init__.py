@@ -25,6 +25,7 @@ from ..shared.errors import (
     ModUnavailable,
     PayloadError,
     QueueFull,
+    SaveError,
     SupervisorDied,
     UsageError,
     WrongThread,
@@ -32,7 +33,8 @@ from ..shared.errors import (
 from ..shared.messages import Diagnostic
 from ..shared.policy import Confinement, Limits
 from .launch import connect, launch
-from .records import FrameReport, Intent, ModStatus, Outcome, Receipt
+from .records import FrameReport, Intent, LoadReport, ModStatus, Outcome, Receipt
+from .savefile import SavedState, SaveInfo, describe_save
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -47,6 +49,7 @@ __all__ = [
     "FumehoodError",
     "Intent",
     "Limits",
+    "LoadReport",
     "MachineError",
     "MessageTooLarge",
     "Mod",
@@ -61,10 +64,14 @@ __all__ = [
     "PayloadError",
     "QueueFull",
     "Receipt",
+    "SaveError",
+    "SaveInfo",
+    "SavedState",
     "SupervisorDied",
     "UsageError",
     "WrongThread",
     "connect",
+    "describe_save",
     "launch",
 ]
 

@@ -9,6 +9,8 @@
            ◀─────────────────────────── Introduce (8 descriptors) …, Done
     StatusRequest, ReceiptsRequest, Settle ▶
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
+    Save, Load (1 descriptor) ────────▶
+           ◀─────────────────────────── Saved (1 descriptor), LoadItem …, Done
     Accuse ───────────────────────────▶
     Bye    ───────────────────────────▶
 
@@ -22,7 +24,7 @@ import msgspec
 
 from ..shared.messages import unpacker
 from .config import Config
-from .records import ModStatus, Receipt
+from .records import LoadResult, ModStatus, Receipt
 
 PROTOCOL: Final = 1
 PACKET_LIMIT: Final = 128 * 1024
@@ -99,6 +101,37 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
     patience: float
 
 
+class Save(msgspec.Struct, frozen=True, tag=True):
+    """The state of every mod at this point: Saved and Done. Done without `rest`: it is the game's turn to adopt, and it
+    asks again, then without `begin`."""
+
+    id: int
+    begin: bool
+    timeout: float
+    """Seconds from its beginning."""
+
+
+class Saved(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor: a sealed memfd of `size` bytes, a msgpack list of savefile.SavedMod."""
+
+    id: int
+    size: int
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """Start every mod anew from a save: a LoadItem each, and Done; as Save. Descriptor, if `begin`: as that of Saved."""
+
+    id: int
+    begin: bool
+    timeout: float
+    size: int
+
+
+class LoadItem(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    result: LoadResult
+
+
 class Accuse(msgspec.Struct, frozen=True, tag=True):
     """The mod's worker sent the game what no honest worker sends. Not answered."""
 
@@ -127,8 +160,8 @@ class Bye(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
-Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Accuse | Bye | Setup
-Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Done
+Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Save | Load | Accuse | Bye | Setup
+Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Saved | LoadItem | Done
 
 unpack_request: Final = unpacker(Request, "the game")
 unpack_answer: Final = unpacker(Answer, "the supervisor")

@@ -25,12 +25,12 @@ from ..shared.errors import (
     WrongThread,
 )
 from ..shared.messages import Emit, Emitted, pack
-from . import control
+from . import control, game_saves
 from .amounts import seconds
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error
-from .records import FrameReport, Intent, ModStatus, Receipt
+from .records import FrameReport, Intent, LoadReport, ModStatus, Receipt
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 
 SESSION_SHIFT = 40
@@ -80,6 +80,8 @@ class Mods:
         self._handlers_stale = False
         self._unsettled: set[Mod] = set()
         """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
+        self._worlds: dict[str, int] = {}
+        """Mods that were started from a save, and the epoch since which what they say is of that."""
         self._worst_ns = 0
         self._frames = 0
         self._closed = False
@@ -195,7 +197,7 @@ class Mods:
             left -= grant - mod._collect(grant)
         for mod in self._order:
             taken.extend(mod._inbox.intents())
-        return taken
+        return game_saves.of_this_world(self, taken) if self._worlds else taken
 
     # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -298,6 +300,27 @@ class Mods:
                 return True
             if left <= 0:
                 return False
+
+    def save(self, timeout: float = 5.0) -> bytes:
+        """Every mod's state at this point between frames, as opaque bytes for a save slot, within `timeout` seconds.
+
+        What was sent before is in it, posts too. A mod that does not answer in time, is down, or whose state cannot be
+        pickled is saved as it was kept last, or without state: `describe_save(data).stale` says which and why. Raises
+        UsageError (timeout), WrongThread, SupervisorDied.
+        """
+        self._check_thread()
+        return game_saves.save(self, timeout)
+
+    def load(self, data: bytes, timeout: float = 10.0) -> LoadReport:
+        """Start every mod anew from what `save` returned: the version that is live, the save's state, `migrate` where
+        its STATE_VERSION was lower, `on_load`. Returns after `timeout` seconds at the latest.
+
+        Posts sent before are handled by the workers that go, or lost and counted; intents said before are dropped and
+        counted. Never raises for a mod's fault: a mod whose state does not load goes on with what it had. Raises
+        SaveError (`data` is no save), UsageError (timeout), WrongThread, SupervisorDied.
+        """
+        self._check_thread()
+        return game_saves.load(self, data, timeout)
 
     def statistics(self) -> dict[str, int]:
         """Counters of this game: frames, worst_frame_ns, dropped_intents, stray_replies."""

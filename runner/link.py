@@ -102,6 +102,14 @@ class Link:
             raise errors.ProtocolError("the supervisor answered Settle with an item")
         return self._rest
 
+    def exchange(
+        self, make: Callable[[int], Any], patience: float, fds: tuple[int, ...] = ()
+    ) -> tuple[list[tuple[Any, list[int]]], bool]:
+        """Send what `make` makes of an id, with descriptors; they stay the caller's. Returns the answers, each with
+        descriptors that are now the caller's, and whether that is all: else adopt what is on offer, and ask again."""
+        answers = list(self._ask(make(self._next()), time.monotonic() + patience + PATIENCE, fds))
+        return answers, self._rest
+
     def accuse(self, index: int, epoch: int, reason: str) -> None:
         """Say that a worker lied; not answered, and dropped when the supervisor does not read."""
         try:
@@ -140,8 +148,8 @@ class Link:
         self._id += 1
         return self._id
 
-    def _ask(self, request: Any, deadline: float) -> Iterator[tuple[Any, list[int]]]:
-        self._send(request)
+    def _ask(self, request: Any, deadline: float, given: tuple[int, ...] = ()) -> Iterator[tuple[Any, list[int]]]:
+        self._send(request, given)
         while True:
             answer, fds = self._receive(deadline)
             if isinstance(answer, control.Done):
@@ -154,9 +162,9 @@ class Link:
             else:
                 _close_all(answer, fds)
 
-    def _send(self, message: Any) -> None:
+    def _send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
         try:
-            packets.send(self._sock, pack(message))
+            packets.send(self._sock, pack(message), fds)
         except OSError as error:
             raise errors.SupervisorDied(
                 f"the supervisor is gone ({error.strerror}); its mods are gone with it"

@@ -35,6 +35,7 @@ from .lane import Lane
 from .nursery import Nursery
 from .order import Needs, load_order, required_by
 from .orphans import Orphans
+from .saves import Saves
 from .slots import Slot, Slots
 from .snapshot import Library, Snapshot
 from .source import FolderSource, Settled
@@ -70,6 +71,7 @@ class Supervisor:
         self.looked_at = 0.0
         self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self.saves = Saves(self)
         self._attachment: Attachment | None = None
         self._sessions = 0
         self._started = False
@@ -201,6 +203,7 @@ class Supervisor:
         self._attachment = None
         self.attached = False
         self.looked_at = 0.0
+        self.saves.drop()
         for lane in () if self._closed else self.lanes.values():
             lane.look()
             lane.adopt_for_absent_game()
@@ -226,14 +229,14 @@ class Supervisor:
             left = deadline - time.monotonic()
             if left <= 0 or any(lane.life.offers for lane in lanes):
                 return False
-            await self._change(left)
+            await self.change(left)
 
     async def await_required(self, name: str, snapshot: Snapshot) -> str:
         """See lane.House: until every mod that this one requires is at rest, or one of them takes too long."""
         deadline = time.monotonic() + self.limits.load_timeout
         required = [self.lanes[other] for other in required_by(name, self._places) if other in self.lanes]
         while not all(lane.at_rest() for lane in required) and (left := deadline - time.monotonic()) > 0:
-            await self._change(left)
+            await self.change(left)
         return next((library.key for library in snapshot.libraries if self._is_refused(library)), "")
 
     def _is_refused(self, library: Library) -> bool:
@@ -242,8 +245,8 @@ class Supervisor:
         bad = [lane.snapshots.get(digest) for digest in lane.life.versions.quarantine] if lane is not None else []
         return any(snapshot is not None and snapshot.files == library.files for snapshot in bad)
 
-    async def _change(self, patience: float) -> None:
-        """Wait until some mod may have come to rest, at most `patience` seconds."""
+    async def change(self, patience: float) -> None:
+        """See lane.House."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._settling.add(waiter)
         try:
@@ -302,6 +305,7 @@ class Supervisor:
     async def close(self) -> None:
         """on_unload for every live mod, within GOODBYE; then leave nothing: no process, mapping or descriptor."""
         self._closed = True
+        self.saves.drop()
         await self.source.close()
         for task in self._tasks:
             task.cancel()

@@ -10,7 +10,7 @@
     │   ├── ModUnavailable    nothing is live under that name
     │   └── QueueFull         it does not keep up
     ├── UsageError            the caller's
-    │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError
+    │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError  SaveError
     ├── MachineError          this computer's: a layer, a library or a resource is missing
     └── ProtocolError, SupervisorDied    ours, or a peer that lies
 """
@@ -107,6 +107,10 @@ class NotLive(UsageError, RuntimeError):
 
 class StateError(UsageError, TypeError):
     """Raised when `state` holds something that must not be carried to the next version; names its path."""
+
+
+class SaveError(UsageError, ValueError):
+    """Raised when bytes given as a save are none, were cut or changed, or are of another release's format."""
 
 
 class MachineError(FumehoodError, OSError):
