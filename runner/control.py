@@ -119,7 +119,7 @@ class Saved(msgspec.Struct, frozen=True, tag=True):
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Start every mod anew from a save: a LoadItem each, and Done; as Save. Descriptor, if `begin`: as that of Saved."""
+    """Start every mod anew from a save: a LoadItem each, and Done, or as Save. Descriptor, if `begin`: as Saved's."""
 
     id: int
     begin: bool

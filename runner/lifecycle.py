@@ -557,7 +557,7 @@ class Lifecycle:
             self._retry_later(now)
         elif way_back is not None and way_back.digest != attempt.digest:
             self.versions.out(attempt.digest, diagnostic)
-        elif not again:
+        elif not again and (attempt.was_live or attempt.cause != "load"):  # else the save's fault, not these bytes'
             self.versions.failed(attempt.digest, diagnostic, now)
         unloading = self.target is None and bool(self.offers)
         if unloading or self._newer_offer():  # the game goes on there; no way back is needed

@@ -355,3 +355,16 @@ def test_nothing_is_left_of_saves_and_loads(alone, until):
         assert alone.mods.load(data).ok
     alone.mods.settle()
     until(lambda: held() <= before, "as many descriptors as before")
+
+
+def test_a_save_that_fails_again_and_again_puts_no_version_out(alone):
+    more = "def on_load():\n    if state.get('n') == 1 and state.get('armed'): raise RuntimeError('not again')\n"
+    alone.load("a", keeper(1, more))
+    alone.mods["a"].call("put", "n", 1)
+    alone.mods["a"].call("put", "armed", True)
+    data = alone.mods.save()
+    alone.mods["a"].call("put", "n", 2)
+    for _ in range(6):
+        assert set(alone.mods.load(data).refused) == {"a"}
+        assert alone.mods["a"].call("get", timeout=20) == {"n": 2, "armed": True}
+    assert alone.mods["a"].call("version") == 1
