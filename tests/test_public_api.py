@@ -66,6 +66,8 @@ def test_a_name_that_is_not_there_says_so():
         (runner.Mods, "emit", ["self", "event", "args", "budget"]),
         (runner.Mods, "wait", ["self", "name", "version", "digest", "verdict", "timeout"]),
         (runner.Mods, "receipts", ["self", "since"]),
+        (runner.Mods, "save", ["self", "timeout"]),
+        (runner.Mods, "load", ["self", "data", "timeout"]),
         (runner.Mod, "call", ["self", "event", "args", "timeout"]),
         (runner.Mod, "call_outcome", ["self", "event", "args", "timeout"]),
         (runner.Mod, "post", ["self", "event", "args"]),
@@ -90,7 +92,19 @@ def test_every_public_thing_has_a_docstring():
                         assert inspect.getdoc(value), f"{name}.{member}"
 
 
-@pytest.mark.parametrize("kind", [runner.Outcome, runner.FrameReport, runner.ModStatus, runner.Receipt, runner.Limits])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        runner.Outcome,
+        runner.FrameReport,
+        runner.ModStatus,
+        runner.Receipt,
+        runner.Limits,
+        runner.LoadReport,
+        runner.SaveInfo,
+        runner.SavedState,
+    ],
+)
 def test_help_tells_every_field(kind):
     for field in kind.__struct_fields__:
         assert f"`{field}`" in kind.__doc__, field

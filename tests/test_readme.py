@@ -90,6 +90,14 @@ def test_the_calls_end_as_it_says(place):
     assert outcome.startswith("shop.ofer raised NoHandler: there is no handler of 'ofer'; did you mean 'offer'?")
 
 
+def test_a_save_is_made_and_loaded_as_it_says(place):
+    done = run([sys.executable, "-W", "error", "slots.py"], place)
+    assert done.returncode == 0, done.stderr
+    saved, loaded = done.stdout.splitlines()
+    assert saved == "['economy', 'garden', 'shop', 'weather'] all of this point"
+    assert loaded == "['economy', 'garden', 'shop', 'weather'] {} {} {} {}"
+
+
 def test_the_refusal_is_shown_as_it_says(place):
     shown = next(match[1] for match in re.finditer(r"^```\n(WARNING.*?)^```$", README, re.MULTILINE | re.DOTALL))
     (place / "break.py").write_text(BREAK)
