@@ -16,6 +16,7 @@ from ..shared.messages import pack
 from . import control
 from .journal import Journal
 from .lane import Lane
+from .provisions import Provisions
 from .saves import Saves
 
 LONGEST_PATIENCE: Final = 60.0
@@ -35,6 +36,7 @@ class Host(Protocol):
     journal: Journal
     lanes: dict[str, Lane]
     saves: Saves
+    provisions: Provisions
 
     def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
         """The pages of the only game, with descriptors that stay the supervisor's."""
@@ -121,6 +123,8 @@ class Attachment:
                 self._send(control.Done(request.id, rest))
             case control.Save() | control.Load():
                 await self._host.saves.answer(request, attached, self._send)
+            case control.Provide():
+                await self._host.provisions.answer(request, attached, self._send)
             case control.Accuse():
                 self._host.accused(request.index, request.epoch, request.reason)
             case control.Setup():
@@ -195,10 +199,10 @@ class Attachment:
 
 def taken(request: control.Request, fds: list[int]) -> bytes:
     """What came in a memfd with a request, copied. Raises OSError, and ValueError when it is not what was announced."""
-    if not isinstance(request, control.Load) or not request.begin:
+    if not isinstance(request, control.Provide) and not (isinstance(request, control.Load) and request.begin):
         return b""
     if len(fds) != 1:
-        raise ValueError(f"the game's load came with {len(fds)} descriptors instead of one")
+        raise ValueError(f"the game's {type(request).__name__} came with {len(fds)} descriptors instead of one")
     return segment.read_all(fds[0], request.size)
 
 

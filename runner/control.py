@@ -11,6 +11,8 @@
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
     Save, Load (1 descriptor) ────────▶
            ◀─────────────────────────── Saved (1 descriptor), LoadItem …, Done
+    Provide (1 descriptor) ───────────▶
+           ◀─────────────────────────── Done
     Accuse ───────────────────────────▶
     Bye    ───────────────────────────▶
 
@@ -26,8 +28,10 @@ from ..shared.messages import unpacker
 from .config import Config
 from .records import LoadResult, ModStatus, Receipt
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 PACKET_LIMIT: Final = 128 * 1024
+MOST_HELPER: Final = 1024 * 1024
+"""Bytes of one helper, pickled. More: it is data, and each worker that uses it holds a copy of its own."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -43,6 +47,8 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
     ring_segment: int
     board_bytes: int
     page_bytes: int
+    packages: list[str] = []
+    """What mods may import beyond the standard library."""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -132,6 +138,16 @@ class LoadItem(msgspec.Struct, frozen=True, tag=True):
     result: LoadResult
 
 
+class Provide(msgspec.Struct, frozen=True, tag=True):
+    """A helper for all mods: Done once every one that is live has it, or after `patience` seconds. Descriptor: a sealed
+    memfd of `size` bytes, its pickle."""
+
+    id: int
+    name: str
+    size: int
+    patience: float
+
+
 class Accuse(msgspec.Struct, frozen=True, tag=True):
     """The mod's worker sent the game what no honest worker sends. Not answered."""
 
@@ -160,7 +176,9 @@ class Bye(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
-Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Save | Load | Accuse | Bye | Setup
+Request = (
+    Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Save | Load | Provide | Accuse | Bye | Setup
+)
 Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Saved | LoadItem | Done
 
 unpack_request: Final = unpacker(Request, "the game")

@@ -25,7 +25,7 @@ from ..shared.errors import (
     WrongThread,
 )
 from ..shared.messages import Emit, Emitted, pack
-from . import control, game_saves
+from . import control, game_helpers, game_saves
 from .amounts import seconds
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
@@ -80,6 +80,7 @@ class Mods:
         self._handlers_stale = False
         self._unsettled: set[Mod] = set()
         """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
+        self._packages = welcome.packages
         self._worlds: dict[str, int] = {}
         """Mods that were started from a save, and the epoch since which what they say is of that."""
         self._worst_ns = 0
@@ -302,7 +303,8 @@ class Mods:
                 return False
 
     def save(self, timeout: float = 5.0) -> bytes:
-        """Every mod's state at this point between frames, as opaque bytes for a save slot, within `timeout` seconds.
+        """Every mod's state at this point between frames, as opaque bytes for a save slot, within `timeout` seconds
+        (60 at most).
 
         What was sent before is in it, posts too. A mod that does not answer in time, is down, or whose state cannot be
         pickled is saved as it was kept last, or without state: `describe_save(data).stale` says which and why. Raises
@@ -313,7 +315,7 @@ class Mods:
 
     def load(self, data: bytes, timeout: float = 10.0) -> LoadReport:
         """Start every mod anew from what `save` returned: the version that is live, the save's state, `migrate` where
-        its STATE_VERSION was lower, `on_load`. Returns after `timeout` seconds at the latest.
+        its STATE_VERSION was lower, `on_load`. Takes `timeout` seconds at most (60 at most).
 
         Posts sent before are handled by the workers that go, or lost and counted; intents said before are dropped and
         counted. Never raises for a mod's fault: a mod whose state does not load goes on with what it had. Raises
@@ -321,6 +323,17 @@ class Mods:
         """
         self._check_thread()
         return game_saves.load(self, data, timeout)
+
+    def provide(self, name: str, helper: object, timeout: float = 1.0) -> None:
+        """Ship a function (or any object that cloudpickle takes) by value into every mod, now and later: there it is
+        `helpers.NAME`, in a process of its own, with copies of all that it refers to. The name anew replaces it.
+
+        Returns once all live mods have it; one that is busy for longer than `timeout` seconds gets it when it is
+        through. At most 64 helpers of 1 MiB. Raises PayloadError and MessageTooLarge (`helper`), UsageError (name,
+        timeout, too many), WrongThread, SupervisorDied.
+        """
+        self._check_thread()
+        game_helpers.provide(self, name, helper, timeout)
 
     def statistics(self) -> dict[str, int]:
         """Counters of this game: frames, worst_frame_ns, dropped_intents, stray_replies."""

@@ -44,7 +44,7 @@ from .switchboard import Switchboard
 from .tenancy import Tenancy
 from .text import escape, escape_diagnostic
 from .turns import Turns
-from .worker_process import UNKNOWN_STATUS
+from .worker_process import UNKNOWN_STATUS, WorkerProcess
 
 STACK_PATIENCE: Final = 0.2
 """Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a busy machine shows none."""
@@ -62,8 +62,22 @@ FRESH_PATIENCE: Final = 0.1
 log = logging.getLogger("fumehood.mods")
 
 
+class Provider(Protocol):
+    """What a lane needs of `provisions`."""
+
+    def equip(self, seat: Seat, worker: WorkerProcess) -> None:
+        """Hand it the game's helpers, if there are any."""
+
+    def equipped(self, seat: Seat, generation: int) -> None:
+        """It says that it has them."""
+
+
 class House(Protocol):
     """What a lane needs of the supervisor."""
+
+    @property
+    def provisions(self) -> Provider:
+        """The game's helpers."""
 
     nursery: Nursery
     switchboard: Switchboard
@@ -247,6 +261,7 @@ class Lane:
                 worker.on_report = lambda report: self._report(seat, report)
                 worker.on_exit = lambda status: self._exited(seat, status)
                 worker.on_dead = lambda: self._died(seat)
+                self.house.provisions.equip(seat, worker)  # before it imports anything
                 seat.assign(worker, slot, self.name)
                 seat.mark("assigned", time.monotonic_ns())
                 self.life.assigned(seat.attempt, time.monotonic())
@@ -434,6 +449,8 @@ class Lane:
                 if self.life.attempts.get(seat.attempt) in (self.life.active, self.life.draining):
                     self._take_state(seat, report, now)  # a standby's is older than what came after it
                 seat.answer(report)
+            case messages.Equipped():
+                self.house.provisions.equipped(seat, report.generation)
             case messages.LogLine():
                 self._standing.log.said(seat.version, report)
             case messages.Fault():

@@ -107,7 +107,13 @@ class Link:
     ) -> tuple[list[tuple[Any, list[int]]], bool]:
         """Send what `make` makes of an id, with descriptors; they stay the caller's. Returns the answers, each with
         descriptors that are now the caller's, and whether that is all: else adopt what is on offer, and ask again."""
-        answers = list(self._ask(make(self._next()), time.monotonic() + patience + PATIENCE, fds))
+        answers: list[tuple[Any, list[int]]] = []
+        try:
+            answers.extend(self._ask(make(self._next()), time.monotonic() + patience + PATIENCE, fds))
+        except BaseException:
+            for answer, given in answers:
+                _close_all(answer, given)
+            raise
         return answers, self._rest
 
     def accuse(self, index: int, epoch: int, reason: str) -> None:

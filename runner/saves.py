@@ -72,7 +72,11 @@ class Saves:
             send(control.Refusal("ProtocolError", f"a fault of the supervisor's, see its log: {fault}"))
             return
         if task is not None:
-            self._deliver(request.id, task.result(), send)
+            try:
+                self._deliver(request.id, task.result(), send)
+            except OSError as error:
+                send(control.Refusal("MachineError", f"the save cannot be handed over: {error}"))
+                return
         send(control.Done(request.id))
 
     def _begin(self, request: control.Save | control.Load, attached: bytes, until: float) -> Any:  # a coroutine

@@ -90,6 +90,8 @@ class Seat:
         """Its memory before any mod code ran, bytes: what it shares with the zygote is not its doing."""
         self.last_words: Diagnostic | None = None
         """Its latest error that escaped a handler: one that runs out of memory says in it where that was."""
+        self.provided = self.equipped = 0
+        """Generations of the game's helpers: what it was handed, and what it says that it took."""
         self.stopping = False
         """It was told to stop reading its ring, and is not started again."""
         self.retired = False

@@ -35,6 +35,7 @@ from .lane import Lane
 from .nursery import Nursery
 from .order import Needs, load_order, required_by
 from .orphans import Orphans
+from .provisions import Provisions
 from .saves import Saves
 from .slots import Slot, Slots
 from .snapshot import Library, Snapshot
@@ -72,10 +73,12 @@ class Supervisor:
         self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.saves = Saves(self)
+        self.provisions = Provisions(self)
         self._attachment: Attachment | None = None
         self._sessions = 0
         self._started = False
         self._closed = False
+        self._packages = list(config.packages)
         self._settling: set[asyncio.Future[None]] = set()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._tasks: list[asyncio.Task[None]] = []
@@ -182,7 +185,7 @@ class Supervisor:
         self.attached = True
         self.switchboard.page.store64(SESSION, self._sessions)
         size = segment.ring_segment_size(self.limits.ring_bytes)
-        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES)
+        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES, self._packages)
         board = self.switchboard
         logging.getLogger("fumehood.control").info("a game attached")
         return message, (board.board_read_only, board.page_fd, self._bell)
@@ -325,6 +328,7 @@ class Supervisor:
         await self.nursery.close()
         asyncio.get_running_loop().remove_reader(self._bell)
         os.close(self._bell)
+        self.provisions.close()
         self.switchboard.close()
 
     def let_go(self) -> None:

@@ -11,6 +11,7 @@
     │   └── QueueFull         it does not keep up
     ├── UsageError            the caller's
     │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError  SaveError
+    │   ├── HelperError
     ├── MachineError          this computer's: a layer, a library or a resource is missing
     └── ProtocolError, SupervisorDied    ours, or a peer that lies
 """
@@ -107,6 +108,10 @@ class NotLive(UsageError, RuntimeError):
 
 class StateError(UsageError, TypeError):
     """Raised when `state` holds something that must not be carried to the next version; names its path."""
+
+
+class HelperError(UsageError, RuntimeError):
+    """Raised in a mod when it uses a helper of the game's that cannot be loaded there; names it and why."""
 
 
 class SaveError(UsageError, ValueError):

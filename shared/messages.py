@@ -4,9 +4,9 @@ Four conversations::
 
     game ──request ring──▶ worker        Call, Post, Emit                            (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent
-    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Retire
+    supervisor ──socket──▶ worker        Assign, Rehearse, Start, Checkpoint, Stop, Retire, Helpers
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
-                                         LogLine, Fault
+                                         LogLine, Fault, Equipped
     supervisor ──socket──▶ zygote        Fork
     supervisor ◀──socket── zygote        ZygoteUp, Forked, ForkFailed, Exited
 
@@ -184,7 +184,22 @@ class Retire(msgspec.Struct, frozen=True, tag=True):
     """Run on_unload if live, save the state a last time, answer Drained, then end."""
 
 
-Command = Assign | Rehearse | Start | Checkpoint | Stop | Retire
+class Helpers(msgspec.Struct, frozen=True, tag=True):
+    """What the game provides by value, in place of what it did before; answer Equipped. Between two messages, or before
+    Assign. Descriptor: a sealed memfd."""
+
+    generation: int
+    entries: list[tuple[str, int, int, int]]
+    """Name, the generation in which it was provided, and offset and length of its pickle."""
+
+
+class Equipped(msgspec.Struct, frozen=True, tag=True):
+    """Answer to Helpers: they are what the mod finds from now on."""
+
+    generation: int
+
+
+Command = Assign | Rehearse | Start | Checkpoint | Stop | Retire | Helpers
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
@@ -318,7 +333,7 @@ class Fault(msgspec.Struct, frozen=True, tag=True):
     diagnostic: Diagnostic
 
 
-Report = Confined | Entered | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault
+Report = Confined | Entered | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault | Equipped
 
 
 class Fork(msgspec.Struct, frozen=True, tag=True):

@@ -12,6 +12,11 @@ from fumehood.shared import errors
 RUNNER = {
     "launch",
     "connect",
+    "describe_save",
+    "LoadReport",
+    "SaveInfo",
+    "SavedState",
+    "SaveError",
     "Mods",
     "Mod",
     "Outcome",
@@ -38,7 +43,7 @@ RUNNER = {
     "MachineError",
     "SupervisorDied",
 }  # fmt: skip - a list of names
-WORKER = {"on", "game", "state", "log"}
+WORKER = {"on", "game", "state", "log", "helpers"}
 
 
 def test_the_game_s_names():
@@ -68,6 +73,7 @@ def test_a_name_that_is_not_there_says_so():
         (runner.Mods, "receipts", ["self", "since"]),
         (runner.Mods, "save", ["self", "timeout"]),
         (runner.Mods, "load", ["self", "data", "timeout"]),
+        (runner.Mods, "provide", ["self", "name", "helper", "timeout"]),
         (runner.Mod, "call", ["self", "event", "args", "timeout"]),
         (runner.Mod, "call_outcome", ["self", "event", "args", "timeout"]),
         (runner.Mod, "post", ["self", "event", "args"]),

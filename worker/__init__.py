@@ -8,14 +8,27 @@
         if state["t"] > 30:
             game.rain(strength=0.7)
 
-Beside these four names a mod may define `STATE_VERSION`, `migrate(old, from_version)`, `selftest()`, `on_load()`,
-`on_unload()`, and plain functions named `on_EVENT`, which need no decorator.
+`helpers` holds what the game ships into mods by value. Beside these names a mod may define `STATE_VERSION`,
+`migrate(old, from_version)`, `selftest()`, `on_load()`, `on_unload()`, and plain functions named `on_EVENT`, which need
+no decorator.
 
 No module of this package may be called like one of the names below: importing it would replace the name.
 """
 
-from ..shared.errors import MessageTooLarge, NotLive, PayloadError, QueueFull
+from ..shared.errors import HelperError, MessageTooLarge, NotLive, PayloadError, QueueFull
 from .api import game, log, state
 from .handlers import on
+from .provided import helpers
 
-__all__ = ["MessageTooLarge", "NotLive", "PayloadError", "QueueFull", "game", "log", "on", "state"]
+__all__ = [
+    "HelperError",
+    "MessageTooLarge",
+    "NotLive",
+    "PayloadError",
+    "QueueFull",
+    "game",
+    "helpers",
+    "log",
+    "on",
+    "state",
+]

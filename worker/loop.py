@@ -33,7 +33,9 @@ from ..shared.messages import (
     Diagnostic,
     Drained,
     Entered,
+    Equipped,
     Fault,
+    Helpers,
     Live,
     Ready,
     Rehearse,
@@ -45,7 +47,7 @@ from ..shared.messages import (
     unpacker,
 )
 from ..shared.states import Stage
-from . import api, handover
+from . import api, handover, provided
 from .answers import make_answering
 from .candidate import Mod, prepare
 from .diagnostics import describe
@@ -136,6 +138,9 @@ class Worker:
                 self.ring.stop()
             case Retire(), _:
                 self.retire()
+            case Helpers(), _:
+                provided.take(provided.helpers, command.entries, *_expect(command, fds, 1))
+                self.link.tell(Equipped(command.generation))
             case ((Rehearse() | Start()), Phase.UNFIT):
                 for fd in fds:  # it crossed our Unfit
                     os.close(fd)

@@ -489,3 +489,15 @@ def test_kill_9_of_a_game_that_saves_or_loads_leaves_mods_that_serve(root, serve
     with census(service.process.pid) as taken:
         service.end(signal.SIGKILL)
         taken.await_end()
+
+
+def test_helpers_outlive_the_game_that_provided_them(root, serve):
+    root.save("a.py", "from fumehood.worker import helpers, on\n@on('use')\ndef use(): return helpers.twice(21)\n")
+    serve(root.root)
+    with connect(root.root) as mods:
+        mods.provide("twice", lambda n: 2 * n)
+        assert mods["a"].call("use", timeout=20) == 42
+    with connect(root.root) as mods:
+        assert mods["a"].call("use", timeout=20) == 42
+        mods.provide("twice", lambda n: n)
+        assert mods["a"].call("use") == 21

@@ -342,19 +342,20 @@ def test_a_mod_that_floods_the_supervisor_does_not_keep_a_save_from_finishing(al
 
 
 def test_nothing_is_left_of_saves_and_loads(alone, until):
-    def held():
-        return alone.supervisor.num_fds(), len(list(Path("/proc/self/fd").iterdir()))
+    def ours():
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     alone.load("a", keeper())
     alone.mods["a"].call("put", "n", 1)
     alone.mods.load(alone.mods.save())
     alone.mods.settle()
-    before = held()
+    before, theirs = ours(), alone.supervisor.num_fds()
     for _ in range(5):
         data = alone.mods.save()
         assert alone.mods.load(data).ok
     alone.mods.settle()
-    until(lambda: held() <= before, "as many descriptors as before")
+    assert ours() == before
+    until(lambda: alone.supervisor.num_fds() <= theirs + 8, "no more descriptors than before and a spare of its own")
 
 
 def test_a_save_that_fails_again_and_again_puts_no_version_out(alone):
@@ -368,3 +369,26 @@ def test_a_save_that_fails_again_and_again_puts_no_version_out(alone):
         assert set(alone.mods.load(data).refused) == {"a"}
         assert alone.mods["a"].call("get", timeout=20) == {"n": 2, "armed": True}
     assert alone.mods["a"].call("version") == 1
+
+
+def test_a_mod_that_hangs_while_it_loads_does_not_keep_a_load_from_finishing(alone):
+    trap = "class Trap:\n    def __setstate__(self, _):\n        while {}: pass\n    x = 1\n"
+    trap += "@on('set')\ndef set_(): state['t'] = Trap(); state['t'].y = 1\n@on('clear')\ndef clear(): state.clear()\n"
+    alone.load("good", keeper())
+    alone.load("bad", keeper(1, trap.format("False")))
+    alone.load("slow", keeper(1, "import time\ndef on_load(): time.sleep(0.6 if 'n' in state else 0)\n"))
+    alone.mods["bad"].call("set")
+    alone.mods["slow"].call("put", "n", 1)
+    data = alone.mods.save()
+    alone.mods["bad"].call("clear")
+    alone.load("bad", keeper(2, trap.format("True")))
+    report = alone.mods.load(data)
+    assert report.restored == ["good", "slow"]
+    assert "rehearse took longer" in report.refused["bad"].message
+    assert alone.mods["bad"].call("get") == {}
+    report = alone.mods.load(data, timeout=0.3)
+    assert {"bad", "slow"} <= report.refused.keys()
+    assert "in time" in report.refused["bad"].message
+    assert alone.mods["good"].call("version") == 1
+    assert alone.mods["bad"].call("version", timeout=20) == 2
+    assert alone.mods["slow"].call("get", timeout=20) == {"n": 1}
