@@ -299,10 +299,8 @@ class Lies:
     def __init__(self, more): self.more = more
     def __reduce__(self):
         link = grip()["Link"]
-        worker = grip()["Worker"]
-        for n in range(5):
-            state_ = {state}
-            link.tell(__import__("fumehood.shared.messages", fromlist=["x"]).Checkpointed(n, state_, ""))
+        for n in range(10):
+            link.tell(Checkpointed(n, {state}, ""))
         return (Lies, (self.more,))
 @on("spoil")
 def spoil(): state["l"] = Lies(0)
@@ -320,13 +318,16 @@ def spoil(): state["l"] = Lies(0)
     ],
 )
 def test_a_mod_that_lies_about_its_state_gets_nothing_for_it(alone, state):
-    text = alone.hostile(keeper() + LIES.format(state=state)).replace("import pack", "import Carried, pack")
+    text = alone.hostile(keeper() + LIES.format(state=state)).replace(
+        "import pack", "import Carried, Checkpointed, pack"
+    )
     alone.load("good", keeper())
     alone.load("bad", text)
     alone.mods["bad"].call("spoil")
     info = describe_save(alone.mods.save(timeout=1.0))
     assert set(info.mods) == {"good", "bad"}
     assert info.mods["bad"].size <= Limits().state_bytes
+    assert "cannot be pickled" not in info.stale.get("bad", ""), "it did tell its lies"
     assert "good" not in info.stale
     assert alone.mods.load(packed([])).stateless.keys() == {"bad", "good"}
 
