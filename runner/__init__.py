@@ -27,6 +27,7 @@ from ..shared.errors import (
     PayloadError,
     QueryError,
     QueueFull,
+    SaveError,
     SupervisorDied,
     UsageError,
     ViewError,
@@ -36,7 +37,18 @@ from ..shared.messages import Diagnostic
 from ..shared.policy import Confinement, Limits
 from .api import Api
 from .launch import connect, launch
-from .records import Applied, FrameReport, Intent, ModStatus, Outcome, Receipt, Refusal, RefusedIntent
+from .records import (
+    Applied,
+    FrameReport,
+    Intent,
+    LoadReport,
+    ModStatus,
+    Outcome,
+    Receipt,
+    Refusal,
+    RefusedIntent,
+)
+from .savefile import SavedState, SaveInfo, describe_save
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -53,6 +65,7 @@ __all__ = [
     "FumehoodError",
     "Intent",
     "Limits",
+    "LoadReport",
     "MachineError",
     "MessageTooLarge",
     "Mod",
@@ -71,11 +84,15 @@ __all__ = [
     "Receipt",
     "Refusal",
     "RefusedIntent",
+    "SaveError",
+    "SaveInfo",
+    "SavedState",
     "SupervisorDied",
     "UsageError",
     "ViewError",
     "WrongThread",
     "connect",
+    "describe_save",
     "launch",
 ]
 

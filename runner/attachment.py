@@ -10,12 +10,14 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from ..shared import packets
+from ..shared import packets, segment
 from ..shared.errors import ProtocolError
 from ..shared.messages import pack
 from . import control
 from .journal import Journal
 from .lane import Lane
+from .provisions import Provisions
+from .saves import Saves
 
 LONGEST_PATIENCE: Final = 60.0
 """Seconds a request may ask to wait. Longer waits are asked for again: nothing of a dead game stays for ever."""
@@ -33,6 +35,8 @@ class Host(Protocol):
 
     journal: Journal
     lanes: dict[str, Lane]
+    saves: Saves
+    provisions: Provisions
 
     def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
         """The pages of the only game, with descriptors that stay the supervisor's."""
@@ -82,26 +86,28 @@ class Attachment:
         except (OSError, ValueError) as error:
             self.close(f"the game's control socket failed: {error}")
             return
+        request, attached = None, b""
         try:
             request = control.unpack_request(data) if data else None
-        except ProtocolError as error:
+            attached = taken(request, fds) if request is not None else b""
+        except (ProtocolError, OSError, ValueError) as error:
             self.close(str(error))
             return
         finally:
-            taken = self._greeted and len(fds) == 1 and isinstance(request, control.Publish)
-            for fd in () if taken else fds:  # beside a view's memory a game has no descriptors to give
+            kept = self._greeted and len(fds) == 1 and isinstance(request, control.Publish)
+            for fd in () if kept else fds:
                 socket.close(fd)
         if request is None:
             self.close("the game closed its control socket")
             return
         if isinstance(request, control.Publish):
-            self._published(request, fds if taken else [])
+            self._published(request, fds if kept else [])
             return
         if self._task is not None and not self._task.done():
             self._task.cancel()  # the game gave it up: Ctrl-C in `wait`, say
-        self._task = self._loop.create_task(self._answer(request))
+        self._task = self._loop.create_task(self._answer(request, attached))
 
-    async def _answer(self, request: control.Request) -> None:
+    async def _answer(self, request: control.Request, attached: bytes = b"") -> None:
         match request:
             case control.Hello():
                 self._hello(request)
@@ -126,6 +132,10 @@ class Attachment:
             case control.Settle():
                 rest = await self._host.settle(min(request.patience, LONGEST_PATIENCE))
                 self._send(control.Done(request.id, rest))
+            case control.Save() | control.Load():
+                await self._host.saves.answer(request, attached, self._send)
+            case control.Provide():
+                await self._host.provisions.answer(request, attached, self._send)
             case control.Accuse():
                 self._host.accused(request.index, request.epoch, request.reason)
             case control.Setup():
@@ -214,6 +224,15 @@ class Attachment:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._host.detached(self)
+
+
+def taken(request: control.Request, fds: list[int]) -> bytes:
+    """What came in a memfd with a request, copied. Raises OSError, and ValueError when it is not what was announced."""
+    if not isinstance(request, control.Provide) and not (isinstance(request, control.Load) and request.begin):
+        return b""
+    if len(fds) != 1:
+        raise ValueError(f"the game's {type(request).__name__} came with {len(fds)} descriptors instead of one")
+    return segment.read_all(fds[0], request.size)
 
 
 def fitted(message: control.Answer, room: int) -> bytes:

@@ -29,6 +29,10 @@ class Checkpoints:
         others = [c for c in self.newest_first if c.digest != checkpoint.digest]
         self.newest_first = [checkpoint, *others][:KEPT]
 
+    def replace(self, checkpoint: Checkpoint | None) -> None:
+        """A save was loaded: what was kept before is of another game, and no way back leads there."""
+        self.newest_first = [checkpoint] if checkpoint is not None else []
+
     def newest(self) -> Checkpoint | None:
         """The newest; None: the mod never had a state."""
         return self.newest_first[0] if self.newest_first else None

@@ -11,6 +11,10 @@
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
     Publish (memory) ─────────────────▶
            ◀─────────────────────────── Done, once every worker was told
+    Save, Load (1 descriptor) ────────▶
+           ◀─────────────────────────── Saved (1 descriptor), LoadItem …, Done
+    Provide (1 descriptor) ───────────▶
+           ◀─────────────────────────── Done
     Accuse ───────────────────────────▶
     Bye    ───────────────────────────▶
 
@@ -24,10 +28,12 @@ import msgspec
 
 from ..shared.messages import unpacker
 from .config import Config
-from .records import ModStatus, Receipt
+from .records import LoadResult, ModStatus, Receipt
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 PACKET_LIMIT: Final = 128 * 1024
+MOST_HELPER: Final = 1024 * 1024
+"""Bytes of one helper, pickled. More: it is data, and each worker that uses it holds a copy of its own."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -44,6 +50,8 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
     ring_segment: int
     board_bytes: int
     page_bytes: int
+    packages: list[str] = []
+    """What mods may import beyond the standard library."""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
@@ -102,6 +110,47 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
     patience: float
 
 
+class Save(msgspec.Struct, frozen=True, tag=True):
+    """The state of every mod at this point: Saved and Done. Done without `rest`: it is the game's turn to adopt, and it
+    asks again, then without `begin`."""
+
+    id: int
+    begin: bool
+    timeout: float
+    """Seconds from its beginning."""
+
+
+class Saved(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor: a sealed memfd of `size` bytes, a msgpack list of savefile.SavedMod."""
+
+    id: int
+    size: int
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """Start every mod anew from a save: a LoadItem each, and Done, or as Save. Descriptor, if `begin`: as Saved's."""
+
+    id: int
+    begin: bool
+    timeout: float
+    size: int
+
+
+class LoadItem(msgspec.Struct, frozen=True, tag=True):
+    id: int
+    result: LoadResult
+
+
+class Provide(msgspec.Struct, frozen=True, tag=True):
+    """A helper for all mods: Done once every one that is live has it, or after `patience` seconds. Descriptor: a sealed
+    memfd of `size` bytes, its pickle."""
+
+    id: int
+    name: str
+    size: int
+    patience: float
+
+
 class Accuse(msgspec.Struct, frozen=True, tag=True):
     """The mod's worker sent the game what no honest worker sends. Not answered."""
 
@@ -142,8 +191,21 @@ class Bye(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
-Request = Hello | Introductions | StatusRequest | ReceiptsRequest | Settle | Accuse | Publish | Bye | Setup
-Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Done
+Request = (
+    Hello
+    | Introductions
+    | StatusRequest
+    | ReceiptsRequest
+    | Settle
+    | Save
+    | Load
+    | Provide
+    | Publish
+    | Accuse
+    | Bye
+    | Setup
+)
+Answer = Welcome | Refusal | Introduce | StatusItem | ReceiptItem | Saved | LoadItem | Done
 
 unpack_request: Final = unpacker(Request, "the game")
 unpack_answer: Final = unpacker(Answer, "the supervisor")

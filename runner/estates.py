@@ -75,6 +75,11 @@ class Estates:
         self.lost_posts += _posts(frames[:first])
         return Share(frames[first:], self._close(), first)
 
+    def lose(self, frames: list[bytes]) -> list[bytes]:
+        """Nobody is to have these: posts among them are lost, and counted. Returns what is left, nothing."""
+        self.lost_posts += _posts(frames)
+        return []
+
     def drop(self) -> None:
         """Nobody is left to take it: posts are lost, and counted."""
         self.lost_posts += sum(_posts(seat.remaining()) for seat in self._seats)

@@ -25,7 +25,7 @@ from ..shared.errors import (
     WrongThread,
 )
 from ..shared.messages import Emit, Emitted, Veto, Vetoed, pack
-from . import control, vetoes
+from . import control, game_helpers, game_saves, vetoes
 from . import intents as wishes
 from .amounts import seconds
 from .api import Api, Entry
@@ -35,7 +35,7 @@ from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error, wrong_value
 from .queries import MOST_NESTED, nested_only
-from .records import Applied, FrameReport, Intent, ModStatus, Receipt, Refusal
+from .records import Applied, FrameReport, Intent, LoadReport, ModStatus, Receipt, Refusal
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 from .views import Views
 
@@ -89,6 +89,9 @@ class Mods:
         self._unsettled: set[Mod] = set()
         """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
         self._views = Views(welcome.session, link.publish, self._pins)
+        self._packages = welcome.packages
+        self._worlds: dict[str, int] = {}
+        """Mods that were started from a save, and the epoch since which what they say is of that."""
         self._worst_ns = 0
         self._frames = 0
         self._closed = False
@@ -260,7 +263,7 @@ class Mods:
             left -= grant - mod._collect(grant)
         for mod in self._order:
             taken.extend(mod._inbox.intents())
-        return taken
+        return game_saves.of_this_world(self, taken) if self._worlds else taken
 
     # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -393,6 +396,39 @@ class Mods:
                 return True
             if left <= 0:
                 return False
+
+    def save(self, timeout: float = 5.0) -> bytes:
+        """Every mod's state at this point between frames, as opaque bytes for a save slot, within `timeout` seconds
+        (60 at most).
+
+        What was sent before is in it, posts too. A mod that does not answer in time, is down, or whose state cannot be
+        pickled is saved as it was kept last, or without state: `describe_save(data).stale` says which and why. Raises
+        UsageError (timeout), WrongThread, SupervisorDied.
+        """
+        self._check_thread("save()")
+        return game_saves.save(self, timeout)
+
+    def load(self, data: bytes, timeout: float = 10.0) -> LoadReport:
+        """Start every mod anew from what `save` returned: the version that is live, the save's state, `migrate` where
+        its STATE_VERSION was lower, `on_load`. Takes `timeout` seconds at most (60 at most).
+
+        Posts sent before are handled by the workers that go, or lost and counted; intents said before are dropped and
+        counted. Never raises for a mod's fault: a mod whose state does not load goes on with what it had. Raises
+        SaveError (`data` is no save), UsageError (timeout), WrongThread, SupervisorDied.
+        """
+        self._check_thread("load()")
+        return game_saves.load(self, data, timeout)
+
+    def provide(self, name: str, helper: object, timeout: float = 1.0) -> None:
+        """Ship a function (or any object that cloudpickle takes) by value into every mod, now and later: there it is
+        `helpers.NAME`, in a process of its own, with copies of all that it refers to. The name anew replaces it.
+
+        Returns once all live mods have it; one that is busy for longer than `timeout` seconds gets it when it is
+        through. At most 64 helpers of 1 MiB. Raises PayloadError and MessageTooLarge (`helper`), UsageError (name,
+        timeout, too many), WrongThread, SupervisorDied.
+        """
+        self._check_thread("provide()")
+        game_helpers.provide(self, name, helper, timeout)
 
     def statistics(self) -> dict[str, int]:
         """Counters of this game: frames, worst_frame_ns, stray_replies, overwritten_views; and of intents: dropped (too

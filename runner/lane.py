@@ -46,7 +46,7 @@ from .tenancy import Tenancy
 from .terms import BY_CONTRACT, Terms
 from .text import escape, escape_diagnostic
 from .turns import Turns
-from .worker_process import UNKNOWN_STATUS
+from .worker_process import UNKNOWN_STATUS, WorkerProcess
 
 STACK_PATIENCE: Final = 0.2
 """Seconds a hung worker gets to write its stack. Longer: a hang lasts longer; shorter: a busy machine shows none."""
@@ -66,8 +66,22 @@ FRESH_PATIENCE: Final = 0.1
 log = logging.getLogger("fumehood.mods")
 
 
+class Provider(Protocol):
+    """What a lane needs of `provisions`."""
+
+    def equip(self, seat: Seat, worker: WorkerProcess) -> None:
+        """Hand it the game's helpers, if there are any."""
+
+    def equipped(self, seat: Seat, generation: int) -> None:
+        """It says that it has them."""
+
+
 class House(Protocol):
     """What a lane needs of the supervisor."""
+
+    @property
+    def provisions(self) -> Provider:
+        """The game's helpers."""
 
     nursery: Nursery
     switchboard: Switchboard
@@ -91,6 +105,9 @@ class House(Protocol):
 
         Returns the name of one that is in the snapshot as it was refused; "": there is none.
         """
+
+    async def change(self, patience: float) -> None:
+        """Wait until some mod may have come to rest, or to the next step of its way, at most `patience` seconds."""
 
     def rank(self) -> None:
         """What is live has changed, and the load order with it."""
@@ -266,6 +283,7 @@ class Lane:
                 worker.on_exit = lambda status: self._exited(seat, status)
                 worker.on_dead = lambda: self._died(seat)
                 self.house.shelf.introduce(worker)
+                self.house.provisions.equip(seat, worker)  # before it imports anything
                 seat.assign(worker, slot, self.name, self.house.terms.packed)
                 seat.mark("assigned", time.monotonic_ns())
                 self.life.assigned(seat.attempt, time.monotonic())
@@ -273,7 +291,7 @@ class Lane:
                 seat.bound = bound = await seat.expect(messages.Bound)
                 seat.tell_game(list(self._forsaken))
                 await self._refresh_state()
-                seat.rehearse(self.states.newest())
+                seat.rehearse(seat.given or self.states.newest())
                 ready: messages.Ready = await seat.expect(messages.Ready)
                 seat.stages |= receipts.checked(bound.stages) | receipts.checked({"rehearse": ready.rehearse_us})
                 seat.mark("ready", time.monotonic_ns())
@@ -351,7 +369,9 @@ class Lane:
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is None:
             return
-        if self._standing.state_error and not seat.state_note:
+        if seat.given is not None:  # what was sent before is not for the game that is loaded
+            state, inheritance = seat.given, self._estates.lose(inheritance)
+        elif self._standing.state_error and not seat.state_note:
             seat.state_note = f"the state before it could not be taken: {self._standing.state_error}"
         try:
             seat.start(attempt.epoch, state, inheritance, time.monotonic())
@@ -419,6 +439,7 @@ class Lane:
     def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
         taken = seat.snapshot
         diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
+        seat.failure = diagnostic
         self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -454,6 +475,8 @@ class Lane:
                 if self.life.attempts.get(seat.attempt) in (self.life.active, self.life.draining):
                     self._take_state(seat, report, now)  # a standby's is older than what came after it
                 seat.answer(report)
+            case messages.Equipped():
+                self.house.provisions.equipped(seat, report.generation)
             case messages.LogLine():
                 self._standing.log.said(seat.version, report)
             case messages.Fault():
@@ -475,6 +498,7 @@ class Lane:
                 log.warning("%s@%d: %s", self.name, seat.version, seat.state_note)
                 self._start(seat, older, seat.inherited)
                 return
+        seat.failure = diagnostic
         self._do(self.life.unfit(seat.attempt, diagnostic, now))
 
     def _live(self, seat: Seat, at: int, stages: dict[str, float]) -> None:
@@ -488,6 +512,9 @@ class Lane:
         seat.mark("live", min(max(at, seat.times.get("drained", now)), now))
         seat.stages |= stages
         seat.schedule(os.SCHED_BATCH)
+        if seat.given is not None:
+            self.states.replace(seat.given)
+            seat.given = None
         self.tenancy.set_live(seat.slot)
         self._do(self.life.live(seat.attempt))
 
@@ -501,6 +528,7 @@ class Lane:
 
     def _take_state(self, seat: Seat, report: messages.Drained | messages.Checkpointed, now: float) -> None:
         state = seat.take_state(report, now)
+        seat.took(state)
         if isinstance(state, Checkpoint):
             self.states.add(state)
             self._standing.state_taken()
@@ -568,6 +596,17 @@ class Lane:
         self._standing.issue(issue, self.life, seat, snapshot, self.house.journal, self.house.worst_frame_ms())
         self._forget_old_snapshots()
         self.house.rank()
+
+    def load(self, state: Checkpoint) -> int:
+        """Start the version that serves anew, from a save's state. Only at rest. Returns the attempt's number."""
+        number, actions = self.life.load()
+        self._do(actions)
+        self.seats[number].given = state  # before its build has run: that is a task
+        return number
+
+    def drop_load(self, number: int) -> None:
+        """Nobody waits for it any more. Nothing, once it was offered."""
+        self._do(self.life.drop_load(number))
 
     def place(self) -> Needs | None:
         """Its place in the load order: what the version says that serves, or else the one on disk. None: neither."""

@@ -58,7 +58,8 @@ class Lifecycle:
     understudy: Attempt | None = None
     """A new standby being built after a rollback."""
     renewal: Attempt | None = None
-    """A fresh worker of the version that serves, for one that has used up most of its CPU time."""
+    """A fresh worker of the version that serves, for one that has used up most of its CPU time, or for a save that is
+    loaded (cause "load")."""
     offers: dict[int, Attempt | None] = field(default_factory=dict)
     """Epochs on offer, oldest first. None: the epoch says that nobody serves."""
     active: Attempt | None = None
@@ -161,7 +162,8 @@ class Lifecycle:
         if attempt is self.renewal:
             self.renewal = None
             active = self.active
-            if active and active.worn and active.digest == attempt.digest and not active.failed and not self.offers:
+            due = active and (active.worn or attempt.cause == "load")
+            if active and due and active.digest == attempt.digest and not active.failed and not self.offers:
                 return self._offer(attempt)
             return self._retire(attempt, "superseded")
         return self._offer(attempt) if attempt.digest == self.target else []
@@ -232,11 +234,29 @@ class Lifecycle:
         attempt = self.attempts.get(number)
         if attempt is None or attempt is not self.active or not attempt.live or attempt.failed or attempt.worn:
             return []
-        if self.candidate or self.offers or self.draining or self.understudy:  # what is under way may settle it
+        if (
+            self.candidate or self.offers or self.draining or self.understudy or self.renewal
+        ):  # what is under way may settle it
             return []
         attempt.worn = True
         self.renewal, actions = self._new_attempt(attempt.digest, "renewal")
         return actions
+
+    def load(self) -> tuple[int, list[Action]]:
+        """A save is loaded: a fresh worker of the version that serves is to take over, with the save's state. Only at
+        rest. Returns the attempt's number too."""
+        assert self.active is not None, "somebody serves"
+        assert self.renewal is None, "nothing is under way"
+        self.renewal, actions = self._new_attempt(self.active.digest, "load")
+        return self.renewal.number, actions
+
+    def drop_load(self, number: int) -> list[Action]:
+        """It takes too long, or nobody waits for it any more: what serves goes on. Too late once it was offered."""
+        attempt = self.renewal
+        if attempt is None or attempt.number != number:
+            return []
+        self.renewal = None
+        return self._retire(attempt, "superseded")
 
     def unfit(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """A stage failed, before or after activation; the process may live on and is killed."""
@@ -283,6 +303,8 @@ class Lifecycle:
                 self._retry_later(now)
         elif attempt is self.renewal:
             self.renewal = None
+            if attempt.cause == "load":
+                actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
             if self.active and diagnostic.stage == Stage.CONFINE:  # the machine's trouble: asked for again
                 self.active.worn = False
         elif attempt is self.standby:
@@ -543,7 +565,7 @@ class Lifecycle:
             self._retry_later(now)
         elif way_back is not None and way_back.digest != attempt.digest:
             self.versions.out(attempt.digest, diagnostic)
-        elif not again:
+        elif not again and (attempt.was_live or attempt.cause != "load"):  # else the save's fault, not these bytes'
             self.versions.failed(attempt.digest, diagnostic, now)
         unloading = self.target is None and bool(self.offers)
         if unloading or self._newer_offer():  # the game goes on there; no way back is needed

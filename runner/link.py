@@ -109,6 +109,20 @@ class Link:
         for _ in self._ask(request, time.monotonic() + PATIENCE, (fd,)):
             raise errors.ProtocolError("the supervisor answered Publish with an item")
 
+    def exchange(
+        self, make: Callable[[int], Any], patience: float, fds: tuple[int, ...] = ()
+    ) -> tuple[list[tuple[Any, list[int]]], bool]:
+        """Send what `make` makes of an id, with descriptors; they stay the caller's. Returns the answers, each with
+        descriptors that are now the caller's, and whether that is all: else adopt what is on offer, and ask again."""
+        answers: list[tuple[Any, list[int]]] = []
+        try:
+            answers.extend(self._ask(make(self._next()), time.monotonic() + patience + PATIENCE, fds))
+        except BaseException:
+            for answer, given in answers:
+                _close_all(answer, given)
+            raise
+        return answers, self._rest
+
     def accuse(self, index: int, epoch: int, reason: str) -> None:
         """Say that a worker lied; not answered, and dropped when the supervisor does not read."""
         try:

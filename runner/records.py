@@ -1,5 +1,6 @@
 """What a game is given to read: outcomes, frame reports, intents, the status of a mod, receipts of reloads."""
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -140,7 +141,8 @@ class Receipt(msgspec.Struct, frozen=True):
     mod: str
     cause: str
     """startup, save, deleted; retry: no worker could be had before; recovery: the last good version, loaded anew;
-    standby: likewise, as the way back; renewal: a fresh worker of the same version, for one near `cpu_total`."""
+    standby: likewise, as the way back; renewal: a fresh worker of the same version, for one near `cpu_total`; load:
+    likewise, with the state of a save."""
     verdict: str
     """live, refused, rolled back (also when the same bytes were started again: `live_digest` is `digest` then),
     unloaded, superseded, down."""
@@ -167,3 +169,47 @@ class Receipt(msgspec.Struct, frozen=True):
     lost_effects: int | None = None
     """Of a rollback: messages handled after the state that it resumed from was taken; their effects on `state` are
     lost, apart from lost posts. None: more than can be counted, or no rollback."""
+
+
+class LoadOutcome(StrEnum):
+    """What became of one mod when a save was loaded."""
+
+    RESTORED = "restored"
+    MIGRATED = "migrated"
+    STATELESS = "stateless"
+    MISSING = "missing"
+    NEWER = "newer"
+    REFUSED = "refused"
+
+
+class LoadResult(msgspec.Struct, frozen=True):
+    """The same with its reason, as the supervisor tells it."""
+
+    name: str
+    outcome: LoadOutcome
+    note: str = ""
+    diagnostic: Diagnostic | None = None
+    epoch: int = 0
+    """Under which it serves with the loaded state; 0: it was not started anew."""
+
+
+class LoadReport(msgspec.Struct, frozen=True):
+    """What became of each mod when a save was loaded; every one is in one field.
+
+    Fields: `restored` (names: the save's state is in), `migrated` (likewise, through the mod's `migrate`), `stateless`
+    (started empty, and why: the save holds nothing of it), `missing` (in the save, and nothing of it is live), `newer`
+    (its state is of a higher STATE_VERSION than the mod's), `refused` (why, a Diagnostic). Those in `newer` and
+    `refused` go on with what they had.
+    """
+
+    restored: list[str]
+    migrated: list[str]
+    stateless: dict[str, str]
+    missing: dict[str, str]
+    newer: dict[str, str]
+    refused: dict[str, Diagnostic]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every mod in the save has its state."""
+        return not (self.missing or self.newer or self.refused)

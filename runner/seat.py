@@ -63,6 +63,10 @@ class Seat:
         """What it was given at Start."""
         self.inherited_seen = 0
         """How many of them it had begun when that was looked at last."""
+        self.given: checkpoints.Checkpoint | None = None
+        """Out of a save: it starts from this and not from what its predecessor hands over. None once it is live."""
+        self.failure: Diagnostic | None = None
+        """Why it failed, if it did."""
         self.resumed_from: checkpoints.Checkpoint | None = None
         self.resumed_age: float | None = None
         self.state_note = ""
@@ -87,6 +91,8 @@ class Seat:
         """Its memory before any mod code ran, bytes: what it shares with the zygote is not its doing."""
         self.last_words: Diagnostic | None = None
         """Its latest error that escaped a handler: one that runs out of memory says in it where that was."""
+        self.provided = self.equipped = 0
+        """Generations of the game's helpers: what it was handed, and what it says that it took."""
         self.stopping = False
         """It was told to stop reading its ring, and is not started again."""
         self.retired = False
@@ -94,6 +100,7 @@ class Seat:
         """As its zygote has it."""
         self._expected: asyncio.Future[Any] | None = None
         self._card: Card | None = None
+        self._askers: list[asyncio.Future[checkpoints.Checkpoint | str]] = []
 
     def assign(self, worker: WorkerProcess, slot: Slot, key: str, contract: bytes) -> None:
         """Hand the worker its slot, the mod's files, its state memory and the game's contract. Raises OSError."""
@@ -241,6 +248,27 @@ class Seat:
         self.slot.announce_command()
         return True
 
+    def through(self) -> bool:
+        """Whether it has handled all that it was sent, by its own account. Only while it serves."""
+        assert self.slot is not None, "a worker that serves has a slot"
+        return self.slot.progress()[0] == self.slot.end()
+
+    def ask_state(self) -> "asyncio.Future[checkpoints.Checkpoint | str]":
+        """Ask for the state as it is now, whether anything happened or not. Its next state, or why there is none."""
+        answer: asyncio.Future[checkpoints.Checkpoint | str] = asyncio.get_running_loop().create_future()
+        self._askers.append(answer)
+        if not (self.asked and self._asked_at == self._stands_at()):  # else that very question is still open
+            self.checked_done = -1
+            self.ask_checkpoint()
+        return answer
+
+    def took(self, state: checkpoints.Checkpoint | str) -> None:
+        """Tell whoever asked what came of it."""
+        askers, self._askers = self._askers, []
+        for answer in askers:
+            if not answer.done():
+                answer.set_result(state)
+
     def take_state(self, report: Drained | Checkpointed, now: float) -> checkpoints.Checkpoint | str:
         """Copy the state a worker wrote, bounded; or say why there is none to take."""
         if report.error:
@@ -316,6 +344,7 @@ class Seat:
         """Let go of the state memory and of whoever waits. The slot is freed by the lane, which knows when."""
         if self._expected is not None and not self._expected.done():
             self._expected.cancel()
+        self.took("its worker ended before it had handed its state over")
         if self.state_fd >= 0:
             os.close(self.state_fd)
             self.state_fd = -1

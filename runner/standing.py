@@ -75,7 +75,7 @@ class Standing:
                 self.diagnostic = None
         elif issue.verdict is Verdict.ROLLED_BACK:
             self.rollbacks += 1
-        if issue.diagnostic is not None:
+        if issue.diagnostic is not None and issue.cause != "load":  # of a save, and not of what is on disk
             self.diagnostic = issue.diagnostic
         serving = active if active is not None and not active.failed else None
         receipt = receipts.make(journal.last + 1, self.name, issue, serving, seat, snapshot, worst_frame_ms)

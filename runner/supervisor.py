@@ -35,6 +35,8 @@ from .lane import Lane
 from .nursery import Nursery
 from .order import Needs, load_order, required_by
 from .orphans import Orphans
+from .provisions import Provisions
+from .saves import Saves
 from .shelf import Shelf
 from .slots import Slot, Slots
 from .snapshot import Library, Snapshot
@@ -75,10 +77,13 @@ class Supervisor:
         self.looked_at = 0.0
         self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self.saves = Saves(self)
+        self.provisions = Provisions(self)
         self._attachment: Attachment | None = None
         self._sessions = 0
         self._started = False
         self._closed = False
+        self._packages = list(config.packages)
         self._settling: set[asyncio.Future[None]] = set()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._tasks: list[asyncio.Task[None]] = []
@@ -185,7 +190,7 @@ class Supervisor:
         self.attached = True
         self.switchboard.page.store64(SESSION, self._sessions)
         size = segment.ring_segment_size(self.limits.ring_bytes)
-        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES)
+        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES, self._packages)
         board = self.switchboard
         logging.getLogger("fumehood.control").info("a game attached")
         return message, (board.board_read_only, board.page_fd, self._bell)
@@ -213,6 +218,7 @@ class Supervisor:
         self._attachment = None
         self.attached = False
         self.looked_at = 0.0
+        self.saves.drop()
         for lane in () if self._closed else self.lanes.values():
             lane.look()
             lane.adopt_for_absent_game()
@@ -238,14 +244,14 @@ class Supervisor:
             left = deadline - time.monotonic()
             if left <= 0 or any(lane.life.offers for lane in lanes):
                 return False
-            await self._change(left)
+            await self.change(left)
 
     async def await_required(self, name: str, snapshot: Snapshot) -> str:
         """See lane.House: until every mod that this one requires is at rest, or one of them takes too long."""
         deadline = time.monotonic() + self.limits.load_timeout
         required = [self.lanes[other] for other in required_by(name, self._places) if other in self.lanes]
         while not all(lane.at_rest() for lane in required) and (left := deadline - time.monotonic()) > 0:
-            await self._change(left)
+            await self.change(left)
         return next((library.key for library in snapshot.libraries if self._is_refused(library)), "")
 
     def _is_refused(self, library: Library) -> bool:
@@ -254,8 +260,8 @@ class Supervisor:
         bad = [lane.snapshots.get(digest) for digest in lane.life.versions.quarantine] if lane is not None else []
         return any(snapshot is not None and snapshot.files == library.files for snapshot in bad)
 
-    async def _change(self, patience: float) -> None:
-        """Wait until some mod may have come to rest, at most `patience` seconds."""
+    async def change(self, patience: float) -> None:
+        """See lane.House."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._settling.add(waiter)
         try:
@@ -321,6 +327,7 @@ class Supervisor:
     async def close(self) -> None:
         """on_unload for every live mod, within GOODBYE; then leave nothing: no process, mapping or descriptor."""
         self._closed = True
+        self.saves.drop()
         await self.source.close()
         for task in self._tasks:
             task.cancel()
@@ -341,6 +348,7 @@ class Supervisor:
         asyncio.get_running_loop().remove_reader(self._bell)
         os.close(self._bell)
         self.shelf.close()
+        self.provisions.close()
         self.switchboard.close()
 
     def let_go(self) -> None:

@@ -10,7 +10,8 @@
     │   ├── ModUnavailable    nothing is live under that name
     │   └── QueueFull         it does not keep up
     ├── UsageError            the caller's
-    │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError  ViewError
+    │   ├── ConfigError  PayloadError  MessageTooLarge  WrongThread  AlreadyAttached  NotLive  StateError  SaveError
+    │   ├── HelperError  ViewError  NotDeclared
     ├── MachineError          this computer's: a layer, a library or a resource is missing
     └── ProtocolError, SupervisorDied    ours, or a peer that lies
 """
@@ -126,6 +127,14 @@ class StateError(UsageError, TypeError):
 
 class ViewError(UsageError, LookupError):
     """Raised when a view cannot be published, or read: there is none of that name, or no room for it."""
+
+
+class HelperError(UsageError, RuntimeError):
+    """Raised in a mod when it uses a helper of the game's that cannot be loaded there; names it and why."""
+
+
+class SaveError(UsageError, ValueError):
+    """Raised when bytes given as a save are none, were cut or changed, or are of another release's format."""
 
 
 class MachineError(FumehoodError, OSError):

@@ -5,9 +5,9 @@ Four conversations::
     game ──request ring──▶ worker        Call, Post, Emit, Veto                      (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent, Vetoed
     game ◀──letters────▶ worker          Query, Answered                             (one at a time, see _query.h)
-    supervisor ──socket──▶ worker        View, Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
+    supervisor ──socket──▶ worker        View, Helpers, Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
     supervisor ◀──socket── worker        Confined, Entered, Bound, Ready, Unfit, Live, Drained, Checkpointed,
-                                         LogLine, Fault
+                                         LogLine, Fault, Equipped
     supervisor ──socket──▶ zygote        Fork
     supervisor ◀──socket── zygote        ZygoteUp, Forked, ForkFailed, Exited
 
@@ -243,7 +243,22 @@ class View(msgspec.Struct, frozen=True, tag=True):
     """Bytes from one buffer to the next."""
 
 
-Command = View | Assign | Rehearse | Start | Checkpoint | Stop | Agree | Retire
+class Helpers(msgspec.Struct, frozen=True, tag=True):
+    """What the game provides by value, in place of what it did before; answer Equipped. Between two messages, or before
+    Assign. Descriptor: a sealed memfd."""
+
+    generation: int
+    entries: list[tuple[str, int, int, int]]
+    """Name, the generation in which it was provided, and offset and length of its pickle."""
+
+
+class Equipped(msgspec.Struct, frozen=True, tag=True):
+    """Answer to Helpers: they are what the mod finds from now on."""
+
+    generation: int
+
+
+Command = View | Helpers | Assign | Rehearse | Start | Checkpoint | Stop | Agree | Retire
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
@@ -379,7 +394,7 @@ class Fault(msgspec.Struct, frozen=True, tag=True):
     diagnostic: Diagnostic
 
 
-Report = Confined | Entered | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault
+Report = Confined | Entered | Bound | Ready | Unfit | Live | Drained | Checkpointed | LogLine | Fault | Equipped
 
 
 class Fork(msgspec.Struct, frozen=True, tag=True):

@@ -12,6 +12,11 @@ from fumehood.shared import errors
 RUNNER = {
     "launch",
     "connect",
+    "describe_save",
+    "LoadReport",
+    "SaveInfo",
+    "SavedState",
+    "SaveError",
     "Mods",
     "Mod",
     "Outcome",
@@ -39,7 +44,7 @@ RUNNER = {
     "MachineError",
     "SupervisorDied",
 }  # fmt: skip - a list of names
-WORKER = {"on", "game", "state", "log", "view", "ViewError"}
+WORKER = {"on", "game", "state", "log", "helpers", "refuse", "view", "ViewError"}
 
 
 def test_the_game_s_names():
@@ -69,6 +74,9 @@ def test_a_name_that_is_not_there_says_so():
         (runner.Mods, "receipts", ["self", "since"]),
         (runner.Mods, "publish", ["self", "name", "array"]),
         (runner.Mods, "publishing", ["self", "name", "like"]),
+        (runner.Mods, "save", ["self", "timeout"]),
+        (runner.Mods, "load", ["self", "data", "timeout"]),
+        (runner.Mods, "provide", ["self", "name", "helper", "timeout"]),
         (runner.Mod, "call", ["self", "event", "args", "timeout"]),
         (runner.Mod, "call_outcome", ["self", "event", "args", "timeout"]),
         (runner.Mod, "post", ["self", "event", "args"]),
@@ -93,7 +101,19 @@ def test_every_public_thing_has_a_docstring():
                         assert inspect.getdoc(value), f"{name}.{member}"
 
 
-@pytest.mark.parametrize("kind", [runner.Outcome, runner.FrameReport, runner.ModStatus, runner.Receipt, runner.Limits])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        runner.Outcome,
+        runner.FrameReport,
+        runner.ModStatus,
+        runner.Receipt,
+        runner.Limits,
+        runner.LoadReport,
+        runner.SaveInfo,
+        runner.SavedState,
+    ],
+)
 def test_help_tells_every_field(kind):
     for field in kind.__struct_fields__:
         assert f"`{field}`" in kind.__doc__, field

@@ -96,6 +96,24 @@ def test_views_are_read_as_it_says(place):
     assert done.stdout.splitlines() == [str({"wolf": [step * 1.5]}) for step in (1, 2, 3)]
 
 
+def test_a_save_is_made_and_loaded_as_it_says(place):
+    done = run([sys.executable, "-W", "error", "slots.py"], place)
+    assert done.returncode == 0, done.stderr
+    saved, loaded = done.stdout.splitlines()
+    assert saved == "['economy', 'garden', 'shop', 'weather'] all of this point"
+    assert loaded == "['economy', 'garden', 'shop', 'weather'] {} {} {} {}"
+
+
+def test_a_function_is_provided_as_it_says(place):
+    (place / "mods" / "walker.py").write_text(
+        "from fumehood.worker import helpers\ndef on_far(a, b): return helpers.path_cost(a, b)\n"
+    )
+    helping = place / "helping.py"
+    helping.write_text(helping.read_text() + '    print(mods["walker"].call("far", 2, 5))\n')
+    done = run([sys.executable, "-W", "error", "helping.py"], place)
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+
+
 def test_the_refusal_is_shown_as_it_says(place):
     shown = next(match[1] for match in re.finditer(r"^```\n(WARNING.*?)^```$", README, re.MULTILINE | re.DOTALL))
     (place / "break.py").write_text(BREAK)

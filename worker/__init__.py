@@ -8,13 +8,15 @@
         if state["t"] > 30 and view("humidity").mean() > 0.5:    # an array that the game publishes
             game.rain(strength=0.7)
 
-Beside these names a mod may define `STATE_VERSION`, `migrate(old, from_version)`, `selftest()`, `on_load()`,
-`on_unload()`, and plain functions named `on_EVENT`, which need no decorator.
+`helpers` holds what the game ships into mods by value. Beside these names a mod may define `STATE_VERSION`,
+`migrate(old, from_version)`, `selftest()`, `on_load()`, `on_unload()`, and plain functions named `on_EVENT`, which need
+no decorator.
 
 No module of this package may be called like one of the names below: importing it would replace the name.
 """
 
 from ..shared.errors import (
+    HelperError,
     MessageTooLarge,
     NotDeclared,
     NotLive,
@@ -26,10 +28,12 @@ from ..shared.errors import (
 )
 from .api import game, log, state
 from .handlers import on
+from .provided import helpers
 from .refusal import refuse
 from .views import view
 
 __all__ = [
+    "HelperError",
     "MessageTooLarge",
     "NotDeclared",
     "NotLive",
@@ -39,6 +43,7 @@ __all__ = [
     "QueueFull",
     "ViewError",
     "game",
+    "helpers",
     "log",
     "on",
     "refuse",

@@ -35,7 +35,9 @@ from ..shared.messages import (
     Diagnostic,
     Drained,
     Entered,
+    Equipped,
     Fault,
+    Helpers,
     Live,
     Ready,
     Rehearse,
@@ -48,7 +50,7 @@ from ..shared.messages import (
     unpacker,
 )
 from ..shared.states import Stage
-from . import api, handover, views
+from . import api, handover, provided, views
 from .agreed import Agreed
 from .answers import make_answering
 from .candidate import Mod, prepare
@@ -147,6 +149,9 @@ class Worker:
                 self.ring.stop()
             case Retire(), _:
                 self.retire()
+            case Helpers(), _:
+                provided.take(provided.helpers, command.entries, *_expect(command, fds, 1))
+                self.link.tell(Equipped(command.generation))
             case ((Rehearse() | Start()), Phase.UNFIT):
                 for fd in fds:  # it crossed our Unfit
                     os.close(fd)

@@ -219,6 +219,24 @@ class Machine(RuleBasedStateMachine):
             world.do(world.life.worn(max(world.live)))
             assert world.life.active is active, "it serves until the fresh one is adopted"
 
+    @rule()
+    def a_save_is_loaded(self) -> None:
+        life = self.world.life
+        if life.candidate or life.recovery or life.renewal or life.offers or life.draining:
+            return
+        if life.active is not None and life.active.live and not life.active.failed:
+            active = life.active
+            _, actions = life.load()
+            self.world.do(actions)
+            assert life.active is active, "it serves until the fresh one is adopted"
+
+    @rule()
+    def a_load_is_given_up(self) -> None:
+        life = self.world.life
+        active = life.active
+        self.world.do(life.drop_load(life.renewal.number if life.renewal else 0))
+        assert life.active is active
+
     @rule(seconds=st.sampled_from((0.01, 0.5, 2.0, 40.0)))
     def time_passes(self, seconds: float) -> None:
         self.world.now += seconds

@@ -7,6 +7,7 @@ import socket
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 from fumehood.runner import connect
 from fumehood.shared.errors import AlreadyAttached, ConfigError, ModFailure, SupervisorDied
@@ -382,3 +383,64 @@ def test_connect_where_nobody_serves(tmp_path, temporary):
     with pytest.raises(ConfigError, match="fumehood run"):
         connect(tmp_path)
     assert Path(temporary).exists()
+
+
+KEPT = 'SAVED = "saved"\n@on("put")\ndef put(value): state["n"] = value\n'
+
+
+def test_a_save_outlives_the_game_and_the_supervisor(root, serve, temporary, census):
+    root.save("a.py", root.counter(1, KEPT))
+    first = serve(root.root)
+    with connect(root.root) as mods:
+        mods["a"].call("put", 7, timeout=20)
+        data = mods.save()
+        mods["a"].call("put", 50)
+    with connect(root.root) as mods:
+        assert mods.load(data).restored == ["a"]
+        assert mods["a"].call("count") == [8, 1]
+    assert first.end() == 0
+    second = serve(root.root)
+    with connect(root.root) as mods:
+        assert mods.load(data).restored == ["a"]
+        assert mods["a"].call("count") == [8, 1]
+    with census(second.process.pid) as taken:
+        assert second.end() == 0
+        taken.await_end()
+    assert left_in(temporary) == []
+
+
+def test_kill_9_of_a_game_that_saves_or_loads_leaves_mods_that_serve(root, serve, script, until, temporary, census):
+    """Whatever it had begun: what was offered goes its way, the rest is given up."""
+    hang = (
+        "import time\n@on('nap')\ndef nap(): time.sleep(0.5)\ndef on_load(): time.sleep(0.3 if 'n' in state else 0)\n"
+    )
+    root.save("a.py", root.counter(1, KEPT + hang))
+    service = serve(root.root)
+    for doing in ("(mods['a'].post('nap'), print('now', flush=True), mods.save(timeout=30))",
+                  "(mods['a'].call('put', 3), print('now', flush=True), mods.load(mods.save()))"):  # fmt: skip
+        game = script(CONNECTED, root.root)
+        game.line()
+        game.tell(doing)
+        assert game.line() == "now"
+        game.process.kill()
+        game.process.wait(20)
+        with connect(root.root) as mods:
+            assert mods["a"].call("count", timeout=20)[1] == 1
+            data = mods.save()
+            assert mods.load(data).ok
+    until(lambda: len(psutil.Process(service.process.pid).children(recursive=True)) <= 6, "no worker of theirs is left")
+    with census(service.process.pid) as taken:
+        service.end(signal.SIGKILL)
+        taken.await_end()
+
+
+def test_helpers_outlive_the_game_that_provided_them(root, serve):
+    root.save("a.py", "from fumehood.worker import helpers, on\n@on('use')\ndef use(): return helpers.twice(21)\n")
+    serve(root.root)
+    with connect(root.root) as mods:
+        mods.provide("twice", lambda n: 2 * n)
+        assert mods["a"].call("use", timeout=20) == 42
+    with connect(root.root) as mods:
+        assert mods["a"].call("use", timeout=20) == 42
+        mods.provide("twice", lambda n: n)
+        assert mods["a"].call("use") == 21
