@@ -90,6 +90,12 @@ def test_the_calls_end_as_it_says(place):
     assert outcome.startswith("shop.ofer raised NoHandler: there is no handler of 'ofer'; did you mean 'offer'?")
 
 
+def test_a_declared_game_runs_as_it_says(place):
+    done = run([sys.executable, "-W", "error", "farm.py"], place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["1 [('cloud', 0.7)]", "cloud wolves stay outside"]
+
+
 def test_views_are_read_as_it_says(place):
     done = run([sys.executable, "-W", "error", "herd.py"], place)
     assert (done.returncode, done.stderr) == (0, "")

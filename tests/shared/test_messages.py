@@ -44,7 +44,7 @@ EXAMPLES = [
     ("reply", Intent("rain", {"strength": 0.7})),
     ("command", Assign("a/x", "mods.a.x", False, 3, "d", 50.0, 9000, 4096, 10)),
     ("command", Start(5, Carried(1, 2, b"3"), 4, 5)),
-    ("report", Bound([("tick", 5)], 1, {"compile": 1.0}, True)),
+    ("report", Bound([("tick", 5)], {"tick": [{"tile": [3, 4]}]}, 1, {"compile": 1.0}, True)),
     ("report", Unfit(Diagnostic("import", "E", "m", "f", 1, 2, 3, "s", "t"))),
     ("report", LogLine(20, "hello")),
     ("report", Fault("e", 3, Diagnostic("run", "E", "m"))),

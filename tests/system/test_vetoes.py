@@ -1,10 +1,11 @@
 """Mods that say no: asked in parallel, the refusal of highest priority counts, and silence counts as declared."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fumehood.runner import Api, PayloadError, Refusal, UsageError
+from fumehood.runner import Api, PayloadError, Refusal, UsageError, connect
 
 
 def farm() -> Api:
@@ -166,3 +167,28 @@ def decide(who, where):
     bench.load("liar", text.replace("WHAT", "pack(Vetoed(number, True, 2**63, 'because', []))"))
     refusal = bench.mods.veto("can_enter", "ann", "cave", budget=0.5)
     assert refusal is None or (refusal.mod, refusal.reason) == ("liar", "because")  # its own word, as any refusal is
+
+
+def test_who_refuses_changes_with_reload_and_rollback(bench: Any) -> None:
+    ask = bench.mods.veto
+    bench.load("a", mod("refuse('one')"))
+    bench.load("a", mod("refuse('two')"))
+    assert ask("can_enter", "ann", "cave", budget=10.0) == Refusal("a", "two")
+    since = bench.load("a", mod("who == 'die' and __import__('os')._exit(1)")).number
+    assert ask("can_enter", "ann", "cave", budget=10.0) is None
+    assert ask("can_enter", "die", "cave", budget=10.0) is None  # nor does one that dies of it
+    bench.next("a", since, "rolled back")
+    assert ask("can_enter", "ann", "cave", budget=10.0) == Refusal("a", "two")
+    (bench.root / "a.py").unlink()
+    bench.mods.settle()
+    assert ask("can_enter", "ann", "cave", budget=10.0) is None
+
+
+def test_a_game_that_comes_back_is_refused_as_before(tmp_path: Path, serve: Callable[[Path], Any]) -> None:
+    folder = tmp_path / "mods"
+    folder.mkdir()
+    (folder / "a.py").write_text(mod("refuse('no')"))
+    serve(folder)
+    for _ in range(2):
+        with connect(folder, api=farm(), timeout=20.0) as mods:
+            assert mods.veto("can_enter", "ann", "cave", budget=10.0) == Refusal("a", "no")
