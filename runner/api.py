@@ -41,12 +41,20 @@ class Entry:
     """One declared function, made ready for checking."""
 
     def __init__(
-        self, function: Callable[..., Any], kind: str, *, veto: bool = False, default: Default = "allow"
+        self,
+        function: Callable[..., Any],
+        kind: str,
+        *,
+        veto: bool = False,
+        default: Default = "allow",
+        relay: bool | Callable[..., Any] = False,
     ) -> None:
         """Raises UsageError: the function cannot be declared; the message says why."""
         self.function = function
         self.default: Default = default
         """What a mod counts as that does not answer in time (veto)."""
+        self.approve = relay if callable(relay) else None
+        """Of an event that mods send each other: called with the mod that sends it and the arguments; false: not."""
         parameters, hints = _signature(function, kind)
         self.wants_mod = bool(parameters) and kind != "event" and _is_mod(hints.get(parameters[0].name))
         if self.wants_mod:
@@ -79,6 +87,7 @@ class Entry:
             [Parameter(each.name, spell(self._kinds[each.name]), each.default is each.empty) for each in parameters],
             spell(self.returns) if self.returns else "",
             veto,
+            bool(relay),
         )
 
     @property
@@ -151,21 +160,38 @@ class Api:
     @overload
     def event(self, function: F, /) -> F: ...
     @overload
-    def event(self, /, *, veto: bool = False, default: Default = "allow") -> Callable[[F], F]: ...
-    def event(self, function: Any = None, /, *, veto: bool = False, default: Default = "allow") -> Any:
+    def event(
+        self, /, *, veto: bool = False, default: Default = "allow", relay: bool | Callable[..., Any] = False
+    ) -> Callable[[F], F]: ...
+    def event(
+        self,
+        function: Any = None,
+        /,
+        *,
+        veto: bool = False,
+        default: Default = "allow",
+        relay: bool | Callable[..., Any] = False,
+    ) -> Any:
         """Declare an event: what the game tells mods. The function is never called; its signature counts.
 
         A return type that is neither missing nor None is what each handler's value is checked against. `veto`: mods may
-        refuse it (`mods.veto`); `default`: "allow" or "refuse", what a mod counts as that gives no answer. Raises
+        refuse it (`mods.veto`); `default`: "allow" or "refuse", what a mod counts as that gives no answer.
+
+        `relay`: mods may send it to each other, by `game.NAME(…)`: `mods.apply()` posts it to all others that handle
+        it. A function approves each: it is called with the mod that sends it and the arguments; false is a no. Raises
         UsageError.
         """
         if default not in ("allow", "refuse"):
             raise UsageError(f"default={default!r:.80}: a mod without an answer counts as 'allow' or as 'refuse'")
         if default != "allow" and not veto:
             raise UsageError(f"default={default!r} has a meaning only with veto=True")
+        if relay and veto:
+            raise UsageError("an event is either asked of mods (veto) or sent from one to the others (relay)")
+        if not isinstance(relay, bool) and not callable(relay):
+            raise UsageError(f"relay={relay!r:.80}: True, or a function that approves what a mod sends")
 
         def declare(function: F) -> F:
-            return self._declare(function, self.events, "event", veto=veto, default=default)
+            return self._declare(function, self.events, "event", veto=veto, default=default, relay=relay)
 
         return declare if function is None else declare(function)
 
@@ -202,13 +228,22 @@ class Api:
             raise UsageError(f"api.{kind}: {name} comes too late: this Api is in use already")
         if not name.isidentifier() or name.startswith("_") or len(name.encode()) > LONGEST_NAME:
             raise UsageError(f"api.{kind}: mods cannot write game.{name}: use a function with a plain name")
-        if kind != "event" and name in RESERVED:
+        if (kind != "event" or how["relay"]) and name in RESERVED:
             raise UsageError(f"api.{kind}: game.{name} means something else to mods: use another name")
         taken = [self.events] if kind == "event" else [self.queries, self.intents]
-        if any(name in each for each in taken):
+        said = [*self.queries, *self.intents, *(each for each, entry in self.events.items() if entry.declared.relay)]
+        if any(name in each for each in taken) or ((kind != "event" or how["relay"]) and name in said):
             raise UsageError(f"api.{kind}: {name} is declared twice")
         part[name] = Entry(function, kind, **how)
         return function
+
+    def wanted(self, name: str) -> Entry | None:
+        """What a mod's `game.NAME(…)` stands for, if that is an intent or an event that mods send each other."""
+        entry = self.intents.get(name)
+        if entry is None:
+            entry = self.events.get(name)
+            entry = entry if entry is not None and entry.declared.relay else None
+        return entry
 
     def event_named(self, event: str) -> Entry:
         """Raises NotDeclared with the nearest name, when it was not declared."""

@@ -29,6 +29,10 @@ class Audience:
             matcher.add(rank, mod, mod._card.filters.get(event))
         return matcher
 
+    def handling(self, event: str) -> "list[Mod]":
+        """The mods that handle an event at all, in load order."""
+        return self._handlers.get(event) or []
+
     def of(self, event: str, args: tuple[Any, ...]) -> "tuple[list[Mod], tuple[Any, ...]]":
         """The mods that want this event, in load order, and the arguments: filled up with defaults where somebody
         compares them."""

@@ -233,14 +233,16 @@ class Mods:
         return good
 
     def apply(self) -> Applied:
-        """Take what mods asked for since the last time, as `intents` does, and call the declared function of each.
+        """Take what mods asked for since the last time, as `intents` does, and call the declared function of each. An
+        event that mods may send each other is posted to all others that handle it, if the game approves.
 
         Never raises for a mod's fault, nor for an Exception in a function of the game's: the report lists both.
         Raises UsageError: these mods were launched without an `Api`.
         """
         if self._api is None:
             raise UsageError("mods.apply() needs to know what intents mean: launch(…, api=api), or use mods.intents()")
-        report = wishes.apply(self._api, self._take_intents(), self._by_name.__getitem__)
+        taken = self._take_intents()
+        report = wishes.apply(self._api, taken, self._by_name.__getitem__, self._audience.handling)
         self._refused_intents += report.refusals
         return report
 

@@ -2,29 +2,39 @@
 
 Nothing a mod says gets to a function of the game's unless its name is declared and its values have the declared types.
 Nothing that happens here is raised: a mod cannot make `apply` raise, and one function's fault does not stop the others.
+
+Events that mods send each other come this way too: the game approves each, and posts it to all others that handle it.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ..shared.contract import nearest
+from ..shared.errors import ModFailure, UsageError
 from .api import Api, Entry
 from .records import Applied, Intent, RefusedIntent
 from .text import escape
 
+if TYPE_CHECKING:
+    from .mod import Mod
+
 MOST_LISTED: Final = 100
 """Refused and failed intents that a report lists; past it they are only counted. More: a hostile mod makes reports
 longer."""
+MOST_RELAYED: Final = 100
+"""Events of one mod that are passed on in one `apply`; more are refused. Each is posted to every mod that handles it:
+more of them cost the game's frame, and the queues of others."""
 
 log = logging.getLogger("fumehood.game")
 
 
 def admit(api: Api, intent: Intent) -> tuple[Entry | None, dict[str, Any], str]:
-    """The declared intent and its values, as declared; or why it is refused."""
-    entry = api.intents.get(intent.name)
+    """What is declared under that name, and the values as declared; or why it is refused."""
+    entry = api.wanted(intent.name)
     if entry is None:
         return None, {}, escape(f"no intent {intent.name!r:.200}{nearest(intent.name, list(api.intents))}")
     fields, why = entry.bound([], intent.fields)
@@ -39,28 +49,72 @@ def checked(api: Api, intents: Iterable[Intent]) -> Iterator[Intent]:
             yield msgspec.structs.replace(intent, fields=fields)
 
 
-def apply(api: Api, intents: Iterable[Intent], mod_named: Callable[[str], Any]) -> Applied:
-    """Call the declared function of each intent, in order."""
-    count = refusals = failures = 0
-    refused: list[RefusedIntent] = []
-    failed: list[RefusedIntent] = []
+def apply(
+    api: Api, intents: Iterable[Intent], mod_named: Callable[[str], "Mod"], heard_by: Callable[[str], "list[Mod]"]
+) -> Applied:
+    """Do each intent, in order. `heard_by`: the mods that handle an event, in load order."""
+    doing = _Applying(mod_named, heard_by)
     for intent in intents:
         entry, fields, why = admit(api, intent)
         if entry is None:
-            refusals += 1
-            if len(refused) < MOST_LISTED:
-                refused.append(RefusedIntent(intent.mod, escape(intent.name, 200), why))
+            doing.refuse(intent, why)
             continue
         try:
-            if entry.wants_mod:
-                entry.function(mod_named(intent.mod), **fields)
+            if entry.declared.relay:
+                doing.relay(intent, entry, fields)
             else:
-                entry.function(**fields)
-        except Exception as error:
-            failures += 1
-            if len(failed) < MOST_LISTED:
-                failed.append(RefusedIntent(intent.mod, intent.name, f"{type(error).__name__}: {error}"))
-                log.exception("the game's %s() failed for an intent of %s", intent.name, intent.mod)
+                doing.do(intent, entry, fields)
+        except Exception as error:  # noqa: BLE001  # the game's own fault does not end its frame
+            doing.fail(intent, error)
+    return doing.report()
+
+
+class _Applying:
+    def __init__(self, mod_named: Callable[[str], "Mod"], heard_by: Callable[[str], "list[Mod]"]) -> None:
+        self._mod_named = mod_named
+        self._heard_by = heard_by
+        self._counts: Counter[str] = Counter()
+        self._relayed_of: Counter[str] = Counter()
+        self._refused: list[RefusedIntent] = []
+        self._failed: list[RefusedIntent] = []
+
+    def do(self, intent: Intent, entry: Entry, fields: dict[str, Any]) -> None:
+        if entry.wants_mod:
+            entry.function(self._mod_named(intent.mod), **fields)
         else:
-            count += 1
-    return Applied(count, refused, failed, refusals, failures)
+            entry.function(**fields)
+        self._counts["count"] += 1
+
+    def relay(self, intent: Intent, entry: Entry, fields: dict[str, Any]) -> None:
+        self._relayed_of[intent.mod] += 1
+        if self._relayed_of[intent.mod] > MOST_RELAYED:
+            self.refuse(intent, f"it sent other mods more than {MOST_RELAYED} events at a time")
+            return
+        if entry.approve is not None and not entry.approve(self._mod_named(intent.mod), **fields):
+            self.refuse(intent, "the game did not approve of it")
+            return
+        args = tuple(fields[name] for name in entry.parameters)
+        self._counts["relayed"] += 1
+        for mod in self._heard_by(intent.name):
+            if mod.name == intent.mod:
+                continue
+            try:
+                mod.post(intent.name, *args)
+            except (ModFailure, UsageError):  # no room, nobody there; or larger than its queue takes
+                self._counts["undelivered"] += 1
+
+    def refuse(self, intent: Intent, why: str) -> None:
+        self._counts["refusals"] += 1
+        if len(self._refused) < MOST_LISTED:
+            self._refused.append(RefusedIntent(intent.mod, escape(intent.name, 200), why))
+
+    def fail(self, intent: Intent, error: Exception) -> None:
+        self._counts["failures"] += 1
+        if len(self._failed) < MOST_LISTED:
+            self._failed.append(RefusedIntent(intent.mod, intent.name, f"{type(error).__name__}: {error}"))
+            log.error("the game's %s() failed for an intent of %s", intent.name, intent.mod, exc_info=error)
+
+    def report(self) -> Applied:
+        names = ("refusals", "failures", "relayed", "undelivered")
+        counts = [self._counts[name] for name in names]
+        return Applied(self._counts["count"], self._refused, self._failed, *counts)

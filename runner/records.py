@@ -78,7 +78,8 @@ class Applied(msgspec.Struct, frozen=True):
     """What `mods.apply()` did.
 
     Fields: `count` (intents done), `refused` and `failed` (the first 100 of each, as RefusedIntent), `refusals` and
-    `failures` (how many there were).
+    `failures` (how many there were), `relayed` (events passed on to other mods), `undelivered` (how often one of them
+    found no room in a mod's queue).
     """
 
     count: int
@@ -88,6 +89,8 @@ class Applied(msgspec.Struct, frozen=True):
     """The game's own function raised; logged with its traceback by the logger "fumehood.game"."""
     refusals: int
     failures: int
+    relayed: int = 0
+    undelivered: int = 0
 
 
 class ModStatus(msgspec.Struct, frozen=True):

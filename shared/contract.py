@@ -38,6 +38,8 @@ class Declared(msgspec.Struct, frozen=True, array_like=True):
     """As `Parameter.type`; empty: nothing that matters."""
     veto: bool = False
     """An event that mods may refuse."""
+    relay: bool = False
+    """An event that mods may send to each other, as they send an intent."""
 
     @property
     def required(self) -> int:

@@ -31,6 +31,7 @@ class Agreed:
         self.events = {each.name: each for each in contract.events}
         self.queries = {each.name: each for each in contract.queries}
         self.intents = {each.name: each for each in contract.intents}
+        self.intents |= {each.name: each for each in contract.events if each.relay}
         self._checks: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
 
     def undeclared(self, name: str) -> NoReturn:
