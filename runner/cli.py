@@ -208,7 +208,8 @@ def run(
 
     and may crash, restart and attach again; the mods keep their state meanwhile.
 
-    Settings come from fumehood.toml (root, confinement, watcher, packages, most_mods, log_format, log_level, [limits]);
+    Settings come from fumehood.toml (root, confinement, watcher, packages, most_mods, deterministic, log_format,
+    log_level, [limits]);
     what stands on the command line wins. The file is never looked for inside MODS_DIR, where a mod's author could write
     it.
 

@@ -89,6 +89,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limits: Limits = Limits()
     most_mods: int = MOST_MODS
     """Mods the folder may hold: a folder with more is refused, and what comes later is not started."""
+    deterministic: int | None = None
+    """A seed from 0: the same seed, events and snapshots give the same intents. Clocks show what the game says."""
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
 
@@ -263,6 +265,8 @@ def _refuse_out_of_range(config: Config, where: str) -> None:
     for name in config.packages:
         if not all(part.isidentifier() for part in name.split(".")):
             raise ConfigError(f"{where}: packages: {name!r} is not a name that `import` takes")
+    if config.deterministic is not None and not 0 <= config.deterministic < 2**32:
+        raise ConfigError(f"{where}: deterministic: expected a seed from 0 to {2**32 - 1}, not {config.deterministic}")
     if not 1 <= config.most_mods <= LINES:
         raise ConfigError(f"{where}: most_mods: expected a number from 1 to {LINES}, not {config.most_mods}")
     ring = config.limits.ring_bytes

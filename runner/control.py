@@ -52,6 +52,8 @@ class Welcome(msgspec.Struct, frozen=True, tag=True):
     page_bytes: int
     packages: list[str] = []
     """What mods may import beyond the standard library."""
+    deterministic: bool = False
+    """Whether clocks in mods show what the game says."""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):

@@ -104,7 +104,7 @@ class Estates:
 def event_of(frames: list[bytes]) -> str:
     """The event of the first frame; empty when there is none, or when it cannot be read: see `_posts`."""
     try:
-        return next((_unpack(frame).event for frame in frames), "")
+        return next((getattr(_unpack(frame), "event", "") for frame in frames), "")
     except ProtocolError:
         return ""
 

@@ -24,7 +24,7 @@ from ..shared.errors import (
     UsageError,
     WrongThread,
 )
-from ..shared.messages import Emit, Emitted, Veto, Vetoed, pack
+from ..shared.messages import Clock, Emit, Emitted, Veto, Vetoed, pack
 from . import control, game_helpers, game_saves, vetoes
 from . import intents as wishes
 from .amounts import seconds
@@ -90,6 +90,10 @@ class Mods:
         """Mods between two workers: what they say is taken whenever the game looks, or neither gets on."""
         self._views = Views(welcome.session, link.publish, self._pins)
         self._packages = welcome.packages
+        self._deterministic = welcome.deterministic
+        self._clock = 0
+        self._clock_frame = b""
+        """What tells a worker the time; empty: it has its own."""
         self._worlds: dict[str, int] = {}
         """Mods that were started from a save, and the epoch since which what they say is of that."""
         self._worst_ns = 0
@@ -212,6 +216,24 @@ class Mods:
             except ValueError as error:
                 del report.results[name]
                 report.failed.setdefault(name, wrong_value(name, event, error))
+
+    @property
+    def clock(self) -> float:
+        """What clocks show in mods, seconds from 0 to 2**33, in a game that was launched with `deterministic`. Setting
+        it tells every mod, in order with what it is sent before and after. Raises UsageError."""
+        return self._clock / 1e9
+
+    @clock.setter
+    def clock(self, now: float) -> None:
+        self._check_thread("clock")
+        if not self._deterministic:
+            raise UsageError("mods.clock is for a game of its own time: launch(…, deterministic=SEED)")
+        if not 0 <= seconds(now, "clock") <= 2**33:
+            raise UsageError(f"clock has to be a number of seconds from 0 to 2**33, not {now!r}")
+        self._clock = int(now * 1e9)
+        self._clock_frame = pack(Clock(self._clock))
+        for mod in self._table:
+            mod._tell_clock()
 
     @property
     def _hears(self) -> bool:

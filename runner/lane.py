@@ -92,6 +92,8 @@ class House(Protocol):
     confinement: Confinement
     turns: Turns
     terms: Terms
+    seed: str
+    """What chance begins with in workers; empty: it is chance."""
     shelf: Shelf
     attached: bool
     looked_at: float
@@ -137,6 +139,7 @@ class Lane:
         """The latest epochs that were rolled back."""
         self._running = False
         self._closed = False
+        self._lives = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._excused = 0.0
@@ -284,7 +287,7 @@ class Lane:
                 worker.on_dead = lambda: self._died(seat)
                 self.house.shelf.introduce(worker)
                 self.house.provisions.equip(seat, worker)  # before it imports anything
-                seat.assign(worker, slot, self.name, self.house.terms.packed)
+                seat.assign(worker, slot, self.name, self.house.terms.packed, self.house.seed)
                 seat.mark("assigned", time.monotonic_ns())
                 self.life.assigned(seat.attempt, time.monotonic())
                 self._arm()
@@ -374,7 +377,8 @@ class Lane:
         elif self._standing.state_error and not seat.state_note:
             seat.state_note = f"the state before it could not be taken: {self._standing.state_error}"
         try:
-            seat.start(attempt.epoch, state, inheritance, time.monotonic())
+            self._lives += 1
+            seat.start(attempt.epoch, state, inheritance, time.monotonic(), self._lives)
             if attempt.restarted and seat.slot is not None:  # it says that it drained; one that lies reads its ring on
                 seat.slot.announce_command()
             self.life.begun(seat.attempt, time.monotonic())

@@ -49,6 +49,7 @@ def launch(
     limits: Limits | None = None,
     watcher: Literal["auto", "native", "polling"] = "auto",
     most_mods: int = settings.MOST_MODS,
+    deterministic: int | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
     log_format: Literal["text", "json"] = "text",
     timeout: float = START_PATIENCE,
@@ -61,6 +62,8 @@ def launch(
     - `limits`: what one mod may use; a mod may lower them for itself.
     - `watcher`: "auto" takes inotify where it serves, else polls every 2 s; "native" and "polling" insist.
     - `most_mods`: a folder that holds more is refused, and what comes later is not started. At most 4096.
+    - `deterministic`: a seed from 0, for replays and lockstep: chance in mods follows from it, and clocks show
+      `mods.clock`, which the game sets. README says what that covers.
     - `log_level`, `log_format`: the supervisor logs to this process's stderr: what goes live (info) and what is refused
       (warning), and what mods print (info) and log. "warning" leaves out the good news, and with it what mods print.
     - `timeout`: seconds for all of it.
@@ -86,6 +89,7 @@ def launch(
             "log_format": log_format,
             "packages": list(packages),
             "most_mods": most_mods,
+            "deterministic": deterministic,
             "limits": msgspec.to_builtins(limits) if limits is not None else None,
         },
         "launch",

@@ -89,10 +89,12 @@ class Nursery:
         on_lost: Callable[[str], None],
         entry: str = "",
         extra: dict[str, str] | None = None,
+        hash_seed: int | None = None,
     ) -> None:
         """`limits`: what spares are forked with. `spares`: how many to keep warm; more cost memory, fewer make a burst
         of reloads wait for forks. `on_lost(reason)`: the zygote died, and every worker with it. `entry`, `extra`:
-        another function than the worker's loop, and where its module is.
+        another function than the worker's loop, and where its module is. `hash_seed`: what `hash` of text depends on;
+        None: on chance.
         """
         self._confinement = confinement
         self._packages = packages
@@ -101,6 +103,7 @@ class Nursery:
         self._python = python
         self._on_lost = on_lost
         self._entry = entry
+        self._hash_seed = hash_seed
         self._extra = extra
         self._zygote: ZygoteProcess | None = None
         self._scratch = ""
@@ -129,7 +132,7 @@ class Nursery:
         self._scratch = plan.scratch
         self._zygote = ZygoteProcess(self._heard, self._lost)
         try:
-            up = await self._zygote.start(self._python, plan, timeout)
+            up = await self._zygote.start(self._python, plan, timeout, self._hash_seed)
             if broken := [name for name in found.named if name in up.unimportable]:
                 why = up.unimportable[broken[0]]
                 raise MachineError(f"package {broken[0]!r} does not import in the sandbox: {why}")

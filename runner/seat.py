@@ -102,7 +102,7 @@ class Seat:
         self._card: Card | None = None
         self._askers: list[asyncio.Future[checkpoints.Checkpoint | str]] = []
 
-    def assign(self, worker: WorkerProcess, slot: Slot, key: str, contract: bytes) -> None:
+    def assign(self, worker: WorkerProcess, slot: Slot, key: str, contract: bytes, seed: str = "") -> None:
         """Hand the worker its slot, the mod's files, its state memory and the game's contract. Raises OSError."""
         self.worker, self.slot = worker, slot
         slot.prepare(self.attempt)
@@ -126,6 +126,7 @@ class Seat:
                 ring_segment=slot.size,
                 snapshot=len(files),
                 contract=contract,
+                seed=seed,
                 query_ns=int(self.limits.query_timeout * 1e9),
                 libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],
             )
@@ -186,8 +187,11 @@ class Seat:
         """Send a copy of the state for the rehearsal."""
         self._send_state(state, Rehearse, [])
 
-    def start(self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float) -> None:
-        """Send the real state and what predecessors were sent and never began."""
+    def start(
+        self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float, life: int = 0
+    ) -> None:
+        """Send the real state and what predecessors were sent and never began. `life`: how many starts of the mod there
+        were, with this one."""
         self.hasten()
         self.inherited, self.inherited_seen = list(inheritance), 0
         self.resumed_from = state
@@ -198,7 +202,7 @@ class Seat:
             self.slot.forget_inheritance()
             self._saved_at = self._stands_at()
             self._started_at = self._saved_at[1]
-        self._send_state(state, lambda carried: Start(epoch, carried, count, len(frames)), [frames])
+        self._send_state(state, lambda carried: Start(epoch, carried, count, len(frames), life), [frames])
         os.sched_yield()  # it may have been woken on our CPU, and would wait for what we do next
 
     def serves(self) -> bool:

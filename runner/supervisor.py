@@ -62,6 +62,7 @@ class Supervisor:
         """`contract`: what the game declares, packed; empty: nothing. Raises OSError when shared memory cannot be had,
         ProtocolError: it is no contract."""
         self.terms = Terms(contract)
+        self.seed = "" if config.deterministic is None else str(config.deterministic)
         self.limits: Limits = config.limits
         self.probation = Probation()
         self.intensity = Intensity()
@@ -88,7 +89,11 @@ class Supervisor:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._tasks: list[asyncio.Task[None]] = []
         self.nursery = Nursery(
-            confinement=config.confinement, packages=config.packages, limits=config.limits, on_lost=self._lost_zygote
+            confinement=config.confinement,
+            packages=config.packages,
+            limits=config.limits,
+            on_lost=self._lost_zygote,
+            hash_seed=config.deterministic,
         )
         self.source = FolderSource(
             root, self, watcher=config.watcher.value, limits=config.limits, most_mods=config.most_mods
@@ -190,7 +195,7 @@ class Supervisor:
         self.attached = True
         self.switchboard.page.store64(SESSION, self._sessions)
         size = segment.ring_segment_size(self.limits.ring_bytes)
-        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES, self._packages)
+        message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES, self._packages, bool(self.seed))
         board = self.switchboard
         logging.getLogger("fumehood.control").info("a game attached")
         return message, (board.board_read_only, board.page_fd, self._bell)

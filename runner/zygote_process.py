@@ -30,16 +30,21 @@ STDERR_KEPT: Final = 16 * 1024
 _unpack = unpacker(ZygoteReport, "the zygote")
 
 
-def environment() -> dict[str, str]:
+def environment(hash_seed: int | None = None) -> dict[str, str]:
     """The zygote's whole environment: no secret of the game's can stand on its initial stack."""
+    seed = {} if hash_seed is None else {"PYTHONHASHSEED": str(hash_seed)}
     threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return {"LC_CTYPE": "C.UTF-8", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **dict.fromkeys(threads, "1")}
+    return {"LC_CTYPE": "C.UTF-8", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **dict.fromkeys(threads, "1"), **seed}
 
 
-def command(python: str, role: str, control: int, plan: int) -> list[str]:
-    """The command line for `worker/start.py`, which this side executes and never imports."""
+def command(python: str, role: str, control: int, plan: int, hash_seed: int | None = None) -> list[str]:
+    """The command line for `worker/start.py`, which this side executes and never imports.
+
+    Isolated, but for one that is to hash as it is told: that alone is read from an environment which is ours anyway.
+    """
+    isolation = ["-I"] if hash_seed is None else ["-P", "-s"]
     script = str(Path(fumehood_folder(), "worker", "start.py"))
-    return [python, "-I", "-S", "-X", "utf8", script, role, str(control), str(plan)]
+    return [python, *isolation, "-S", "-X", "utf8", script, role, str(control), str(plan)]
 
 
 def plan_file(plan: Plan) -> int:
@@ -75,15 +80,15 @@ class ZygoteProcess:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    async def start(self, python: str, plan: Plan, timeout: float) -> ZygoteUp:
+    async def start(self, python: str, plan: Plan, timeout: float, hash_seed: int | None = None) -> ZygoteUp:
         """Execute it and wait until it can fork. Raises MachineError: what is missing, with its remedy; closed then."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors, errors = os.pipe()
         plan_fd = plan_file(plan)
         try:
             self._process = subprocess.Popen(
-                command(python, "zygote", theirs.fileno(), plan_fd),
-                env=environment(),
+                command(python, "zygote", theirs.fileno(), plan_fd, hash_seed),
+                env=environment(hash_seed),
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

@@ -2,7 +2,7 @@
 
 Four conversations::
 
-    game ──request ring──▶ worker        Call, Post, Emit, Veto                      (array-like: short and fast)
+    game ──request ring──▶ worker        Call, Post, Emit, Veto, Clock               (array-like: short and fast)
     game ◀──reply ring── worker          Value, Failed, Emitted, Intent, Vetoed
     game ◀──letters────▶ worker          Query, Answered                             (one at a time, see _query.h)
     supervisor ──socket──▶ worker        View, Helpers, Assign, Rehearse, Start, Checkpoint, Stop, Agree, Retire
@@ -64,7 +64,13 @@ class Veto(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
     args: Sequence[Any]
 
 
-Request = Call | Post | Emit | Veto
+class Clock(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
+    """No event: what clocks show from here on, in a game that keeps its own time. Nanoseconds."""
+
+    at: int
+
+
+Request = Call | Post | Emit | Veto | Clock
 
 _packer = msgspec.msgpack.Encoder()
 pack: Final[Callable[[Any], bytes]] = _packer.encode
@@ -159,6 +165,8 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """Length of the snapshot memfd: a msgpack list of maps of relative path to bytes, its own and one a library."""
     contract: bytes = b""
     """What the game declared, packed (shared.contract); empty: it declared nothing, and anything goes."""
+    seed: str = ""
+    """What chance begins with, in a game that is to be repeatable; empty: it is chance."""
     query_ns: int = 1_000_000_000
     """How long it waits for the answer to a query."""
     libraries: list[tuple[str, str, bool]] = []
@@ -204,6 +212,8 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     state: Carried
     inherited: int
     inherited_size: int
+    life: int = 0
+    """How many starts of this mod there were, with this one."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):

@@ -96,6 +96,17 @@ def test_a_declared_game_runs_as_it_says(place):
     assert done.stdout.splitlines() == ["1 [('cloud', 0.7)]", "cloud wolves stay outside"]
 
 
+def test_a_game_is_played_again_as_it_says(place):
+    (place / "mods" / "lucky.py").write_text(
+        "import random, time\nfrom fumehood.worker import game\n"
+        "def on_tick(dt): game.drew(number=random.random(), at=time.time())\n"
+    )
+    plays = [run([sys.executable, "-W", "error", "again.py"], place) for _ in range(2)]
+    assert [(done.returncode, done.stderr) for done in plays] == [(0, "")] * 2
+    assert plays[0].stdout == plays[1].stdout
+    assert plays[0].stdout.count("drew") == 3
+
+
 def test_views_are_read_as_it_says(place):
     done = run([sys.executable, "-W", "error", "herd.py"], place)
     assert (done.returncode, done.stderr) == (0, "")

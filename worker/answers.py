@@ -25,10 +25,12 @@ from ..shared.messages import (
     VALUE_TAG,
     VETO_HEAD,
     Call,
+    Clock,
     Diagnostic,
     Emit,
     Emitted,
     Failed,
+    Post,
     Request,
     Veto,
     Vetoed,
@@ -36,6 +38,7 @@ from ..shared.messages import (
 )
 from ..shared.payload import explain
 from ..shared.states import Stage
+from . import determinism
 from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
 from .faults import Faults
 from .handlers import LONGEST_EVENT, Handlers, first_line
@@ -44,6 +47,7 @@ from .misfit import Misfit
 from .refusal import Refusal
 
 Answer = Callable[[bytes], bytes | None]
+Asking = Call | Post | Emit | Veto
 Names = Callable[[str], list[str]]
 
 
@@ -110,6 +114,9 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int, na
             return emit(request)
         if type(request) is Veto:
             return veto(request)
+        if type(request) is Clock:
+            determinism.set_clock(request.at)
+            return None
         for handler in every(request):
             try:
                 handler(*request.args)
@@ -181,11 +188,11 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int, na
     return Answering(answer, recover, handler_of)
 
 
-def selector(handlers: Handlers, names: Names) -> Callable[[Request], tuple[Callable[..., Any], ...]]:
+def selector(handlers: Handlers, names: Names) -> Callable[[Asking], tuple[Callable[..., Any], ...]]:
     """Which handlers of an event run, by what they filter on."""
     table, filtered = handlers.table, handlers.where
 
-    def chosen(request: Request) -> tuple[Callable[..., Any], ...]:
+    def chosen(request: Asking) -> tuple[Callable[..., Any], ...]:
         found = table.get(request.event, ())
         if request.event not in filtered:
             return found
@@ -237,7 +244,7 @@ class _Failing:
     def post(self, event: str, error: BaseException) -> None:
         self._faults.note(event, lambda: self._describe(error))
 
-    def blamed(self, handler: Callable[..., Any], request: Request, error: BaseException) -> BaseException:
+    def blamed(self, handler: Callable[..., Any], request: Asking, error: BaseException) -> BaseException:
         """The error itself; one that Python raised because the arguments do not fit, with the handler's place."""
         step = error.__traceback__ if type(error) is TypeError else None
         if step is None or step.tb_next is not None or not isinstance(handler, FunctionType):

@@ -50,7 +50,7 @@ from ..shared.messages import (
     unpacker,
 )
 from ..shared.states import Stage
-from . import api, handover, provided, views
+from . import api, determinism, handover, provided, views
 from .agreed import Agreed
 from .answers import make_answering
 from .candidate import Mod, prepare
@@ -194,6 +194,9 @@ class Worker:
             os.close(fd)
         self.consoles = redirect(self.lines, self.base)
         agreed = self.agree(command.contract)
+        self.seeded = bool(command.seed)
+        if self.seeded:
+            determinism.install(command.seed, command.mod, command.digest)
         try:
             self.mod = prepare(command, snapshot, self.scratch, self.enter, agreed)
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
@@ -244,6 +247,8 @@ class Worker:
 
     def start(self, command: Start, fds: list[int]) -> None:
         """Go live: state, on_load, what a predecessor left undone, and then the ring."""
+        if self.seeded:
+            determinism.begin(command.life)
         self.stage = Stage.RESTORE
         self.ring.forget_inheritance()
         state_fds, frame_fds = (fds[:1], fds[1:]) if command.state.attached else ([], fds)

@@ -54,7 +54,10 @@ def test_an_empty_file_is_the_defaults(write):
         ('log-format = "json"\nlog_format = "json"', "log_format: is set twice, with a dash and with an underscore"),
         ("[limits]\nmemroy = 5", "limits.memroy: there is no such setting; did you mean limits.memory?"),
         ("[limits]\nHANG_AFTER = 5", "did you mean limits.hang_after?"),
-        ("qqqq = 1", "known keys: confinement, limits, log_format, log_level, most_mods, packages, root, watcher"),
+        (
+            "qqqq = 1",
+            "known keys: confinement, deterministic, limits, log_format, log_level, most_mods, packages, root, watcher",
+        ),
         ('watcher = "natve"', "watcher: expected one of auto, native, polling, not 'natve'"),
         ("watcher = 3", "watcher: expected one of auto, native, polling, not 3"),
         ('confinement = "none"', "confinement: expected one of full, reduced, not 'none'"),
