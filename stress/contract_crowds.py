@@ -1,10 +1,9 @@
 """Many mods at once: how long the game waits for a veto when some are slow and some hang, and what a filter saves.
 
-Vetoes: 20 mods, asked once a frame of 60 a second, with a budget of 4 ms: 13 answer at once, 5 sleep for 50 ms, 2 spin
-for ever. Those are killed after 0.3 s, started again, and in the end taken down, all of it while the game asks; a second
+Vetoes: 20 mods, asked once a frame of 60 a second, with a budget of 4 ms: 13 answer at once, 5 sleep for 50 ms, 2 hang,
+of which one spins. Those are killed, started again, and in the end taken down, all of it while the game asks; a second
 later they are saved anew. Peers: the same question to the 13 alone, and an emit to them; and a bare sleep of 4 ms in
-each of the same frames, among the same mods, since two that spin take both cores of a small machine: no wait ends
-sooner than the kernel lets the game run again.
+each of the same frames, among the same mods: no wait ends sooner than the kernel lets the game run again.
 
 The goal: the game waits no longer than its budget, whatever mods do. The longest wait past it is printed, and is to be
 no more than TOLERANCE longer than that of the bare sleep.
@@ -23,8 +22,8 @@ from report import Goal, Report, Spread
 
 BUDGET: Final = 0.004
 FRAME: Final = 1 / 60
-QUICK, SLOW, HANGING = 13, 5, 2
-LIMITS: Final = Limits(hang_after=0.3)
+QUICK, SLOW = 13, 5
+LIMITS: Final = Limits(hang_after=0.3, load_timeout=1.0)
 """Short, so that killing, starting anew and giving up happen often in a short run."""
 TOLERANCE: Final = 1_000.0
 """Microseconds: a pass over the 20 mods, and a wake-up. The longest of some hundred waits and the longest of as many
@@ -47,7 +46,7 @@ def can_leave(who):
 def told(who):
     return None
 """
-HANG: Final = "while True: pass"
+HANGS: Final = ("while True: pass", "time.sleep(3600)")
 LISTENER: Final = """\
 from fumehood.worker import on
 
@@ -99,7 +98,7 @@ def _spent(act: Callable[[], object], seconds: float, every: float = 0.0) -> lis
 
 def add_vetoes(made: Report, folder: Path, seconds: float, _: int) -> None:
     """Measure for about `seconds`, and tell it."""
-    hanging = [folder / f"hanging{number}.py" for number in range(HANGING)]
+    hanging = {folder / f"hanging{number}.py": hang for number, hang in enumerate(HANGS)}
     for number in range(QUICK):
         (folder / f"quick{number}.py").write_text(DECIDING.format(body="return None") + ANSWERING)
     with launch(folder, api=_api(), limits=LIMITS, log_level="error") as mods:
@@ -109,13 +108,14 @@ def add_vetoes(made: Report, folder: Path, seconds: float, _: int) -> None:
         emits = _spent(lambda: mods.emit("told", "ann", budget=1.0), seconds / 8)
         for number in range(SLOW):
             (folder / f"slow{number}.py").write_text(DECIDING.format(body="time.sleep(0.05)"))
-        for file in hanging:
-            file.write_text(DECIDING.format(body=HANG))
+        for file, hang in hanging.items():
+            file.write_text(DECIDING.format(body=hang))
         for file in (*hanging, *folder.glob("slow*.py")):
             mods.wait(file.stem, timeout=20.0)
-        times, sleeps, hung, revived = _beset(mods, hanging, seconds * 3 / 4)
+        times, own, sleeps, hung, killed = _beset(mods, hanging, seconds * 3 / 4)
     spreads = {
-        f"veto of {QUICK + SLOW + HANGING}, {SLOW} slow, {HANGING} hang; 4 ms": Spread.of(times, 1e-3),
+        f"veto of {QUICK + SLOW + len(HANGS)}, {SLOW} slow, {len(HANGS)} hang; 4 ms": Spread.of(times, 1e-3),
+        "of that the game's own CPU time": Spread.of(own, 1e-3),
         "a bare sleep of 4 ms among them": Spread.of(sleeps, 1e-3),
         f"veto of {QUICK} alone": Spread.of(alone, 1e-3),
         f"emit to {QUICK}": Spread.of(emits, 1e-3),
@@ -123,40 +123,46 @@ def add_vetoes(made: Report, folder: Path, seconds: float, _: int) -> None:
     rows: list[report.Row] = [(name, s.p50, s.p99, s.p999, s.most, s.count) for name, s in spreads.items()]
     made.table("vetoes: the game's wait", ("", "p50 µs", "p99", "p99.9", "max", "vetoes"), rows)
     over, slept = (max(of) / 1e3 - BUDGET * 1e6 for of in (times, sleeps))
-    text = f"longest wait of a veto, {over:,.0f} µs past its budget; longer than the longest bare sleep"
-    made.goals.append(Goal(text, over - slept, TOLERANCE, "µs"))
+    text = f"veto: past the longest bare sleep by (past its own budget by {over:,.0f} µs)"
+    made.goals.append(Goal(text, max(0.0, over - slept), TOLERANCE, "µs"))
     made.data["vetoes"] = {
         "wait_us": {name: spread.document() for name, spread in spreads.items()},
         "worst_overshoot_us": report.rounded(over),
         "worst_overshoot_of_a_sleep_us": report.rounded(slept),
         "tolerance_us": TOLERANCE,
         "asked_while_somebody_hung": hung,
-        "restarts_and_downs": revived,
+        "killed": killed,
     }
     made.notes.append(
-        f"Of {len(times)} vetoes {hung} were asked while a mod that hangs was there; such were restarted or taken down "
-        f"{revived} times meanwhile."
+        f"Of {len(times)} vetoes {hung} were asked while a mod that hangs was there; {killed} workers were killed."
     )
 
 
-def _beset(mods: Mods, hanging: list[Path], seconds: float) -> tuple[list[int], list[int], int, int]:
-    """Wait of each veto and of each sleep; vetoes asked while one that hangs was there; how often such were given up."""
+def _beset(mods: Mods, hanging: dict[Path, str], seconds: float) -> tuple[list[int], list[int], list[int], int, int]:
+    """Wait of each veto, its CPU time, and that of each sleep, ns; how many vetoes were asked while a mod that hangs
+    was there; how many workers were killed."""
     times: list[int] = []
+    own: list[int] = []
     sleeps: list[int] = []
     hung = saves = 0
-    since = max(receipt.number for receipt in mods.receipts())
+    names = {file.stem for file in hanging}
+    pids: set[int] = set()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        hung += any(file.stem in mods for file in hanging)
-        times += _spent(lambda: mods.veto("can_enter", "ann", budget=BUDGET), FRAME / 2, FRAME / 2)
+        there = {status.name: status.pid for status in mods.status() if status.name in names and status.pid}
+        pids.update(there.values())
+        hung += bool(there)
+        used, began = time.thread_time_ns(), time.perf_counter_ns()
+        mods.veto("can_enter", "ann", budget=BUDGET)
+        times.append(time.perf_counter_ns() - began)
+        own.append(time.thread_time_ns() - used)
+        time.sleep(max(0.0, FRAME / 2 - times[-1] / 1e9))
         sleeps += _spent(lambda: time.sleep(BUDGET), FRAME / 2, FRAME / 2)
-        for file in hanging:
+        for file, hang in hanging.items():
             if file.stem not in mods and len(times) % 60 == 0:
                 saves += 1
-                file.write_text(DECIDING.format(body=f"{HANG}  # {saves}"))
-    names = {file.stem for file in hanging}
-    given_up = [r for r in mods.receipts(since) if r.mod in names and r.verdict in ("rolled back", "down")]
-    return times, sleeps, hung, len(given_up)
+                file.write_text(DECIDING.format(body=f"{hang}  # {saves}"))
+    return times, own, sleeps, hung, max(0, len(pids) - len(there))
 
 
 # ── filters ───────────────────────────────────────────────────────────────────────────────────────────────────────────

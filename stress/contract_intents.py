@@ -1,7 +1,7 @@
 """What it costs the game that a mod wants 10,000 things in one frame: those that are declared, and those that are not.
 
-`apply()` reads and checks each and calls the declared function; the peer is the function itself, called as often with the same
-values. What is refused is sent past the check in the worker, as a hostile mod would send it.
+`apply()` reads and checks each, and calls the declared function; the peer is the function itself, called as often with
+the same values. What is refused is sent past the check in the worker, as a hostile mod would send it.
 """
 
 import time
