@@ -284,6 +284,7 @@ class Slots:
             for mapped in (slot.down, slot.up):
                 if mapped is not None:
                     mapped.close()
+            slot.down = slot.up = None  # a worker that is reaped later still leaves it
             for fd in (slot.down_fd, slot.up_fd):
                 if fd >= 0:
                     os.close(fd)

@@ -176,3 +176,12 @@ def test_a_large_view_gets_as_many_buffers_as_there_is_room_for(house, monkeypat
     assert house.views.overwritten > 0
     with pytest.raises(ViewError, match="publish less"):
         house.views.publish("w", bytes(100_000))
+
+
+def test_a_worker_that_is_reaped_after_its_slots_are_closed_leaves_nothing_to_do():
+    slots = Slots(4096)
+    slot = slots.slots[0]
+    slot.prepare(1)
+    slots.close()
+    slot.forget_pins()
+    assert slot.up is None
