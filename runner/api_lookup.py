@@ -10,7 +10,7 @@ from .api import Api
 
 
 def find_api(named: str, folder: Path) -> Api:
-    """Import what is in `named`, such as ``game:api``, from `folder` or wherever Python finds it.
+    """Import the module that `named`, such as ``game:api``, begins with, from `folder` or wherever Python finds it.
 
     `folder` is put first on sys.path and stays there: the game may import more of its own later. Raises ConfigError,
     one line that says what is wrong: no MODULE:NAME, no such module, a module that fails (and where), no such name, no

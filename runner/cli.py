@@ -1,4 +1,4 @@
-"""The command ``fumehood``: demo, run, stubs, doctor. Options in, one call, exit code out; what is heavy is imported late.
+"""The command ``fumehood``: demo, run, stubs, doctor. Options in, one call, exit code out; heavy imports come late.
 
 Exit codes are `shared.exits.Exit`; usage errors are click's own, 2.
 """

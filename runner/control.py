@@ -7,7 +7,7 @@
            ◀─────────────────────────── Welcome (switchboard read-only, game page, bell)   or Refusal
     Introductions(since) ─────────────▶
            ◀─────────────────────────── Introduce (8 descriptors) …, Done
-    StatusRequest, ReceiptsRequest, Settle ▶
+    StatusRequest, ReceiptsRequest, Settle, FlushLog ▶
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
     Publish (memory) ─────────────────▶
            ◀─────────────────────────── Done, once every worker was told
@@ -98,6 +98,12 @@ class ReceiptsRequest(msgspec.Struct, frozen=True, tag=True):
 class ReceiptItem(msgspec.Struct, frozen=True, tag=True):
     id: int
     receipt: Receipt
+
+
+class FlushLog(msgspec.Struct, frozen=True, tag=True):
+    """Done once every line that was logged so far is written, or half a second has passed."""
+
+    id: int
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
@@ -197,6 +203,7 @@ Request = (
     | StatusRequest
     | ReceiptsRequest
     | Settle
+    | FlushLog
     | Save
     | Load
     | Provide

@@ -51,6 +51,7 @@ def launch(
     most_mods: int = settings.MOST_MODS,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
     log_format: Literal["text", "json"] = "text",
+    log_to: int | None = None,
     timeout: float = START_PATIENCE,
 ) -> "Mods":
     """Start a supervisor for the mods in folder `root` and return when every mod there has a verdict.
@@ -63,6 +64,7 @@ def launch(
     - `most_mods`: a folder that holds more is refused, and what comes later is not started. At most 4096.
     - `log_level`, `log_format`: the supervisor logs to this process's stderr: what goes live (info) and what is refused
       (warning), and what mods print (info) and log. "warning" leaves out the good news, and with it what mods print.
+    - `log_to`: descriptor of a file that the log goes to instead; it stays the caller's.
     - `timeout`: seconds for all of it.
 
     The supervisor ends with this process, whatever happens to it. The thread that calls this owns the `Mods`.
@@ -101,6 +103,7 @@ def launch(
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=log_to,
                 start_new_session=True,
             )
         except OSError as error:

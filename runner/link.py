@@ -96,6 +96,12 @@ class Link:
         request = control.ReceiptsRequest(self._next(), since, patience)
         return [answer.receipt for answer, _ in self._ask(request, time.monotonic() + patience + PATIENCE)]
 
+    def flush_log(self) -> None:
+        """Return once the supervisor has written what it logged before, and what mods had said before this was asked."""
+        for _ in range(2):  # what a worker said is in its socket, and read in the first round
+            for _ in self._ask(control.FlushLog(self._next()), time.monotonic() + PATIENCE):
+                raise errors.ProtocolError("the supervisor answered FlushLog with an item")
+
     def settle(self, patience: float) -> bool:
         """Wait until every mod is at rest; False: adopt what is on offer (or time is up), and ask again."""
         identity = self._next()
