@@ -157,7 +157,7 @@ class Fumehood:
 
     def answers(self, **answers: Any) -> None:
         """Answer queries in this test: `answers(tile=lambda x, y: "grass", hour=12)`. A function is called with what
-        the mod asks, anything else is the answer itself, and an exception is raised: QueryError in the mod, as from a game.
+        the mod asks; anything else is the answer itself; a QueryError is raised in the mod, as a game's no.
 
         With an `api` answers are checked against it. Without one the names have to be known before the first `load`,
         and their answers may change later. What a function raises, or a wrong type, is raised again in the test.
