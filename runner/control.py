@@ -28,6 +28,7 @@ import msgspec
 
 from ..shared.messages import unpacker
 from .config import Config
+from .debounce import RELOAD_INTERVAL
 from .records import LoadResult, ModStatus, Receipt
 
 PROTOCOL: Final = 2
@@ -189,6 +190,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     root: str
     config: Config
     contract: bytes = b""
+    reload_interval: float = RELOAD_INTERVAL
 
 
 class Bye(msgspec.Struct, frozen=True, tag=True):

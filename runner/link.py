@@ -97,7 +97,7 @@ class Link:
         return [answer.receipt for answer, _ in self._ask(request, time.monotonic() + patience + PATIENCE)]
 
     def flush_log(self) -> None:
-        """Return once the supervisor has written what it logged before, and what mods had said before this was asked."""
+        """Return once the supervisor has written what it logged, and what mods had said, before this was asked."""
         for _ in range(2):  # by the second, what workers' sockets held is read
             for _ in self._ask(control.FlushLog(self._next()), time.monotonic() + PATIENCE):
                 raise errors.ProtocolError("the supervisor answered FlushLog with an item")

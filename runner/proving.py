@@ -75,6 +75,7 @@ class Ground:
                     limits=terms.limits,
                     log_format="json",
                     log_to=sink.fileno(),
+                    reload_interval=0.0,
                 )
             except MachineError as error:
                 if terms.confinement is Confinement.REDUCED:
