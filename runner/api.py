@@ -214,7 +214,8 @@ class Api:
         """What of this mods are told. From then on nothing more can be declared. Raises UsageError: it is too long."""
         if self._contract is None:
             parts = [[entry.declared for entry in part.values()] for part in (self.events, self.queries, self.intents)]
-            contract = Contract(self.name, self.version, *parts)
+            events, queries, intents = parts
+            contract = Contract(self.name, self.version, events, queries, intents)
             if (size := len(packed(contract))) > MOST_BYTES:
                 raise UsageError(f"Api({self.name!r}) takes {size} bytes to tell mods of, and {MOST_BYTES} fit")
             self._contract = contract

@@ -13,7 +13,7 @@ import msgspec
 from ..shared import packets, segment
 from ..shared.errors import ProtocolError
 from ..shared.messages import pack
-from . import control
+from . import control, logs
 from .journal import Journal
 from .lane import Lane
 from .provisions import Provisions
@@ -128,6 +128,9 @@ class Attachment:
                 patience = 0.0 if self._host.offering() else min(request.patience, LONGEST_PATIENCE)
                 for receipt in await self._host.journal.beyond(request.since, patience):
                     self._send(control.ReceiptItem(request.id, receipt))
+                self._send(control.Done(request.id))
+            case control.FlushLog():
+                await asyncio.to_thread(logs.flush)
                 self._send(control.Done(request.id))
             case control.Settle():
                 rest = await self._host.settle(min(request.patience, LONGEST_PATIENCE))

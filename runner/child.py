@@ -30,7 +30,7 @@ def refuse(sock: socket.socket, error: BaseException) -> None:
 
 async def serve(sock: socket.socket, setup: control.Setup) -> Exit:
     """Serve one game until it leaves, dies, or something of ours is lost."""
-    supervisor = Supervisor(Path(setup.root), setup.config, setup.contract)
+    supervisor = Supervisor(Path(setup.root), setup.config, setup.contract, setup.reload_interval)
     end_on_signals(supervisor, (signal.SIGTERM,))
 
     def left() -> None:

@@ -1,4 +1,4 @@
-"""The command ``fumehood``: demo, run, doctor. Options in, one call, exit code out; everything heavy is imported late.
+"""The command ``fumehood``: demo, run, stubs, doctor. Options in, one call, exit code out; heavy imports come late.
 
 Exit codes are `shared.exits.Exit`; usage errors are click's own, 2.
 """
@@ -237,6 +237,35 @@ def run(
         logs.set_up(config.log_format, config.log_level)
         code = serve(root, config)
     sys.exit(code)
+
+
+@main.command(short_help="Write a stub of a game's Api, so that editors and mypy check its mods.")
+@click.argument("named", metavar="MODULE:NAME")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("typings"),
+    show_default=True,
+    help="Folder for the stub; pyright looks into typings by itself, mypy with mypy_path.",
+)
+def stubs(named: str, folder: Path) -> None:
+    """Write what mods of a game may say and hear, with types and docstrings, as a stub of fumehood.worker.
+
+    MODULE:NAME is the game's Api, such as game:api for `api = Api(…)` in game.py. The module is imported from the
+    current folder, as the game's own code.
+
+    Mods stay as they are. Tell type checkers of the folder: `mypy_path = "typings"` for mypy; pyright, and editors that
+    use it, find it under its default name beside the mods.
+
+    Exit code: 0, or 78 when the module, the name or the folder is wrong.
+    """
+    from . import stubs as stubbing
+    from .api_lookup import find_api
+
+    with telling():
+        click.echo(f"{stubbing.write(find_api(named, Path.cwd()), folder)}")
 
 
 @main.command(short_help="Try each confinement layer on this machine; name the remedy for what is missing.")

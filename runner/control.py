@@ -7,7 +7,7 @@
            ◀─────────────────────────── Welcome (switchboard read-only, game page, bell)   or Refusal
     Introductions(since) ─────────────▶
            ◀─────────────────────────── Introduce (8 descriptors) …, Done
-    StatusRequest, ReceiptsRequest, Settle ▶
+    StatusRequest, ReceiptsRequest, Settle, FlushLog ▶
            ◀─────────────────────────── StatusItem …, ReceiptItem …, Done
     Publish (memory) ─────────────────▶
            ◀─────────────────────────── Done, once every worker was told
@@ -28,6 +28,7 @@ import msgspec
 
 from ..shared.messages import unpacker
 from .config import Config
+from .debounce import RELOAD_INTERVAL
 from .records import LoadResult, ModStatus, Receipt
 
 PROTOCOL: Final = 2
@@ -100,6 +101,12 @@ class ReceiptsRequest(msgspec.Struct, frozen=True, tag=True):
 class ReceiptItem(msgspec.Struct, frozen=True, tag=True):
     id: int
     receipt: Receipt
+
+
+class FlushLog(msgspec.Struct, frozen=True, tag=True):
+    """Done once every line that was logged so far is written, or half a second has passed."""
+
+    id: int
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
@@ -185,6 +192,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     root: str
     config: Config
     contract: bytes = b""
+    reload_interval: float = RELOAD_INTERVAL
 
 
 class Bye(msgspec.Struct, frozen=True, tag=True):
@@ -199,6 +207,7 @@ Request = (
     | StatusRequest
     | ReceiptsRequest
     | Settle
+    | FlushLog
     | Save
     | Load
     | Provide

@@ -42,6 +42,10 @@ MOST_VANISHING: Final = 64
 what comes in the same bulk change waits."""
 
 
+RELOAD_INTERVAL: Final = 0.25
+"""Seconds between two reloads of one mod. Smaller: a mad writer costs more spares; larger: fast savers wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The debouncer's settings, seconds."""
@@ -52,8 +56,7 @@ class Timing:
     """Smaller: a slow checkout falls into several batches; larger: a bulk change waits longer."""
     vanish_settle: float = 0.1
     """Smaller: a mod is unloaded between the two halves of a save on a busy machine; larger: a deleted mod lives on."""
-    min_interval: float = 0.25
-    """Between two reloads of one mod. Smaller: a mad writer costs more spares; larger: fast savers wait."""
+    min_interval: float = RELOAD_INTERVAL
     max_wait: float = 0.5
     """From the first complete write to the reload under constant writing. At least `settle`."""
     open_wait: float = 10.0

@@ -17,6 +17,7 @@ from ..shared.errors import ConfigError, MachineError, SupervisorDied, UsageErro
 from ..shared.policy import Confinement, Limits
 from . import amounts, control
 from . import config as settings
+from .debounce import RELOAD_INTERVAL
 
 if TYPE_CHECKING:
     from .api import Api
@@ -52,6 +53,8 @@ def launch(
     deterministic: int | None = None,
     log_level: Literal["debug", "info", "warning", "error"] = "info",
     log_format: Literal["text", "json"] = "text",
+    log_to: int | None = None,
+    reload_interval: float = RELOAD_INTERVAL,
     timeout: float = START_PATIENCE,
 ) -> "Mods":
     """Start a supervisor for the mods in folder `root` and return when every mod there has a verdict.
@@ -66,11 +69,13 @@ def launch(
       `mods.clock`, which the game sets. README says what that covers.
     - `log_level`, `log_format`: the supervisor logs to this process's stderr: what goes live (info) and what is refused
       (warning), and what mods print (info) and log. "warning" leaves out the good news, and with it what mods print.
+    - `log_to`: descriptor of a file that the log goes to instead; it stays the caller's.
+    - `reload_interval`: seconds between two reloads of one mod, at least; smaller: a mad writer costs more.
     - `timeout`: seconds for all of it.
 
     The supervisor ends with this process, whatever happens to it. The thread that calls this owns the `Mods`.
 
-    Raises ConfigError (a folder or a setting is wrong), UsageError (timeout), MachineError (a confinement layer is
+    Raises ConfigError (a folder or a setting is wrong), UsageError (seconds), MachineError (a confinement layer is
     missing, with the remedy; not Linux), SupervisorDied (it did not start within `timeout` seconds).
     """
     _require_linux()
@@ -96,6 +101,7 @@ def launch(
     )
     folder = settings.check_root(os.fspath(root))
     deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
+    interval = max(0.0, amounts.seconds(reload_interval, "reload_interval"))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-I", "-c", _CHILD, str(theirs.fileno()), fumehood_folder()]
@@ -105,13 +111,14 @@ def launch(
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=log_to,
                 start_new_session=True,
             )
         except OSError as error:
             ours.close()
             raise MachineError(f"the supervisor cannot be started: {error}") from None
     try:
-        return _begin(ours, process, control.Setup(str(folder), config, contract), api, deadline)
+        return _begin(ours, process, control.Setup(str(folder), config, contract, interval), api, deadline)
     except BaseException:
         ours.close()
         _end(process)

@@ -96,6 +96,12 @@ class Link:
         request = control.ReceiptsRequest(self._next(), since, patience)
         return [answer.receipt for answer, _ in self._ask(request, time.monotonic() + patience + PATIENCE)]
 
+    def flush_log(self) -> None:
+        """Return once the supervisor has written what it logged, and what mods had said, before this was asked."""
+        for _ in range(2):  # by the second, what workers' sockets held is read
+            for _ in self._ask(control.FlushLog(self._next()), time.monotonic() + PATIENCE):
+                raise errors.ProtocolError("the supervisor answered FlushLog with an item")
+
     def settle(self, patience: float) -> bool:
         """Wait until every mod is at rest; False: adopt what is on offer (or time is up), and ask again."""
         identity = self._next()

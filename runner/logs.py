@@ -143,6 +143,12 @@ class LinesHandler(logging.Handler):
         super().close()
 
 
+def flush() -> None:
+    """Wait until what was logged so far is written, up to FLUSH_PATIENCE."""
+    for handler in logging.getLogger(LOGGER).handlers:
+        handler.flush()
+
+
 def set_up(
     format: LogFormat = LogFormat.TEXT,  # noqa: A002 - the word the option has
     level: LogLevel = LogLevel.INFO,

@@ -30,6 +30,7 @@ from ..shared.policy import Confinement, Intensity, Limits, Probation
 from . import control, monitor
 from .attachment import Attachment
 from .config import Config
+from .debounce import RELOAD_INTERVAL
 from .journal import Journal
 from .lane import Lane
 from .nursery import Nursery
@@ -40,7 +41,7 @@ from .saves import Saves
 from .shelf import Shelf
 from .slots import Slot, Slots
 from .snapshot import Library, Snapshot
-from .source import FolderSource, Settled
+from .source import FolderSource, Settled, Timing
 from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
 from .terms import Terms
 from .turns import Turns
@@ -58,9 +59,13 @@ log = logging.getLogger("fumehood")
 class Supervisor:
     """Everything of one watched root. Make it, `start` it, let games attach, `close` it; all on one event loop."""
 
-    def __init__(self, root: Path, config: Config, contract: bytes = b"") -> None:
-        """`contract`: what the game declares, packed; empty: nothing. Raises OSError when shared memory cannot be had,
-        ProtocolError: it is no contract."""
+    def __init__(
+        self, root: Path, config: Config, contract: bytes = b"", reload_interval: float = RELOAD_INTERVAL
+    ) -> None:
+        """`contract`: what the game declares, packed; empty: nothing. `reload_interval`: see `launch`.
+
+        Raises OSError when shared memory cannot be had, ProtocolError: it is no contract.
+        """
         self.terms = Terms(contract)
         self.seed = "" if config.deterministic is None else str(config.deterministic)
         self.limits: Limits = config.limits
@@ -96,7 +101,12 @@ class Supervisor:
             hash_seed=config.deterministic,
         )
         self.source = FolderSource(
-            root, self, watcher=config.watcher.value, limits=config.limits, most_mods=config.most_mods
+            root,
+            self,
+            watcher=config.watcher.value,
+            limits=config.limits,
+            most_mods=config.most_mods,
+            timing=Timing(min_interval=reload_interval),
         )
 
     async def start(self) -> None:

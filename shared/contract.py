@@ -60,6 +60,9 @@ class Contract(msgspec.Struct, frozen=True, array_like=True):
     events: list[Declared] = []
     queries: list[Declared] = []
     intents: list[Declared] = []
+    open: bool = False
+    """What is not declared is taken all the same, unchecked, as from a game without an `Api`: for tests of mods, that
+    answer a query or two and know no more of the game."""
 
 
 def packed(contract: Contract) -> bytes:

@@ -4,3 +4,5 @@
 # pytest imports that folder as a package under the folder's own name. In a clone that is called "fumehood" it would
 # take the installed package's place in sys.modules, without its compiled ring. Imported first, the installed one stays.
 import fumehood  # noqa: F401 - for its place in sys.modules
+
+pytest_plugins = ["pytester"]  # for the plugin's own tests, which run pytest

@@ -131,6 +131,27 @@ def test_a_function_is_provided_as_it_says(place):
     assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
 
 
+def test_a_mod_is_checked_with_the_stub_as_it_says(place):
+    def mypy():
+        return run([sys.executable, "-m", "mypy", "mods/weather.py"], place)
+
+    assert run(argv_of("fumehood stubs farm:api"), place).returncode == 0
+    assert '"""Let it rain, from 0 to 1."""' in (place / "typings/fumehood/worker/__init__.pyi").read_text()
+    assert mypy().returncode == 0, mypy().stdout
+    weather = place / "mods" / "weather.py"
+    weather.write_text(weather.read_text().replace("strength=0.7", 'strength="wet"'))
+    assert 'Argument "strength" to "rain" of "_Game" has incompatible type "str"; expected "float"' in mypy().stdout
+
+
+@pytest.mark.parametrize("options", [(), ("-o", "fumehood_api=farm:api")])
+def test_a_mod_is_tested_as_it_says(place, options):
+    test = place / "test_weather.py"
+    if options:
+        test.write_text(test.read_text().replace('    fumehood.answers(tile="grass")', "    #"))
+    done = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options], place)
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_the_refusal_is_shown_as_it_says(place):
     shown = next(match[1] for match in re.finditer(r"^```\n(WARNING.*?)^```$", README, re.MULTILINE | re.DOTALL))
     (place / "break.py").write_text(BREAK)

@@ -32,6 +32,7 @@ class Agreed:
         self.queries = {each.name: each for each in contract.queries}
         self.intents = {each.name: each for each in contract.intents}
         self.intents |= {each.name: each for each in contract.events if each.relay}
+        self.open = contract.open
         self._checks: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
 
     def undeclared(self, name: str) -> NoReturn:
@@ -44,7 +45,11 @@ class Agreed:
         """The fields of a declared intent by name. Raises NotDeclared, PayloadError (wrong types), TypeError."""
         declared = self.intents.get(name)
         if declared is None:
-            self.undeclared(name)
+            if not self.open:
+                self.undeclared(name)
+            if values:
+                raise TypeError(f"game.{name}() takes its values by name, like game.{name}(strength=0.7)")
+            return fields
         if values:
             fields = named(declared, values, fields)
         check = self._checks.get(name) or self._make_check(declared)
@@ -65,6 +70,8 @@ class Agreed:
         """Worker, bind: whether a handler can ever be called. `where`: what it filters on. Raises Misfit."""
         declared = self.events.get(event)
         if declared is None:
+            if self.open and not where:
+                return
             text = f"{self._game} has no event {event!r}{nearest(event, list(self.events))}"
             raise Misfit(text, kind="UnknownEvent", path=path, line=line)
         known = self.names(event)

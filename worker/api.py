@@ -91,7 +91,7 @@ class Game:
     def _declared(self, name: str, agreed: "Agreed") -> Callable[..., Any]:
         if name in agreed.queries:
             return self._query(name)
-        if name not in agreed.intents:
+        if name not in agreed.intents and not agreed.open:
             agreed.undeclared(name)
 
         def intent(*values: Any, **fields: Any) -> None:
