@@ -70,13 +70,35 @@ def launch(
     Raises ConfigError (a folder or a setting is wrong), UsageError (timeout), MachineError (a confinement layer is
     missing, with the remedy; not Linux), SupervisorDied (it did not start within `timeout` seconds).
     """
+    given = prepare(root, api, packages, confinement, limits, watcher, most_mods, log_level, log_format)
+    deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
+    sock, process = spawn()
+    try:
+        return _begin(sock, process, given, api, deadline)
+    except BaseException:
+        sock.close()
+        end(process)
+        raise
+
+
+def prepare(
+    root: str | os.PathLike[str],
+    api: "Api | None",
+    packages: Sequence[str],
+    confinement: Confinement | Literal["full", "reduced"],
+    limits: Limits | None,
+    watcher: str,
+    most_mods: int,
+    log_level: str,
+    log_format: str,
+) -> control.Setup:
+    """What a supervisor is told first. Raises as `launch` does, of what is wrong with its arguments."""
     _require_linux()
     from . import game  # noqa: F401 - needs the ring: without it nothing is started
-    from .packages import fumehood_folder
 
     if isinstance(packages, str):  # which is a sequence too, of letters
         raise ConfigError(f"packages={packages!r}: expected a list of names, such as [{packages!r}]")
-    contract = _packed(api)
+    contract = packed_contract(api)
     config = settings.merge(
         settings.Config(),
         {
@@ -90,8 +112,13 @@ def launch(
         },
         "launch",
     )
-    folder = settings.check_root(os.fspath(root))
-    deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
+    return control.Setup(str(settings.check_root(os.fspath(root))), config, contract)
+
+
+def spawn() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+    """Start a supervisor, which waits for its Setup at the other end of this socket. Raises MachineError."""
+    from .packages import fumehood_folder
+
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-I", "-c", _CHILD, str(theirs.fileno()), fumehood_folder()]
@@ -106,12 +133,7 @@ def launch(
         except OSError as error:
             ours.close()
             raise MachineError(f"the supervisor cannot be started: {error}") from None
-    try:
-        return _begin(ours, process, control.Setup(str(folder), config, contract), api, deadline)
-    except BaseException:
-        ours.close()
-        _end(process)
-        raise
+    return ours, process
 
 
 def _begin(
@@ -141,7 +163,7 @@ def _begin(
             link.bye(END_PATIENCE)
         finally:
             link.close()
-            _end(process)
+            end(process)
 
     mods._on_close = leave
     try:
@@ -159,7 +181,7 @@ def link_alive(sock: socket.socket) -> bool:
     return not poll.poll(0)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
     """Reap the supervisor; kill it, and with it everything below it, when it does not end by itself."""
     try:
         process.wait(END_PATIENCE)
@@ -177,23 +199,18 @@ def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout
     Raises ConfigError (nobody serves that folder), AlreadyAttached (another game does), MachineError (not Linux),
     SupervisorDied.
     """
-    _require_linux()
     timeout = amounts.seconds(timeout, "timeout")
-    contract = _packed(api)
-    from . import address
+    contract = packed_contract(api)
+    path, sock = reach(target)
     from .game import Mods
     from .link import Link
 
-    path = address.of(Path(target))
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         sock.settimeout(timeout)
         try:
-            sock.connect(os.fspath(path))
+            sock.connect(path)
         except OSError as error:
-            folder = os.fspath(target)
-            text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
-            raise ConfigError(text) from None
+            raise nobody_serves(target, path, error) from None
         link = Link(sock)
         mods = Mods(link, *link.greet(time.monotonic() + timeout, contract), api)
     except BaseException:
@@ -207,6 +224,21 @@ def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout
     return mods
 
 
+def reach(target: str | os.PathLike[str]) -> tuple[str, socket.socket]:
+    """The address of the supervisor that serves `target`, and a socket to connect to it. Raises MachineError."""
+    _require_linux()
+    from . import address
+
+    return os.fspath(address.of(Path(target))), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def nobody_serves(target: str | os.PathLike[str], path: str, error: OSError) -> ConfigError:
+    """The error for an address where nobody listens."""
+    folder = os.fspath(target)
+    text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
+    return ConfigError(text)
+
+
 def _require_linux() -> None:
     if sys.platform != "linux":
         raise MachineError(
@@ -215,7 +247,7 @@ def _require_linux() -> None:
         )
 
 
-def _packed(api: "Api | None") -> bytes:
+def packed_contract(api: "Api | None") -> bytes:
     if api is None:
         return b""
     from ..shared.contract import packed
