@@ -276,7 +276,8 @@ def _signature(function: Callable[..., Any], kind: str) -> tuple[list[inspect.Pa
 
 def _is_mod(hint: Any) -> bool:
     """Whether a parameter is to be given the mod. By name: `Mod` needs the ring, and this module imports anywhere."""
-    return getattr(hint, "__module__", "") == __name__.rpartition(".")[0] + ".mod" and hint.__name__ == "Mod"
+    here = __name__.rpartition(".")[0]
+    return getattr(hint, "__module__", "") in (f"{here}.mod", f"{here}.aio_mod") and hint.__name__ == "Mod"
 
 
 def _check_parameter(

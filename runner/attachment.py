@@ -1,4 +1,5 @@
-"""The supervisor's end of one game's control socket. Answers one request at a time; never waits for a slow reader."""
+"""The supervisor's end of one game's control socket. Answers one request at a time, or several of a game that is in an
+event loop; never waits for a slow reader."""
 
 import asyncio
 import logging
@@ -38,8 +39,8 @@ class Host(Protocol):
     saves: Saves
     provisions: Provisions
 
-    def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
-        """The pages of the only game, with descriptors that stay the supervisor's."""
+    def welcome(self, *, loop: bool = False) -> tuple[control.Welcome, tuple[int, ...]]:
+        """The pages of the only game, with descriptors that stay the supervisor's. Raises OSError: one is lacking."""
 
     def agree(self, contract: bytes) -> None:
         """Go by what this game declares. Raises ProtocolError: it is no contract."""
@@ -73,6 +74,9 @@ class Attachment:
         self._out: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._close_after: deque[tuple[int, ...]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        """By request, of a game in an event loop."""
+        self._loops = False
         self._greeted = False
         self.farewell: Callable[[], Coroutine[Any, Any, None]] | None = None
         """What to do before Bye is answered."""
@@ -103,9 +107,27 @@ class Attachment:
         if isinstance(request, control.Publish):
             self._published(request, fds if kept else [])
             return
+        if self._loops:
+            self._one_of_several(request, attached)
+            return
         if self._task is not None and not self._task.done():
             self._task.cancel()  # the game gave it up: Ctrl-C in `wait`, say
         self._task = self._loop.create_task(self._answer(request, attached))
+
+    def _one_of_several(self, request: control.Request, attached: bytes) -> None:
+        if isinstance(request, control.Accuse):
+            self._host.accused(request.index, request.epoch, request.reason)
+            return
+        number = getattr(request, "id", 0)
+        if isinstance(request, control.Abandon):
+            if (given_up := self._tasks.get(number)) is not None:
+                given_up.cancel()
+            return
+        if len(self._tasks) >= control.MOST_AT_ONCE or number in self._tasks:
+            self.close(f"the game has {len(self._tasks)} requests outstanding, or gives two the same number")
+            return
+        task = self._tasks[number] = self._loop.create_task(self._answer(request, attached))
+        task.add_done_callback(lambda _: self._tasks.pop(number, None))
 
     async def _answer(self, request: control.Request, attached: bytes = b"") -> None:
         match request:
@@ -141,6 +163,8 @@ class Attachment:
                 await self._host.provisions.answer(request, attached, self._send)
             case control.Accuse():
                 self._host.accused(request.index, request.epoch, request.reason)
+            case control.Abandon():  # of a game that has no other outstanding
+                pass
             case control.Setup():
                 self.close("the game sent a second set-up")
             case control.Bye():
@@ -157,7 +181,7 @@ class Attachment:
         except OSError as error:
             socket.close(fds[0])
             text = f"view {request.name!r} cannot be published: {error.strerror}"
-            self._send(control.Refusal("MachineError", text))
+            self._send(control.Refusal("MachineError", text, request.id))
             return
         self._send(control.Done(request.id))
 
@@ -171,8 +195,13 @@ class Attachment:
         except ProtocolError as error:
             self._send(control.Refusal("ConfigError", str(error)))
             return
+        try:
+            message, fds = self._host.welcome(loop=True) if request.loop else self._host.welcome()
+        except OSError as error:
+            self._send(control.Refusal("MachineError", f"the game cannot be attached: {error.strerror}"))
+            return
         self._greeted = True
-        message, fds = self._host.welcome()
+        self._loops = request.loop
         self._send(message, fds)
 
     def _send(self, message: control.Answer, fds: tuple[int, ...] = (), *, close: bool = False) -> None:
@@ -224,8 +253,9 @@ class Attachment:
             for fd in self._close_after.popleft():
                 socket.close(fd)
         self._out.clear()
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
+        for task in (self._task, *self._tasks.values()):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
         self._host.detached(self)
 
 

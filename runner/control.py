@@ -15,11 +15,13 @@
            ◀─────────────────────────── Saved (1 descriptor), LoadItem …, Done
     Provide (1 descriptor) ───────────▶
            ◀─────────────────────────── Done
+    Abandon ──────────────────────────▶
     Accuse ───────────────────────────▶
     Bye    ───────────────────────────▶
 
 Pull-only, so that a game which stalls costs the supervisor nothing: it never buffers what nobody asked for. One request
-is outstanding at a time. Each packet is one message.
+is outstanding at a time: a second one means that the first was given up. A game in an event loop says so in its Hello
+and may have several; it says which it gives up, with Abandon. Each packet is one message.
 """
 
 from typing import Final
@@ -31,7 +33,9 @@ from .config import Config
 from .debounce import RELOAD_INTERVAL
 from .records import LoadResult, ModStatus, Receipt
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
+MOST_AT_ONCE: Final = 64
+"""Requests that a game in an event loop may have outstanding. More: more is kept for one that never reads."""
 PACKET_LIMIT: Final = 128 * 1024
 MOST_HELPER: Final = 1024 * 1024
 """Bytes of one helper, pickled. More: it is data, and each worker that uses it holds a copy of its own."""
@@ -42,10 +46,13 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 
     protocol: int
     contract: bytes = b""
+    loop: bool = False
+    """It waits in an event loop: it gets eventfds, and may have several requests outstanding."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag=True):
-    """Attached. Descriptors: switchboard (read-only), game page, the bell that tells the supervisor of adoptions."""
+    """Attached. Descriptors: switchboard (read-only), game page, the bell that tells the supervisor of adoptions; for a
+    game in an event loop an eventfd that says that the switchboard changed."""
 
     session: int
     ring_segment: int
@@ -62,6 +69,8 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
 
     kind: str
     message: str
+    id: int = 0
+    """Of the request that is refused; 0: of none in particular."""
 
 
 class Introductions(msgspec.Struct, frozen=True, tag=True):
@@ -72,7 +81,8 @@ class Introductions(msgspec.Struct, frozen=True, tag=True):
 
 
 class Introduce(msgspec.Struct, frozen=True, tag=True):
-    """One mod. Descriptors: four times `down`, then four times `up` read-only."""
+    """One mod. Descriptors: four times `down`, then four times `up` read-only; for a game in an event loop the eventfd
+    of the mod."""
 
     id: int
     index: int
@@ -179,6 +189,12 @@ class Publish(msgspec.Struct, frozen=True, tag=True):
     stride: int
 
 
+class Abandon(msgspec.Struct, frozen=True, tag=True):
+    """Nobody waits for the answer to that request any more. Not answered."""
+
+    id: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The end of an answer."""
 
@@ -212,6 +228,7 @@ Request = (
     | Load
     | Provide
     | Publish
+    | Abandon
     | Accuse
     | Bye
     | Setup

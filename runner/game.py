@@ -16,7 +16,6 @@ from typing import Any, NoReturn, Self
 from ..shared import payload
 from ..shared._ring import Segment, words
 from ..shared.errors import (
-    ModTimeout,
     ModUnavailable,
     PayloadError,
     QueryError,
@@ -38,6 +37,7 @@ from .queries import MOST_NESTED, nested_only
 from .records import Applied, FrameReport, Intent, LoadReport, ModStatus, Receipt, Refusal
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 from .views import Views
+from .wanted import Wanted
 
 SESSION_SHIFT = 40
 """Call ids are session << 40 | count: the answers to a game that died are no answers to the next one's calls."""
@@ -366,7 +366,7 @@ class Mods:
         """The records of all reloads numbered above `since`, oldest first; the supervisor keeps the last 5000."""
         self._check_thread("receipts()")
         self._look_if_changed()
-        return self._link.receipts(_number(since), 0.0)
+        return self._link.receipts(receipt_number(since), 0.0)
 
     def wait(
         self,
@@ -384,29 +384,16 @@ class Mods:
         """
         self._check_thread("wait()")
         deadline = time.monotonic() + seconds(timeout, "timeout")
-        latest = None
-        seen = _number(since)
+        wanted = Wanted(name, version, digest, verdict, receipt_number(since))
         while True:
             self._look()
             left = deadline - time.monotonic()
-            for receipt in self._link.receipts(seen, max(0.0, min(left, 5.0))):
-                seen = receipt.number
-                if receipt.mod != name:
-                    continue
-                latest = receipt
-                if (
-                    (version is None or receipt.version == version)
-                    and (digest is None or receipt.digest == digest)
-                    and (verdict is None or receipt.verdict == verdict)
-                ):
-                    self._look()
-                    return receipt
+            receipt = wanted.among(self._link.receipts(wanted.seen, max(0.0, min(left, 5.0))))
+            if receipt is not None:
+                self._look()
+                return receipt
             if left <= 0:
-                wanted = ", ".join(f"{k}={v}" for k, v in (("version", version), ("verdict", verdict)) if v is not None)
-                last = f"; the last was version {latest.version}, {latest.verdict}" if latest else "; there was none"
-                raise ModTimeout(
-                    f"no receipt of {name} with {wanted or 'anything'} within {timeout:g} s{last}", mod=name
-                )
+                raise wanted.missed(timeout)
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every mod is at rest: live, down or refused, nothing under way. False: not within `timeout` s."""
@@ -606,15 +593,6 @@ class Mods:
     def _generation_moved(self, at_word: int, word: int) -> bool:
         return self._board_load(at_word) != word
 
-    def _wait_for_change(self, at_word: int, word: int, left_ns: int) -> None:
-        """Park until the switchboard changes, unless this mod's word already has."""
-        generation = self._board_load32(GENERATION)
-        if self._unsettled:
-            self._hear_unsettled()  # whoever is to come may wait for the slot of one that has gone
-        if self._board_load(at_word) == word:
-            self._board.wait32(GENERATION, generation, left_ns)
-            self._check_supervisor()
-
     def _ring_bell(self) -> None:
         """Tell the supervisor that something was adopted."""
         try:
@@ -658,7 +636,7 @@ def take_emitted(mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
         report.results[mod.name] = list(reply.values)
 
 
-def _number(since: object) -> int:
+def receipt_number(since: object) -> int:
     if type(since) is int and 0 <= since < 2**63:
         return since
     raise UsageError(f"since has to be the number of a receipt, or 0, not {since!r}")

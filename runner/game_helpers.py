@@ -4,7 +4,7 @@ import keyword
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,19 @@ _INSIDE: Final = frozenset(("__main__", "builtins", "fumehood", "cloudpickle", "
 def provide(mods: "Mods", name: object, helper: object, timeout: float) -> None:
     """See Mods.provide."""
     timeout = seconds(timeout, "timeout")
+    fd, make = prepared(mods, name, helper, timeout)
+    try:
+        mods._look()
+        mods._link.exchange(make, timeout, (fd,))
+    finally:
+        os.close(fd)
+
+
+def prepared(
+    mods: "Mods", name: object, helper: object, timeout: float
+) -> tuple[int, Callable[[int], control.Provide]]:
+    """A sealed memfd with the helper, the caller's to close, and what makes the request of a number. Raises as
+    Mods.provide does of both."""
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         raise UsageError(f"provide({name!r:.60}): a helper's name is an identifier without a leading underscore")
     if len(name) > LONGEST_NAME:
@@ -32,12 +45,7 @@ def provide(mods: "Mods", name: object, helper: object, timeout: float) -> None:
     if len(data) > control.MOST_HELPER:
         most = control.MOST_HELPER
         raise MessageTooLarge(f"provide({name!r}): it takes {len(data)} bytes, {most} fit: what does it hold on to?")
-    fd = segment.frozen("helper", data)
-    try:
-        mods._look()
-        mods._link.exchange(lambda number: control.Provide(number, name, len(data), timeout), timeout, (fd,))
-    finally:
-        os.close(fd)
+    return segment.frozen("helper", data), lambda number: control.Provide(number, name, len(data), timeout)
 
 
 def by_value(name: str, helper: object, packages: Iterable[str]) -> bytes:

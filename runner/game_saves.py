@@ -22,8 +22,13 @@ _unpack: Final = unpacker(list[SavedMod], "the supervisor (a save)")
 def save(mods: "Mods", timeout: float) -> bytes:
     """See Mods.save."""
     timeout = seconds(timeout, "timeout")
+    return packed(_ask(mods, lambda begin, number: control.Save(number, begin, timeout), timeout))
+
+
+def packed(answers: list[tuple[Any, list[int]]]) -> bytes:
+    """The save that the supervisor answered with. Takes the descriptors over."""
     saved: list[SavedMod] = []
-    for answer, fds in _ask(mods, lambda begin, number: control.Save(number, begin, timeout), timeout):
+    for answer, fds in answers:
         try:
             if not isinstance(answer, control.Saved) or len(fds) != 1:
                 raise ProtocolError(f"the supervisor answered a save with {type(answer).__name__}")
@@ -37,12 +42,22 @@ def save(mods: "Mods", timeout: float) -> bytes:
 def load(mods: "Mods", data: object, timeout: float) -> LoadReport:
     """See Mods.load."""
     timeout = seconds(timeout, "timeout")
-    body = pack(savefile.unpacked(data).mods)
-    fd = segment.frozen("load", body)
+    fd, size = carried(data)
     try:
-        answers = _ask(mods, lambda begin, number: control.Load(number, begin, timeout, len(body)), timeout, fd)
+        answers = _ask(mods, lambda begin, number: control.Load(number, begin, timeout, size), timeout, fd)
     finally:
         os.close(fd)
+    return loaded(mods, answers)
+
+
+def carried(data: object) -> tuple[int, int]:
+    """A save as the supervisor takes it: a sealed memfd, the caller's to close, and its length. Raises SaveError."""
+    body = pack(savefile.unpacked(data).mods)
+    return segment.frozen("load", body), len(body)
+
+
+def loaded(mods: "Mods", answers: list[tuple[Any, list[int]]]) -> LoadReport:
+    """What became of each mod, from the supervisor's answer."""
     results = []
     for answer, _ in answers:
         if not isinstance(answer, control.LoadItem):

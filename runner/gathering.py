@@ -32,7 +32,7 @@ def gather(
     """
     report = FrameReport({}, [], {})
     try:
-        waiting = _send(mods, number, data, event, report)
+        waiting = send(mods, number, data, event, report)
         _collect(waiting, number, data, event, deadline, take, report)
     except BaseException:  # Ctrl-C, say: nobody waits for these answers any more
         for mod in mods:
@@ -41,7 +41,9 @@ def gather(
     return report
 
 
-def _send(mods: "Sequence[Mod]", number: int, data: bytes, event: str, report: FrameReport) -> "list[tuple[Mod, int]]":
+def send(mods: "Sequence[Mod]", number: int, data: bytes, event: str, report: FrameReport) -> "list[tuple[Mod, int]]":
+    """Send it to each, and note that the answer is waited for. Returns to whom, and where in its ring; a full queue is
+    in the report. Raises MessageTooLarge."""
     waiting: list[tuple[Mod, int]] = []
     for mod in mods:
         port = mod._port

@@ -50,7 +50,7 @@ def checked(api: Api, intents: Iterable[Intent]) -> Iterator[Intent]:
 
 
 def apply(
-    api: Api, intents: Iterable[Intent], mod_named: Callable[[str], "Mod"], heard_by: Callable[[str], "list[Mod]"]
+    api: Api, intents: Iterable[Intent], mod_named: Callable[[str], Any], heard_by: Callable[[str], "list[Mod]"]
 ) -> Applied:
     """Do each intent, in order. `heard_by`: the mods that handle an event, in load order."""
     doing = _Applying(mod_named, heard_by)
@@ -70,7 +70,7 @@ def apply(
 
 
 class _Applying:
-    def __init__(self, mod_named: Callable[[str], "Mod"], heard_by: Callable[[str], "list[Mod]"]) -> None:
+    def __init__(self, mod_named: Callable[[str], Any], heard_by: Callable[[str], "list[Mod]"]) -> None:
         self._mod_named = mod_named
         self._heard_by = heard_by
         self._counts: Counter[str] = Counter()

@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -78,30 +78,55 @@ def launch(
     Raises ConfigError (a folder or a setting is wrong), UsageError (seconds), MachineError (a confinement layer is
     missing, with the remedy; not Linux), SupervisorDied (it did not start within `timeout` seconds).
     """
+    options = {
+        "packages": packages,
+        "confinement": confinement,
+        "limits": limits,
+        "watcher": watcher,
+        "most_mods": most_mods,
+        "deterministic": deterministic,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    given = prepare(root, api, options, reload_interval)
+    deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
+    sock, process = spawn(log_to)
+    try:
+        return _begin(sock, process, given, api, deadline)
+    except BaseException:
+        sock.close()
+        end(process)
+        raise
+
+
+def prepare(
+    root: str | os.PathLike[str],
+    api: "Api | None",
+    options: Mapping[str, Any],
+    reload_interval: float = RELOAD_INTERVAL,
+) -> control.Setup:
+    """What a supervisor is told first. Raises as `launch` does, of what is wrong with its arguments."""
     _require_linux()
     from . import game  # noqa: F401 - needs the ring: without it nothing is started
-    from .packages import fumehood_folder
 
+    packages, limits = options["packages"], options["limits"]
     if isinstance(packages, str):  # which is a sequence too, of letters
         raise ConfigError(f"packages={packages!r}: expected a list of names, such as [{packages!r}]")
-    contract = _packed(api)
-    config = settings.merge(
-        settings.Config(),
-        {
-            "confinement": confinement,
-            "watcher": watcher,
-            "log_level": log_level,
-            "log_format": log_format,
-            "packages": list(packages),
-            "most_mods": most_mods,
-            "deterministic": deterministic,
-            "limits": msgspec.to_builtins(limits) if limits is not None else None,
-        },
-        "launch",
-    )
-    folder = settings.check_root(os.fspath(root))
-    deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
+    contract = packed_contract(api)
+    given = {
+        **options,
+        "packages": list(packages),
+        "limits": msgspec.to_builtins(limits) if limits is not None else None,
+    }
+    config = settings.merge(settings.Config(), given, "launch")
     interval = max(0.0, amounts.seconds(reload_interval, "reload_interval"))
+    return control.Setup(str(settings.check_root(os.fspath(root))), config, contract, interval)
+
+
+def spawn(log_to: int | None = None) -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+    """Start a supervisor, which waits for its Setup at the other end of this socket. Raises MachineError."""
+    from .packages import fumehood_folder
+
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-I", "-c", _CHILD, str(theirs.fileno()), fumehood_folder()]
@@ -117,12 +142,7 @@ def launch(
         except OSError as error:
             ours.close()
             raise MachineError(f"the supervisor cannot be started: {error}") from None
-    try:
-        return _begin(ours, process, control.Setup(str(folder), config, contract, interval), api, deadline)
-    except BaseException:
-        ours.close()
-        _end(process)
-        raise
+    return ours, process
 
 
 def _begin(
@@ -152,7 +172,7 @@ def _begin(
             link.bye(END_PATIENCE)
         finally:
             link.close()
-            _end(process)
+            end(process)
 
     mods._on_close = leave
     try:
@@ -170,7 +190,7 @@ def link_alive(sock: socket.socket) -> bool:
     return not poll.poll(0)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
     """Reap the supervisor; kill it, and with it everything below it, when it does not end by itself."""
     try:
         process.wait(END_PATIENCE)
@@ -188,23 +208,18 @@ def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout
     Raises ConfigError (nobody serves that folder), AlreadyAttached (another game does), MachineError (not Linux),
     SupervisorDied.
     """
-    _require_linux()
     timeout = amounts.seconds(timeout, "timeout")
-    contract = _packed(api)
-    from . import address
+    contract = packed_contract(api)
+    path, sock = reach(target)
     from .game import Mods
     from .link import Link
 
-    path = address.of(Path(target))
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         sock.settimeout(timeout)
         try:
-            sock.connect(os.fspath(path))
+            sock.connect(path)
         except OSError as error:
-            folder = os.fspath(target)
-            text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
-            raise ConfigError(text) from None
+            raise nobody_serves(target, path, error) from None
         link = Link(sock)
         mods = Mods(link, *link.greet(time.monotonic() + timeout, contract), api)
     except BaseException:
@@ -218,6 +233,21 @@ def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout
     return mods
 
 
+def reach(target: str | os.PathLike[str]) -> tuple[str, socket.socket]:
+    """The address of the supervisor that serves `target`, and a socket to connect to it. Raises MachineError."""
+    _require_linux()
+    from . import address
+
+    return os.fspath(address.of(Path(target))), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def nobody_serves(target: str | os.PathLike[str], path: str, error: OSError) -> ConfigError:
+    """The error for an address where nobody listens."""
+    folder = os.fspath(target)
+    text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
+    return ConfigError(text)
+
+
 def _require_linux() -> None:
     if sys.platform != "linux":
         raise MachineError(
@@ -226,7 +256,7 @@ def _require_linux() -> None:
         )
 
 
-def _packed(api: "Api | None") -> bytes:
+def packed_contract(api: "Api | None") -> bytes:
     if api is None:
         return b""
     from ..shared.contract import packed

@@ -13,13 +13,12 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from ..shared import payload
-from ..shared._ring import DEAD, END, LIVE, MESSAGE, OPEN_END, CorruptRing, Port, Segment
+from ..shared._ring import END, LIVE, OPEN_END, CorruptRing, Port, Segment
 from ..shared.errors import (
     MessageTooLarge,
     ModCrashed,
     ModError,
     ModFailure,
-    ModTimeout,
     ModUnavailable,
     PayloadError,
     ProtocolError,
@@ -28,14 +27,14 @@ from ..shared.errors import (
 )
 from ..shared.messages import CALL_TAG, DECODE_ERRORS, VALUE_HEAD, Failed, Post, Value, pack
 from .api import Entry
-from .inbox import LAST_BYTES, LAST_NS, LOOK_NS, WAIT_NS, Inbox
+from .inbox import LOOK_NS, Inbox
 from .queries import Answerer
 from .records import Outcome
 from .replies import UNWEIGHED, decode_value
+from .requests import UNSENT, Request, wait
 from .slots import Card, read_card
 from .switchboard import (
     FENCE,
-    GENERATION,
     adopted_offset,
     dead_offset,
     epoch_of,
@@ -52,9 +51,6 @@ if TYPE_CHECKING:
 
 LONGEST_NAME: Final = 200
 """Characters of an event's name, or of an exception's, in a message: a game may have got it from a mod."""
-UNSENT: Final = -1
-INHERITED: Final = -2
-"""Where a request stands that is in no ring: not yet, or no longer, since a successor was given it."""
 _CALL_ERRORS: Final = (TypeError, RuntimeError, AttributeError, CorruptRing, *DECODE_ERRORS)
 NO_CARD: Final = Card(0, "", [], 0)
 
@@ -259,102 +255,15 @@ class Mod:
     def _await(self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True) -> Any:
         """Wait for the answer to request `number`, over swaps and deaths. `position`: where it was pushed, or UNSENT.
 
-        `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed or Emitted; raises a
-        ModFailure.
+        `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed, Emitted or Vetoed; raises
+        a ModFailure.
         """
         self._inbox.wanted.setdefault(number, None)
         try:
-            return self._wait(number, data, position, event, deadline, spin)
+            port = self._port if position != UNSENT else None
+            return wait(Request(self, number, data, event, deadline, self._timeout, position, port), spin=spin)
         finally:
             self._inbox.wanted.pop(number, None)
-
-    def _wait(self, number: int, data: bytes, position: int, event: str, deadline: int, spin: bool) -> Any:
-        mods, wanted = self._mods, self._inbox.wanted
-        while True:
-            if (answer := wanted[number]) is not None:
-                return answer
-            left = deadline - time.monotonic_ns()
-            port = self._port
-            if port is None:
-                if mods._generation_moved(self._at_word, self._word):
-                    self._look()
-                elif left <= 0 or epoch_of(self._word) == 0 or not self._restarting():
-                    raise ModUnavailable(self._says(event, self._why_down()), mod=self.name, event=event)
-                else:
-                    mods._wait_for_change(self._at_word, self._word, left)
-                continue
-            try:
-                if position == INHERITED:
-                    self._await_heir(number, event, left)
-                    continue
-                if position == UNSENT:
-                    position = port.head
-                    if len(data) > port.limit:
-                        raise self._too_large(event, data)
-                    if not port.push(data):
-                        raise QueueFull(self._says(event, "its queue is full"), mod=self.name, event=event)
-                reason = port.wait(left, spin)
-                if reason == MESSAGE and left > 0:
-                    self._hear(WAIT_NS)
-                elif reason == MESSAGE:
-                    self._hear(LAST_NS, LAST_BYTES)
-                    if wanted[number] is None:
-                        raise self._too_late(event, position)
-                elif reason == DEAD:
-                    position = self._survive(port, number, position, event, left)
-                elif left <= 0:
-                    raise self._too_late(event, position)
-            except (CorruptRing, ProtocolError) as error:
-                raise self._lied(error, event) from None
-
-    def _survive(self, port: Port, number: int, position: int, event: str, left: int) -> int:
-        """The worker died. Returns where the request stands now, once there is a successor or time is up."""
-        mods = self._mods
-        if self._hear(LOOK_NS if left > 0 else LAST_NS) <= 0 and left > 0:
-            return position  # it left more than can be read in one go
-        if self._inbox.wanted[number] is not None:
-            return position
-        if position < port.peer_started:
-            self._look()
-            text = self._says(event, "it crashed while it handled this call")
-            raise ModCrashed(text, mod=self.name, event=event)
-        if not mods._generation_moved(self._at_word, self._word):
-            if left <= 0:
-                text = self._says(event, "no answer in time: it is being restarted")
-                raise ModTimeout(text, mod=self.name, event=event, handing_over=True)
-            mods._wait_for_change(self._at_word, self._word, left)
-            return position
-        self._look()
-        return INHERITED
-
-    def _await_heir(self, number: int, event: str, left: int) -> None:
-        """The request was passed on. A successor answers it before it is live; else it was in hand at another death."""
-        mods = self._mods
-        generation = mods._board_load32(GENERATION)
-        live = self._is_live()
-        heard_out = self._hear(WAIT_NS if left > 0 else LAST_NS) > 0
-        if self._inbox.wanted[number] is not None:
-            return
-        if left <= 0:
-            raise self._too_late(event)
-        if live and heard_out:
-            text = self._says(event, "it crashed while it handled this call")
-            raise ModCrashed(text, mod=self.name, event=event)
-        if mods._generation_moved(self._at_word, self._word):
-            self._look()
-        elif heard_out:
-            mods._board.wait32(GENERATION, generation, left)
-            mods._check_supervisor()
-
-    def _too_late(self, event: str, position: int = INHERITED) -> ModFailure:
-        """`position`: where the request was pushed. A worker that has begun it serves, whether it said so or not."""
-        self._mods._check_supervisor()
-        port = self._port
-        begun = position != INHERITED and port is not None and position < port.peer_started
-        if not begun and not self._is_live():
-            text = self._says(event, "no answer in time: handing over to another version")
-            return ModTimeout(text, mod=self.name, event=event, handing_over=True)
-        return ModTimeout(self._says(event, f"no answer within {self._timeout:g} s"), mod=self.name, event=event)
 
     def _lied(self, error: Exception, event: str) -> ModFailure:
         """Its worker sent what cannot be: nothing more is read from it, and the supervisor is told."""

@@ -53,12 +53,12 @@ class Provisions:
         if more or len(data) > control.MOST_HELPER:
             most = f"{MOST_HELPERS} helpers of {control.MOST_HELPER} bytes each"
             text = f"provide({request.name!r}): a game may provide {most}"
-            send(control.Refusal("UsageError", text))
+            send(control.Refusal("UsageError", text, request.id))
             return
         try:
             self._put(request.name, data)
         except OSError as error:
-            send(control.Refusal("MachineError", f"provide({request.name!r}): {error}"))
+            send(control.Refusal("MachineError", f"provide({request.name!r}): {error}", request.id))
             return
         generation = self._generation
         until = time.monotonic() + min(request.patience, LONGEST_PATIENCE)

@@ -57,7 +57,7 @@ class Saves:
             try:
                 work = self._begin(request, attached, until)
             except ProtocolError as error:
-                send(control.Refusal("SaveError", str(error)))
+                send(control.Refusal("SaveError", str(error), request.id))
                 return
             self._work = asyncio.get_running_loop().create_task(work)
             self._work.add_done_callback(lambda _: self._host.settle_changed())
@@ -69,13 +69,14 @@ class Saves:
         self._work = None
         if task is not None and (fault := task.exception()) is not None:
             log.critical("a fault of ours, please report it", exc_info=fault)
-            send(control.Refusal("ProtocolError", f"a fault of the supervisor's, see its log: {fault}"))
+            text = f"a fault of the supervisor's, see its log: {fault}"
+            send(control.Refusal("ProtocolError", text, request.id))
             return
         if task is not None:
             try:
                 self._deliver(request.id, task.result(), send)
             except OSError as error:
-                send(control.Refusal("MachineError", f"the save cannot be handed over: {error}"))
+                send(control.Refusal("MachineError", f"the save cannot be handed over: {error}", request.id))
                 return
         send(control.Done(request.id))
 

@@ -115,6 +115,8 @@ class Seat:
             fds.append(os.dup(slot.up_fd))
             fds.append(segment.frozen("snapshot", files))
             fds.append(os.dup(self.state_fd))
+            if slot.alarm >= 0:
+                fds.append(os.dup(slot.alarm))
             message = Assign(
                 mod=key,
                 module=module_name(key),
@@ -129,6 +131,7 @@ class Seat:
                 seed=seed,
                 query_ns=int(self.limits.query_timeout * 1e9),
                 libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],
+                alarm=slot.alarm >= 0,
             )
             worker.send(message, tuple(fds))
         finally:

@@ -79,6 +79,8 @@ class Slot:
     """The epoch after which the game no longer reads it; 0: the game never used it."""
     epoch: int = 0
     """The epoch under which the game talked to its holder last; 0: never."""
+    alarm: int = -1
+    """The mod's eventfd, which is the Slots' to close."""
     watched: bool = False
     """The game publishes views, and looks at the pins."""
 
@@ -252,11 +254,15 @@ class Slots:
         size = segment.ring_segment_size(ring_bytes)
         self.size = size
         self.slots: list[Slot] = []
+        self.alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        """What workers of the mod write to when the game waits for them in an event loop. One for all of them: the
+        versions of a mod trust each other, and no mod another."""
         try:
             for index in range(SLOTS):
                 down = segment.create(f"{index}-down", size)
                 self.slots.append(Slot(index, size, down, -1))
                 self.slots[-1].up_fd = segment.create(f"{index}-up", size)
+                self.slots[-1].alarm = self.alarm
             if watched:
                 self.hold_pins()
         except BaseException:
@@ -289,3 +295,6 @@ class Slots:
                 if fd >= 0:
                     os.close(fd)
         self.slots.clear()
+        if self.alarm >= 0:
+            os.close(self.alarm)
+            self.alarm = -1

@@ -80,6 +80,7 @@ class Supervisor:
         self._places: dict[str, Needs] = {}
         """What each mod's newest snapshot says about its place in the load order."""
         self.attached = False
+        self.switchboard.close_news()
         self.looked_at = 0.0
         self.turns = Turns(max(1, (os.cpu_count() or 1) - 1))
         self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -199,8 +200,9 @@ class Supervisor:
         self._attachment = Attachment(sock, self)
         self._attachment.farewell = self.on_farewell
 
-    def welcome(self) -> tuple[control.Welcome, tuple[int, ...]]:
-        """Open a session for the attached game."""
+    def welcome(self, *, loop: bool = False) -> tuple[control.Welcome, tuple[int, ...]]:
+        """Open a session for the attached game. `loop`: it waits in an event loop. Raises OSError: no descriptor."""
+        news = (self.switchboard.open_news(),) if loop else ()
         self._sessions += 1
         self.attached = True
         self.switchboard.page.store64(SESSION, self._sessions)
@@ -208,7 +210,7 @@ class Supervisor:
         message = control.Welcome(self._sessions, size, BOARD_BYTES, PAGE_BYTES, self._packages, bool(self.seed))
         board = self.switchboard
         logging.getLogger("fumehood.control").info("a game attached")
-        return message, (board.board_read_only, board.page_fd, self._bell)
+        return message, (board.board_read_only, board.page_fd, self._bell, *news)
 
     def agree(self, contract: bytes) -> None:
         """See attachment.Host. Mods that do not fit another contract go down, those that fit it now are tried again."""
@@ -218,13 +220,14 @@ class Supervisor:
                 lane.agree()
 
     def introduction(self, lane: Lane) -> tuple[int, ...]:
-        """Four writable `down`, four read-only `up`; the caller closes them."""
+        """Four writable `down`, four read-only `up`, for a game in a loop the mod's alarm; the caller closes them."""
 
         def read_only(slot: Slot) -> int:
             return segment.read_only(slot.up_fd)
 
         slots = lane.tenancy.slots.slots
-        return tuple(os.dup(slot.down_fd) for slot in slots) + tuple(map(read_only, slots))
+        alarm = (os.dup(lane.tenancy.slots.alarm),) if self.switchboard.news >= 0 else ()
+        return tuple(os.dup(slot.down_fd) for slot in slots) + tuple(map(read_only, slots)) + alarm
 
     def detached(self, attachment: Attachment) -> None:
         """The game is gone: adopt in its place what it left on offer."""

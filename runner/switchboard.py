@@ -18,6 +18,7 @@ the other's store. So either the supervisor learns that the old offer was adopte
 word before it has pushed anything to the old one.
 """
 
+import contextlib
 import os
 from typing import Final
 
@@ -107,6 +108,8 @@ class Switchboard:
         segment.allocate(self.page_fd, PAGE_BYTES)
         self.board = Segment(self.board_fd, BOARD_BYTES, writable=True)
         self.page = Segment(self.page_fd, PAGE_BYTES, writable=True)
+        self.news = -1
+        """Eventfd of a game that waits in an event loop: it cannot wait on GENERATION. -1: none does."""
         self._epoch = 0
         self._count = 0
 
@@ -183,9 +186,25 @@ class Switchboard:
         """Make the game look at every mod again."""
         self.board.add32(GENERATION)
         self.board.wake(GENERATION)
+        if self.news >= 0:
+            with contextlib.suppress(BlockingIOError):  # full: it is readable then
+                os.eventfd_write(self.news, 1)
+
+    def open_news(self) -> int:
+        """Make the eventfd of a game that attaches; it stays the switchboard's. Raises OSError."""
+        self.close_news()
+        self.news = os.eventfd(1, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        return self.news
+
+    def close_news(self) -> None:
+        """That game is gone, if there was one."""
+        if self.news >= 0:
+            os.close(self.news)
+            self.news = -1
 
     def close(self) -> None:
         """Unmap and close both."""
+        self.close_news()
         for mapped in (self.board, self.page):
             mapped.close()
         for fd in (self.board_fd, self.board_read_only, self.page_fd):

@@ -501,7 +501,7 @@ static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!|$Lp:Port", names, state->Segment, &mine, state->Segment,
                                      &theirs, &spin_ns, &orders))
         return NULL;
-    ring_port port = {.orders = orders};
+    ring_port port = {.orders = orders, .alarm = -1};
     if (mine == theirs || spin_ns < 0) {
         PyErr_SetString(PyExc_ValueError, spin_ns < 0 ? "spin_ns is negative" : "mine and theirs are the same segment");
         return NULL;
@@ -769,6 +769,7 @@ static PyObject *wait_once(Port *self, int64_t timeout_ns, bool may_spin, uint64
 }
 
 #include "_query.h"
+#include "_loop.h"
 
 /* The same, and queries that come meanwhile are answered. */
 static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64_t start)
@@ -963,6 +964,9 @@ static PyMethodDef port_methods[] = {
     {"beside", FUNCTION(port_beside), METH_O, "Other ports whose queries are answered while waiting in this one."},
     {"answer", FUNCTION(port_answer), METH_O, "Answer a query that waits, if one does."},
     {"ask", FUNCTION(port_ask), METH_FASTCALL, "Ask the peer, wait for the answer; None: it did not come in time."},
+    {"alarm", FUNCTION(port_alarm), METH_O, "The eventfd of a peer that waits in an event loop; -1: none."},
+    {"rest", FUNCTION(port_rest), METH_NOARGS, "Park in an event loop, then look."},
+    {"rise", FUNCTION(port_rise), METH_NOARGS, "No longer parked."},
     {"disown", FUNCTION(port_disown), METH_NOARGS, "exchange() is for nobody any more."},
     {"close", FUNCTION(port_close), METH_NOARGS, "Let go of the segments."},
     {NULL, NULL, 0, NULL},
@@ -1132,6 +1136,7 @@ static const struct {
     {"COMMAND", RING_COMMAND},
     {"ENDED", RING_ENDED},
     {"DEAD", RING_DEAD},
+    {"QUERY", RING_QUERY},
 };
 
 static int exec_module(PyObject *module)

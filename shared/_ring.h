@@ -85,6 +85,7 @@ enum ring_parked {
     RING_PARKED_ROOM = 2,
     RING_PARKED_ANSWER = 3,
     RING_PARKED_QUERY = 4,   /* waits for another peer's message, and would hear this one's queries */
+    RING_PARKED_LOOP = 5,    /* in an event loop, for a message and for a query: see _loop.h */
 };
 
 /* What a wait is for: a length of 0 or more is room for a message so long. */
@@ -293,6 +294,7 @@ struct ring_port {
     ring_port **others; /* whose queries a wait in this port hears too; closed ones allow none */
     size_t others_count;
     ring_port *asker;   /* with RING_QUERY: who */
+    int alarm;          /* eventfd of a peer that waits in an event loop; -1: none */
     ring_fault fault;
 };
 
@@ -395,11 +397,22 @@ static inline bool stage(ring_port *port, const void *bytes, size_t length)
     return true;
 }
 
+/* Full already (EAGAIN) is as good: it is readable then. */
+static inline void raise_alarm(ring_port *port)
+{
+    uint64_t once = 1;
+    if (port->alarm >= 0 && write(port->alarm, &once, sizeof once) < 0)
+        return;
+}
+
 /* The publisher's half of the Dekker pair at the top of this file. */
 static inline bool wake_if_parked(ring_port *port, uint32_t why)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(word32(port->theirs, RING_PARKED), memory_order_relaxed) != why)
+    uint32_t parked = atomic_load_explicit(word32(port->theirs, RING_PARKED), memory_order_relaxed);
+    if (parked == RING_PARKED_LOOP && why == RING_PARKED_MESSAGE)
+        raise_alarm(port);
+    if (parked != why)
         return false;
     ring_bell(port->mine);
     return true;
@@ -506,6 +519,8 @@ static inline void send_letter(ring_port *port, size_t word, uint32_t number, co
     store64(port->mine, word, (uint64_t)number << 32 | length);
     atomic_thread_fence(memory_order_seq_cst); /* the publisher's half of the Dekker pair, as in wake_if_parked() */
     uint32_t parked = atomic_load_explicit(word32(port->theirs, RING_PARKED), memory_order_relaxed);
+    if (parked == RING_PARKED_LOOP && word == RING_ASKED)
+        raise_alarm(port);
     bool waits = word == RING_ASKED ? parked == RING_PARKED_MESSAGE || parked == RING_PARKED_QUERY
                                     : parked == RING_PARKED_ANSWER;
     if (waits) {

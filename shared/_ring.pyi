@@ -73,6 +73,8 @@ MESSAGE: Final = 1
 COMMAND: Final = 2
 ENDED: Final = 3
 DEAD: Final = 4
+QUERY: Final = 8
+"""Of Port.rest() alone."""
 
 class CorruptRing(Exception):
     """Raised when the peer's cursors or a frame of theirs cannot be true. The peer's fault; the channel is finished."""
@@ -234,6 +236,21 @@ class Port:
 
         Raises ValueError when `query` is longer than RING - LETTER. Signals as in Segment.wait32.
         """
+
+    def alarm(self, fd: int, /) -> None:
+        """From now on a peer that is parked in an event loop is woken by writing to this eventfd, which stays the
+        caller's and must be non-blocking. -1: by nothing, as at first. Raises ValueError for what is no descriptor."""
+
+    def rest(self) -> int:
+        """Park in an event loop: set PARKED to 5, "in a loop", look once more, and return what there is: DEAD, MESSAGE,
+        QUERY (one may be answered, see answer()), COMMAND, ENDED, or TIMEOUT for nothing. Never waits.
+
+        Whatever the peer publishes after that it announces at its alarm(), until rise(), wait() or exchange() ends the
+        parking. Raises CorruptRing.
+        """
+
+    def rise(self) -> None:
+        """No longer parked: the peer need not announce anything."""
 
     def disown(self) -> None:
         """From now on exchange() raises RuntimeError: the port's owner is another process."""

@@ -145,7 +145,8 @@ ANSWERED: Final = 0
 
 
 class Assign(msgspec.Struct, frozen=True, tag=True):
-    """To a spare: become a candidate. Descriptors, in this order: down (read-only), up, snapshot, state.
+    """To a spare: become a candidate. Descriptors, in this order: down (read-only), up, snapshot, state, and with
+    `alarm` the mod's eventfd.
 
     `module` is the importable name, the same in every version, so that pickled classes go by reference.
     """
@@ -171,6 +172,8 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """How long it waits for the answer to a query."""
     libraries: list[tuple[str, str, bool]] = []
     """Of each mod that it requires, in load order: its key, its importable name, whether it is a folder."""
+    alarm: bool = False
+    """Whether there is an eventfd to write to when the game waits in an event loop (see _loop.h)."""
 
 
 class Carried(msgspec.Struct, frozen=True):

@@ -136,7 +136,7 @@ class Worker:
             case View(), _:
                 self.take_view(command, fds)
             case Assign(), Phase.SPARE:
-                self.assign(command, _expect(command, fds, 4))
+                self.assign(command, _expect(command, fds, 4 + command.alarm))
             case Rehearse(), Phase.CANDIDATE:
                 self.rehearse(command, _expect(command, fds, int(command.state.attached)))
             case Start(), Phase.OFFERED | Phase.STANDBY:
@@ -179,12 +179,13 @@ class Worker:
 
     def assign(self, command: Assign, fds: list[int]) -> None:
         """Become a candidate: map the rings, read the snapshot, let go of their descriptors, load the mod."""
-        down_fd, up_fd, snapshot_fd, self.state_fd = fds
+        down_fd, up_fd, snapshot_fd, self.state_fd, *alarm = fds
         try:
             down = Segment(down_fd, command.ring_segment, writable=False)
             up = Segment(up_fd, command.ring_segment, writable=True)
             self.lines = LineSender(self.link, command.log_lines)
             self.ring = Serving(up, down, self.link, self.faults, self.lines, self.windows, command.query_ns)
+            self.ring.port.alarm(alarm[0] if alarm else -1)
             self.windows.bind(up)
             snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
             self.state_limit = min(command.state_bytes, os.fstat(self.state_fd).st_size)
