@@ -154,8 +154,8 @@ class Mods:
 
         every = Round(deadline, taken)
         try:
-            for mod, position in gathering.send(mods, number, data, event, report):
-                request = Request(mod, number, data, event, deadline, 0.0, position, mod._port)
+            for mod, position, port in gathering.send(mods, number, data, event, report):
+                request = Request(mod, number, data, event, deadline, 0.0, position, port)
                 every.add(request, self._by_name[mod.name])
             await every.over()
         except BaseException:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from ..shared import payload
-from ..shared._ring import Segment, words
+from ..shared._ring import Port, Segment, words
 from ..shared.errors import (
     ModUnavailable,
     PayloadError,
@@ -45,6 +45,9 @@ SESSION_SHIFT = 40
 MOST_INTRODUCTIONS = 8
 """Mods the game gets to know in one frame: about 0.1 ms each. Fewer: a mod that is new is met later."""
 
+MEANWHILE_NS = 2_000_000
+"""As link.MEANWHILE, while a successor is waited for."""
+
 LEAST_NS = 200_000
 """What each mod is listened to in `intents`, even if there are so many that together they take longer than LOOK_NS."""
 
@@ -63,9 +66,15 @@ class Mods:
         self._asking: list[tuple[str, int]] = []
         """Mods that wait for the answer to a query, the innermost last, and when the wait around each ends (ns)."""
         self._refused_intents = 0
+        self._together: tuple[Port, ...] = ()
+        """The ports of those that one question was sent to, while their answers are waited for."""
+        self._on_link = False
+        """Whether the queries that are answered came in a wait for the supervisor."""
         board, page, self._bell = fds
         self._link = link
         link.on_introduced = self._meet_one
+        if self._hears:
+            link.meanwhile = self._answer_all
         self._thread = get_ident()
         self._board = Segment(board, welcome.board_bytes, writable=False)
         self._page = Segment(page, welcome.page_bytes, writable=True)
@@ -301,7 +310,7 @@ class Mods:
         Raises PayloadError (what cannot be published), ViewError (too many views, or too large), MachineError (no
         memory), UsageError (name; it is being filled), SupervisorDied, WrongThread.
         """
-        self._check_thread()
+        self._check_thread("publish()" if self._on_link else "")
         return self._views.publish(name, array)
 
     def publishing(self, name: str, like: Any) -> AbstractContextManager[Any]:
@@ -313,7 +322,7 @@ class Mods:
 
         Raises as `publish` does.
         """
-        self._check_thread()
+        self._check_thread("publishing()" if self._on_link else "")
         return self._views.publishing(name, like)
 
     def _pins(self, offset: int) -> list[int]:
@@ -497,6 +506,8 @@ class Mods:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._asking:
+            raise nested_only("close()")
         self._release()
 
     # ── the switchboard ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -523,6 +534,8 @@ class Mods:
         """Something changed: adopt what is new. New mods are asked about, and met when the answer is there."""
         if self._closed:
             raise UsageError("these mods are closed")
+        if self._asking:  # those further out go on where they are
+            return
         self._generation = self._board_load32(GENERATION)
         if self._board_load(COUNT) > len(self._table):
             self._introduce()  # they may have come by now: asked for twice, their descriptors would come twice
@@ -592,6 +605,26 @@ class Mods:
 
     def _generation_moved(self, at_word: int, word: int) -> bool:
         return self._board_load(at_word) != word
+
+    def _wait_for_news(self, generation: int, left_ns: int) -> None:
+        """Park until the switchboard is of another generation, or it is time to look again."""
+        if self._hears:  # somebody may ask meanwhile, and nothing of that rings here
+            self._board.wait32(GENERATION, generation, min(left_ns, MEANWHILE_NS))
+            self._answer_all()
+        else:
+            self._board.wait32(GENERATION, generation, left_ns)
+        self._check_supervisor()
+
+    def _answer_all(self) -> None:
+        """Answer what mods ask while the game waits for the supervisor, or for a successor."""
+        if self._asking or get_ident() != self._thread:
+            return
+        self._on_link = True
+        try:
+            for mod in self._table:
+                mod._answer_waiting(WAIT_NS)
+        finally:
+            self._on_link = False
 
     def _ring_bell(self) -> None:
         """Tell the supervisor that something was adopted."""

@@ -12,6 +12,7 @@ from ..shared.errors import ModFailure, ModTimeout, QueueFull
 from .records import FrameReport
 
 if TYPE_CHECKING:
+    from ..shared._ring import Port
     from .mod import Mod
 
 CPUS = os.cpu_count() or 1
@@ -41,10 +42,12 @@ def gather(
     return report
 
 
-def send(mods: "Sequence[Mod]", number: int, data: bytes, event: str, report: FrameReport) -> "list[tuple[Mod, int]]":
+def send(
+    mods: "Sequence[Mod]", number: int, data: bytes, event: str, report: FrameReport
+) -> "list[tuple[Mod, int, Port]]":
     """Send it to each, and note that the answer is waited for. Returns to whom, and where in its ring; a full queue is
     in the report. Raises MessageTooLarge."""
-    waiting: list[tuple[Mod, int]] = []
+    waiting: list[tuple[Mod, int, Port]] = []
     for mod in mods:
         port = mod._port
         if port is None:
@@ -53,7 +56,7 @@ def send(mods: "Sequence[Mod]", number: int, data: bytes, event: str, report: Fr
             position = port.head
             if port.push(data):
                 mod._inbox.wanted[number] = None  # any look at its ring from now on may find the answer
-                waiting.append((mod, position))
+                waiting.append((mod, position, port))
             else:
                 full = QueueFull(f"{mod.name}.{event}: its queue is full", mod=mod.name, event=event)
                 report.failed[mod.name] = full
@@ -63,7 +66,7 @@ def send(mods: "Sequence[Mod]", number: int, data: bytes, event: str, report: Fr
 
 
 def _collect(
-    waiting: "list[tuple[Mod, int]]",
+    waiting: "list[tuple[Mod, int, Port]]",
     number: int,
     data: bytes,
     event: str,
@@ -72,18 +75,23 @@ def _collect(
     report: FrameReport,
 ) -> None:
     spin = len(waiting) < CPUS
-    ports = tuple(mod._port for mod, _ in waiting if mod._port is not None)
-    together = [mod for mod, _ in waiting if mod._mods._hears] if len(ports) > 1 else []
+    mods = waiting[0][0]._mods if len(waiting) > 1 else None
+    if mods is not None and mods._hears:
+        mods._together = tuple(port for _, _, port in waiting)
+        for mod, _, _ in waiting:
+            mod._hear_besides()
     try:
-        for mod in together:
-            mod._hear_besides(ports)
-        for mod, position in waiting:
+        for mod, position, port in waiting:
             try:
-                take(mod, mod._await(number, data, position, event, deadline, spin=spin), event, report)
+                reply = mod._await(number, data, position, event, deadline, port=port, spin=spin)
+                take(mod, reply, event, report)
             except ModTimeout:
                 report.late.append(mod.name)
             except ModFailure as failure:
-                report.failed[mod.name] = failure
+                # Without its traceback, which holds this frame, and that the report: a cycle that holds ports.
+                report.failed[mod.name] = failure.with_traceback(None)
     finally:
-        for mod in together:
-            mod._hear_besides()
+        if mods is not None and mods._together:
+            mods._together = ()
+            for mod, _, _ in waiting:
+                mod._hear_besides()

@@ -13,6 +13,9 @@ from ..shared.messages import pack
 from . import control
 from .records import ModStatus, Receipt
 
+MEANWHILE: Final = 0.002
+"""Seconds between two looks for queries of mods while the supervisor is waited for, in a game that answers any: nothing
+but its answer wakes that wait. Shorter: a busier game; longer: mods wait for longer."""
 PATIENCE: Final = 10.0
 """Seconds the supervisor gets for an ordinary answer. It answers in microseconds; a loaded machine takes longer."""
 
@@ -30,6 +33,9 @@ class Link:
         """Called with each mod to get to know, and with descriptors that are now its own to close."""
         self.fresh = False
         """Whether it was called: for whoever looks at new mods to say no again."""
+
+    meanwhile: Callable[[], None] | None = None
+    """Called now and then while the supervisor is waited for: mods may wait for the game."""
 
     def greet(self, deadline: float, contract: bytes = b"") -> tuple[control.Welcome, list[int]]:
         """Say hello, and what the game declares (packed); returns Welcome and its descriptors. `deadline`: monotonic
@@ -192,8 +198,14 @@ class Link:
     def _wait(self, deadline: float) -> None:
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1e3):
-            raise errors.SupervisorDied("the supervisor did not answer in time")
+        while not poll.poll(max(0.0, min(deadline - time.monotonic(), self._slice())) * 1e3):
+            if self.meanwhile is not None:
+                self.meanwhile()
+            if time.monotonic() >= deadline:
+                raise errors.SupervisorDied("the supervisor did not answer in time")
+
+    def _slice(self) -> float:
+        return MEANWHILE if self.meanwhile is not None else float("inf")
 
     def _receive(self, deadline: float) -> tuple[Any, list[int]]:
         while True:

@@ -165,7 +165,7 @@ class Mod:
                 except (CorruptRing, ProtocolError) as error:
                     del self._inbox.wanted[number]
                     raise self._lied(error, event) from None
-        reply = self._await(number, data, position, event, deadline)
+        reply = self._await(number, data, position, event, deadline, port=port)
         self._answered = self.epoch, self.version
         self._mods._look_if_changed()
         if type(reply) is Value:
@@ -252,15 +252,25 @@ class Mod:
 
     # ── the slow path of a request ────────────────────────────────────────────────────────────────────────────────────
 
-    def _await(self, number: int, data: bytes, position: int, event: str, deadline: int, *, spin: bool = True) -> Any:
-        """Wait for the answer to request `number`, over swaps and deaths. `position`: where it was pushed, or UNSENT.
+    def _await(
+        self,
+        number: int,
+        data: bytes,
+        position: int,
+        event: str,
+        deadline: int,
+        *,
+        port: Port | None = None,
+        spin: bool = True,
+    ) -> Any:
+        """Wait for the answer to request `number`, over swaps and deaths. `position`: where in which `port` it was
+        pushed, or UNSENT.
 
         `spin` False parks at once: the workers asked need every CPU. Returns a Value, Failed, Emitted or Vetoed; raises
         a ModFailure.
         """
         self._inbox.wanted.setdefault(number, None)
         try:
-            port = self._port if position != UNSENT else None
             return wait(Request(self, number, data, event, deadline, self._timeout, position, port), spin=spin)
         finally:
             self._inbox.wanted.pop(number, None)
@@ -460,10 +470,10 @@ class Mod:
         if self._port is not None and self._mods._clock_frame:
             self._port.stage(self._mods._clock_frame)  # no room: it has to catch up, and is told the next time
 
-    def _hear_besides(self, ports: tuple[Port, ...] = ()) -> None:
-        """While this mod is waited for, hear the queries of `ports`, and of its older workers that are not done yet."""
+    def _hear_besides(self) -> None:
+        """While this mod is waited for, hear the queries of those asked with it, and of its older workers."""
         if self._port is not None and self._mods._hears:
-            self._port.beside((*ports, *self._leaving.values()) if ports or self._leaving else ())
+            self._port.beside((*self._mods._together, *self._leaving.values()))
 
     def _is_dead(self, word: int) -> bool:
         died = self._mods._board_load(dead_offset(self._index, slot_of(word)))

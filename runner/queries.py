@@ -64,10 +64,16 @@ class Answerer:
         """
         try:
             return self._answer(raw, deadline)
-        except QueryError as error:
-            return _failed("QueryError", str(error))
         except Refused as error:
             return _failed(error.kind, str(error))
+        except QueryError as error:
+            try:
+                return _failed("QueryError", str(error))
+            except Exception as worse:  # noqa: BLE001  # a class of the game's own, whose __str__ raises
+                self._log("what the game says to a query of %s cannot be read", self._name, exc_info=worse)
+        except Exception as error:  # noqa: BLE001  # nothing of an answer may end the game's frame
+            self._log("a query of %s could not be answered", self._name, exc_info=error)
+        return _failed("QueryError", "the game could not answer")
 
     def _answer(self, raw: bytes, deadline: int) -> bytes:
         mods = self._mods()
@@ -153,7 +159,7 @@ def _decoders(entry: Entry) -> dict[int, Any]:
 
 
 def _failed(kind: str, message: str) -> bytes:
-    return pack((1, kind, message[:1000]))
+    return pack((1, kind, message[:1000].encode(errors="backslashreplace").decode()))
 
 
 def nested_only(what: str) -> UsageError:

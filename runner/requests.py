@@ -206,8 +206,7 @@ def wait(request: Request, *, spin: bool) -> Any:
                 assert mod._port is not None, "it waits for a worker"
                 news = mod._port.wait(left, spin)
             else:
-                mods._board.wait32(GENERATION, what, left)
-                mods._check_supervisor()
+                mods._wait_for_news(what, left)
     except CorruptRing as error:
         raise mod._lied(error, request.event) from None
     except StopIteration as done:

@@ -37,6 +37,8 @@ from .switchboard import SLOTS
 
 CARD_BYTES: Final = LETTER - CARD
 _ASLEEP: Final = 1 << 31
+_LENGTH: Final = 2**32 - 1
+"""The half of ASKED that says how long the query is; all ones: it was withdrawn."""
 """In a CPU word: its owner sleeps there."""
 
 
@@ -165,8 +167,9 @@ class Slot:
     def asking(self) -> int:
         """Number of the query that waits for the game's answer, by the worker's own account; 0: none does."""
         down, up = self.mapped()
-        asked = up.load64(ASKED) >> 32
-        return asked if asked != down.load64(ANSWERED) >> 32 else 0
+        asked = up.load64(ASKED)
+        waits = asked & _LENGTH != _LENGTH and asked >> 32 != down.load64(ANSWERED) >> 32
+        return asked >> 32 if waits else 0
 
     def cpu(self) -> int:
         """Where the worker says that it runs, or ran when it went to sleep."""

@@ -115,14 +115,22 @@ class Supervisor:
         asyncio.get_running_loop().add_reader(self._bell, self._rung)
         await self.nursery.start()
         await self.source.start()
-        await self.settle(FIRST_VERDICTS)
-        self._started = True
+        # Mods that may ask their game have to wait for it: it attaches, and waits for the verdicts itself.
+        first = self._first_verdicts()
+        if self.terms.contract is not None and self.terms.contract.queries:
+            self._tasks.append(asyncio.create_task(first))
+        else:
+            await first
         self.looked_at = time.monotonic()
-        self._tasks = [
+        self._tasks += [
             asyncio.create_task(self._every(monitor.PERIOD, self._patrol)),
             asyncio.create_task(self._every(CHECKPOINT_PERIOD, self._checkpoint)),
         ]
         gc.freeze()  # what is here now stays: collections need not walk it again
+
+    async def _first_verdicts(self) -> None:
+        await self.settle(FIRST_VERDICTS)
+        self._started = True
 
     # ── the source's sink ─────────────────────────────────────────────────────────────────────────────────────────────
 

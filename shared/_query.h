@@ -4,21 +4,24 @@
    posts nobody has read an answer would never come. One number and length in one word say which letter lies there.
 
    The asker is not trusted: its word is loaded once, its bytes are copied out before anyone looks at them, and if the
-   word has changed by then they are thrown away. How many of its queries are heard is bounded until the next request is
-   sent to it; those beyond simply wait. */
+   word has changed by then they are thrown away. How many of its queries are heard is bounded for each request; those
+   beyond simply wait. Who does not wait any more withdraws its query before it writes anything else there.
+
+   A query in hand counts as answered: who answers may wait for other peers, and must not hear it again in that. */
 
 /* Answer the query that waits in `asker`, if it still does. false: with an exception, of who answers. */
 static bool answer_query(Port *asker, uint64_t deadline)
 {
     ring_port *port = &asker->port;
-    if (port->allowed == 0 || asker->on_query == NULL)
+    if (asker->on_query == NULL || !query_waits(port))
         return true;
     uint64_t word = load64(port->theirs, RING_ASKED);
     uint32_t number = (uint32_t)(word >> 32);
     size_t length = word & UINT32_MAX;
-    if (number == port->answered)
+    if (number == port->answered || length == RING_WITHDRAWN)
         return true;
     port->allowed--;
+    port->answered = number;
     if (length > RING_LETTER_SIZE)
         length = 0; /* a lie: nothing is no query, and is answered so */
     PyObject *query = PyBytes_FromStringAndSize((const char *)port->theirs + RING_LETTER, (Py_ssize_t)length);
@@ -42,10 +45,9 @@ static bool answer_query(Port *asker, uint64_t deadline)
         PyErr_Format(PyExc_ValueError, "an answer of %zd bytes is longer than %d", size, RING_LETTER_SIZE);
         ok = false;
     }
-    if (ok && asker->mine != NULL) { /* who answered may have closed it */
-        port->answered = number;
+    /* Who answered may have closed the port; or answered a later query, if this one was withdrawn meanwhile. */
+    if (ok && asker->mine != NULL && port->answered == number)
         send_letter(port, RING_ANSWERED, number, bytes, (size_t)size);
-    }
     Py_XDECREF(answer);
     Py_DECREF((PyObject *)asker);
     return ok;
@@ -58,7 +60,7 @@ static PyObject *port_hear(Port *self, PyObject *const *arguments, Py_ssize_t co
         return NULL;
     PyObject *before = self->on_query;
     self->on_query = arguments[0] == Py_None ? NULL : Py_NewRef(arguments[0]);
-    self->most_queries = self->port.allowed = self->on_query == NULL ? 0 : (uint32_t)most;
+    self->port.most = self->port.allowed = self->on_query == NULL ? 0 : (uint32_t)most;
     Py_XDECREF(before);
     Py_RETURN_NONE;
 }
@@ -105,6 +107,14 @@ static PyObject *port_answer(Port *self, PyObject *deadline)
     Py_RETURN_TRUE;
 }
 
+/* The last query is not waited for any more. The fence: who copies its bytes, and sees any of the next one's among them,
+   sees this word as well. */
+static void withdraw(ring_port *port)
+{
+    store64(port->mine, RING_ASKED, (uint64_t)port->asked << 32 | RING_WITHDRAWN);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* The asker's side. Polls whatever polling has brought so far: who answers is waiting for us, and awake. */
 static PyObject *port_ask(Port *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -129,15 +139,21 @@ static PyObject *port_ask(Port *self, PyObject *const *arguments, Py_ssize_t cou
     if (news == RING_NOTHING) {
         plan.poll_until = port->spin_ns != 0 ? earlier(now + port->spin_ns, plan.deadline) : 0;
         PyObject *waited = port_wait_without_gil(self, plan);
-        if (waited == NULL)
+        if (waited == NULL) {
+            if (self->mine != NULL)
+                withdraw(port);
             return NULL;
+        }
         news = (enum ring_news)PyLong_AsLong(waited);
         Py_DECREF(waited);
     }
     port->woke_peer = false;
-    if (news != RING_MESSAGE)
+    uint64_t word = load64(port->theirs, RING_ANSWERED);
+    if (news != RING_MESSAGE || (uint32_t)(word >> 32) != port->asked) {
+        withdraw(port);
         Py_RETURN_NONE;
-    size_t size = load64(port->theirs, RING_ANSWERED) & UINT32_MAX;
+    }
+    size_t size = word & UINT32_MAX;
     return PyBytes_FromStringAndSize((const char *)port->theirs + RING_LETTER,
                                      (Py_ssize_t)(size < RING_LETTER_SIZE ? size : RING_LETTER_SIZE));
 }

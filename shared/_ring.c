@@ -391,7 +391,6 @@ typedef struct {
     bool waiting;           /* a thread waits in it without the GIL: nobody else may touch it */
     PyObject *on_query;     /* NULL: nobody answers */
     PyObject *others;       /* a tuple that holds what port.others points to; NULL: none */
-    uint32_t most_queries;  /* what `allowed` is with each request */
     ring_port port;
 } Port;
 
@@ -530,7 +529,7 @@ static void port_release(Port *self)
 {
     forget_others(self);
     Py_CLEAR(self->on_query);
-    self->port.allowed = self->most_queries = 0;
+    self->port.most = self->port.allowed = 0;
     let_go(&self->mine);
     let_go(&self->theirs);
     let_go(&self->board);
@@ -592,7 +591,6 @@ static int port_stage_bytes(Port *self, PyObject *data)
         PyErr_SetString(PyExc_ValueError, "the ring was ended; reopen() it first");
         return -1;
     }
-    port->allowed = self->most_queries;
     return stage(port, bytes, (size_t)length);
 }
 
@@ -782,10 +780,11 @@ static PyObject *wait_from(Port *self, int64_t timeout_ns, bool may_spin, uint64
     uint64_t deadline = deadline_after(start, timeout_ns);
     do {
         Py_DECREF(news);
-        uint64_t now = now_ns();
+        uint64_t now = now_ns(), position = self->port.position;
         if (!answer_query(port_of(self->port.asker), deadline) || !port_is_usable(self))
             return NULL;
-        if (now >= deadline)
+        /* Who answered may have taken what we wait for, in a wait of its own: then the caller looks at what it has. */
+        if (now >= deadline || position != self->port.position)
             return PyLong_FromLong(RING_TIMEOUT);
         news = wait_once(self, (int64_t)(deadline - now), may_spin, now);
     } while (news != NULL && PyLong_AsLong(news) == RING_QUERY);

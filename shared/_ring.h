@@ -93,6 +93,9 @@ enum { RING_WANT_MESSAGE = -1, RING_WANT_ANSWER = -2 };
 
 /* Other ports whose bells one wait sleeps on; the kernel takes 128 in all. Those beyond are looked at every so often. */
 enum { RING_MOST_BELLS = 128 };
+
+/* In place of a query's length: who asked does not wait for the answer any more. */
+#define RING_WITHDRAWN UINT32_MAX
 #define RING_SLICE_NS UINT64_C(1000000)
 
 
@@ -290,8 +293,10 @@ struct ring_port {
     bool woke_peer;     /* since our last wait */
     uint32_t asked;     /* number of the last query that we asked */
     uint32_t answered;  /* number of the last query of theirs that we answered */
-    uint32_t allowed;   /* queries of theirs that are heard until we send the next request; 0: none */
-    ring_port **others; /* whose queries a wait in this port hears too; closed ones allow none */
+    uint32_t most;      /* queries of theirs that are heard in each of our messages; 0: none, or the port is closed */
+    uint32_t allowed;   /* so many more are heard until they begin the next */
+    uint64_t asks_in;   /* what STARTED was when that was filled up last */
+    ring_port **others; /* whose queries a wait in this port hears too; closed ones are skipped */
     size_t others_count;
     ring_port *asker;   /* with RING_QUERY: who */
     int alarm;          /* eventfd of a peer that waits in an event loop; -1: none */
@@ -490,7 +495,20 @@ static inline bool commanded(ring_port *port)
 static inline bool query_waits(ring_port *port)
 {
     /* Acquire, pairs with send_letter(): the letter's bytes are visible. */
-    return port->allowed != 0 && (uint32_t)(load64(port->theirs, RING_ASKED) >> 32) != port->answered;
+    if (port->most == 0)
+        return false;
+    uint64_t word = load64(port->theirs, RING_ASKED);
+    if ((uint32_t)(word >> 32) == port->answered || (word & UINT32_MAX) == RING_WITHDRAWN)
+        return false;
+    if (port->allowed != 0)
+        return true;
+    /* Every message that they begin may ask anew. Only those that we sent count, whatever they say. */
+    uint64_t started = load64(port->theirs, RING_STARTED);
+    if (started <= port->asks_in || started > port->published)
+        return false;
+    port->asks_in = started;
+    port->allowed = port->most;
+    return true;
 }
 
 static inline bool somebody_asks(ring_port *port)
@@ -663,7 +681,7 @@ static inline int wait_bells(ring_port *port, uint32_t bell, const uint32_t *bel
     unsigned count = 1;
     bool all = true;
     for (size_t i = 0; i < port->others_count; i++) {
-        if (port->others[i]->allowed == 0)
+        if (port->others[i]->most == 0)
             continue;
         all = i < RING_MOST_BELLS - 1;
         if (!all)
@@ -691,7 +709,7 @@ static inline enum ring_news park(ring_port *port, int64_t want, uint64_t deadli
         atomic_store_explicit(word32(port->mine, RING_PARKED), want < 0 ? parked[-1 - want] : RING_PARKED_ROOM,
                               memory_order_relaxed);
         for (size_t i = 0; i < others; i++) {
-            if (port->others[i]->allowed == 0)
+            if (port->others[i]->most == 0)
                 continue;
             if (i < RING_MOST_BELLS)
                 bells[i] = load32(port->others[i]->theirs, RING_BELL);
@@ -716,7 +734,7 @@ static inline enum ring_news park(ring_port *port, int64_t want, uint64_t deadli
     }
     atomic_store_explicit(word32(port->mine, RING_PARKED), RING_AWAKE, memory_order_relaxed);
     for (size_t i = 0; i < others; i++)
-        if (port->others[i]->allowed != 0)
+        if (port->others[i]->most != 0)
             atomic_store_explicit(word32(port->others[i]->mine, RING_PARKED), RING_AWAKE, memory_order_relaxed);
     publish_cpu(port, this_cpu());
     return news;

@@ -11,7 +11,8 @@ Control words, one to a cache line, at these byte offsets of *every* segment:
 ===============  ====  ========================================================================================
 MAGIC            u64   b"FUMEHD\\x00\\x01" little-endian: layout version; checked when a Port is made
 HEAD             u64   bytes ever pushed into this segment's ring (8-byte aligned)
-ASKED            u64   (up) number << 32 | length of the last query; in HEAD's line, which a waiting game polls anyway
+ASKED            u64   (up) number << 32 | length of the last query, or 0xFFFF_FFFF in place of a length: it is not
+                       waited for any more; in HEAD's line, which a waiting game polls anyway
 ANSWERED         u64   (down) number << 32 | length of the last answer to one
 TAIL             u64   bytes ever consumed of the *other* segment's ring; a worker's TAIL is its ``done``
 STARTED          u64   end position in the other ring of the message being handled; == TAIL when idle
@@ -218,8 +219,9 @@ class Port:
     def hear(self, answer: Callable[[bytes, int], bytes] | None, most: int, /) -> None:
         """From now on wait() and exchange() answer the peer's queries by `answer(query, deadline)`, then go on waiting.
 
-        `deadline`: when the wait ends, ns of CLOCK_MONOTONIC. What `answer` raises leaves the wait, and the query
-        unanswered. At most `most` queries are heard until the next push(), stage() or exchange(); more wait.
+        `deadline`: when the wait ends, ns of CLOCK_MONOTONIC. What `answer` raises leaves the wait, and the query is
+        never answered. At most `most` queries are heard until the peer begins the next message that it was sent; more
+        wait. If `answer` took a message of this port's, the wait ends with TIMEOUT.
         None: nobody answers. Holds `answer` until close().
         """
 

@@ -67,8 +67,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds a handler waits for the game's answer to a query. The game answers while it waits for mods itself, so one
     that is paused for longer lets queries of handlers time out that it posted to. Waiting does not count as hanging."""
     queries_per_request: int = 1_000
-    """Queries of one mod that are answered for each thing the game sends it; more of them wait for the next one. Bounds
-    what a storm of queries takes of a frame, beside the frame's budget."""
+    """Queries that are answered in one handling of what the game sent; more of them wait, in vain. Bounds what a storm
+    of queries takes of a frame, beside the frame's budget."""
     intents_per_frame: int = 10_000
     """Intents of one mod kept between two looks of the game; past it they are dropped and counted."""
     snapshot_bytes: int = 8 * MIB

@@ -188,7 +188,8 @@ class Serving:
         answer = self.port.ask(data, self._query_ns)
         if answer is None:
             raise QueryTimeout(
-                f"game.{name}(): no answer within {self._query_ns / 1e9:g} s: the game did not wait for this mod"
+                f"game.{name}(): no answer within {self._query_ns / 1e9:g} s: the game did not wait for this mod, "
+                "or this handler asked more than it answers (limits: query_timeout, queries_per_request)"
             )
         kind, *said = _decode_arguments(answer)
         if kind == ANSWERED:

@@ -29,6 +29,11 @@ class Channel:
         self.game = Port(self.down, self.up, spin_ns=spin_ns, orders=False)
         self.worker = Port(self.up, self.down, spin_ns=spin_ns)
 
+    def lay(self, query: bytes, number: int = 1) -> None:
+        """A query of a worker that goes on waiting for its answer."""
+        self.up.write(LETTER, query)
+        self.up.store64(ASKED, number << 32 | len(query))
+
     def close(self) -> None:
         self.game.close()
         self.worker.close()
@@ -103,19 +108,21 @@ def test_the_deadline_of_the_wait_is_told(channel, at_work):
 def test_nobody_waits_so_nobody_answers(channel):
     channel.game.hear(double, MOST)
     assert channel.worker.ask(b"early", 5 * MS) is None
+    assert channel.game.answer(0) is False, "it was withdrawn"
+    channel.lay(b"late", 2)
     assert channel.game.wait(0) == TIMEOUT, "wait(0) only looks"
     assert channel.game.answer(0) is True
     assert channel.game.answer(0) is False
-    assert channel.worker.ask(b"late", 5 * MS) is None, "the answer to the first is no answer to the second"
+    assert channel.down.read(LETTER, 8) == b"latelate"
 
 
 def test_without_a_function_queries_lie_unheard(channel):
-    assert channel.worker.ask(b"q", 5 * MS) is None
+    channel.lay(b"q")
     assert channel.game.wait(5 * MS) == TIMEOUT
     channel.game.hear(double, MOST)
     assert channel.game.answer(0)
     channel.game.hear(None, 0)
-    assert channel.worker.ask(b"q", 5 * MS) is None
+    channel.lay(b"q", 2)
     assert channel.game.wait(5 * MS) == TIMEOUT
 
 
@@ -134,6 +141,7 @@ def test_so_many_are_heard_until_the_next_request(channel, at_work):
     assert channel.game.wait(400 * MS) == TIMEOUT
     assert heard == [b"0", b"1", b"2"]
     channel.game.push(b"the next request")
+    assert channel.worker.pop() is not None
     while not done.is_set():
         channel.game.wait(10 * MS)
     assert answers[:4] == [b"0", b"1", b"2", None]
@@ -141,7 +149,7 @@ def test_so_many_are_heard_until_the_next_request(channel, at_work):
 
 
 def test_a_query_that_a_game_before_us_left_is_answered(channel):
-    assert channel.worker.ask(b"q", 1 * MS) is None
+    channel.lay(b"q")
     channel.game.close()
     channel.game = Port(channel.down, channel.up, orders=False)
     channel.game.hear(double, MOST)
@@ -153,24 +161,25 @@ def test_a_query_that_a_game_before_us_left_is_answered(channel):
     again.close()
 
 
-def test_what_the_function_raises_leaves_the_wait_and_the_query(channel, at_work):
+def test_what_the_function_raises_leaves_the_wait_and_ends_the_query(channel, at_work):
     def answer(query, _deadline):
         raise KeyError(query)
 
     channel.game.hear(answer, MOST)
     got = []
-    at_work(lambda: got.append(channel.worker.ask(b"q", LONG)))
+    asking = at_work(lambda: got.append(channel.worker.ask(b"q", 200 * MS)))
     with pytest.raises(KeyError):
         channel.game.wait(LONG)
     channel.game.hear(double, MOST)
-    assert channel.game.wait(10 * MS) == TIMEOUT
-    assert channel.game.wait(0) == TIMEOUT
+    assert channel.game.wait(10 * MS) == TIMEOUT, "it is not heard again"
+    asking.join(60)
+    assert got == [None]
 
 
 @pytest.mark.parametrize(("answer", "error"), [(lambda *_: "text", TypeError), (lambda *_: bytes(RING), ValueError)])
 def test_an_answer_is_bytes_that_fit(channel, answer, error):
     channel.game.hear(answer, MOST)
-    assert channel.worker.ask(b"q", 1 * MS) is None
+    channel.lay(b"q")
     with pytest.raises(error):
         channel.game.answer(0)
 
@@ -188,7 +197,7 @@ def test_the_longest_query_and_the_longest_answer(channel, at_work):
 
 def test_the_function_may_close_the_port(channel):
     channel.game.hear(lambda *_: channel.game.close() or b"", MOST)
-    assert channel.worker.ask(b"q", 1 * MS) is None
+    channel.lay(b"q")
     with pytest.raises(ValueError, match="closed"):
         channel.game.wait(10 * MS)
 
@@ -244,7 +253,7 @@ def test_a_wait_in_one_port_hears_the_queries_of_others(at_work, spin_ns, count)
 def test_one_that_was_closed_is_not_looked_at(channel):
     other = Channel()
     other.game.hear(double, MOST)
-    assert other.worker.ask(b"q", 1 * MS) is None
+    other.lay(b"q")
     channel.game.beside((other.game,))
     other.close()
     assert channel.game.wait(5 * MS) == TIMEOUT
@@ -261,14 +270,14 @@ def test_a_death_ends_the_wait_whoever_asks(channel):
     channel.game.hear(double, MOST)
     channel.board.store64(64, 7)
     channel.game.watch(channel.board, 64, 7)
-    assert channel.worker.ask(b"q", 1 * MS) is None
+    channel.lay(b"q")
     assert channel.game.wait(LONG) == DEAD
 
 
 # ── what a hostile worker may write ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("word", [1 << 32 | 2**31, 1 << 32 | RING, 1 << 32 | (RING - LETTER + 1), 2**64 - 1])
+@pytest.mark.parametrize("word", [1 << 32 | 2**31, 1 << 32 | RING, 1 << 32 | (RING - LETTER + 1), 2**64 - 2])
 def test_a_length_that_cannot_be_is_an_empty_query(channel, word):
     heard = []
     channel.game.hear(lambda query, _: heard.append(query) or b"", MOST)
@@ -336,6 +345,100 @@ def test_a_query_that_changes_while_it_is_copied_is_not_answered(channel):
         thread.join()
     assert heard
     assert all(len(query) in (0, 16000) for query in heard)
+
+
+def test_a_query_in_hand_is_not_heard_again_by_the_wait_of_who_answers(at_work):
+    """The function waits for another, and that wait hears the asker too."""
+    asker, other = Channel(), Channel()
+    ports = asker.game, other.game
+    heard = []
+
+    def answer(query, _deadline):
+        heard.append(query)
+        assert other.game.exchange(b"m", LONG) == b"M"
+        return b"answer"
+
+    asker.game.hear(answer, MOST)
+    other.game.hear(double, MOST)
+    for port in ports:
+        port.beside(ports)
+    got = []
+
+    def ask():
+        got.append(asker.worker.ask(b"q", LONG))
+        asker.worker.push(b"done")
+
+    def serve():
+        assert other.worker.wait(LONG) == MESSAGE
+        assert other.worker.pop() == b"m"
+        assert other.worker.ask(b"n", LONG) == b"nn"
+        other.worker.push(b"M")
+
+    at_work(ask)
+    at_work(serve)
+    assert asker.game.wait(LONG) == MESSAGE
+    assert (heard, got) == ([b"q"], [b"answer"])
+    for port in ports:
+        port.beside(())
+    asker.close()
+    other.close()
+
+
+def test_a_wait_ends_when_its_answer_was_taken_in_the_middle_of_it(channel, at_work):
+    """By a wait within the answering: who waits outside has to look at what it has."""
+    other = Channel()
+    taken = []
+    channel.game.beside((other.game,))
+
+    def work():
+        assert other.worker.ask(b"q", LONG) == b"q"
+
+    channel.worker.stage(b"the answer")
+    other.game.hear(lambda query, _: (channel.worker.publish(), taken.append(channel.game.pop())) and query, MOST)
+    at_work(work)
+    assert channel.game.wait(LONG) == TIMEOUT
+    assert taken == [b"the answer"]
+    channel.game.beside(())
+    other.close()
+
+
+def test_an_older_answer_is_never_laid_over_a_newer_one(channel):
+    """The first query is withdrawn while it is answered, and the next one is answered within that."""
+    answers = []
+
+    def answer(query, _deadline):
+        if query == b"one":
+            channel.lay(b"two", 2)
+            assert channel.game.answer(0)
+        answers.append(query)
+        return query
+
+    channel.game.hear(answer, MOST)
+    channel.lay(b"one", 1)
+    assert channel.game.answer(0)
+    assert answers == [b"two", b"one"]
+    assert channel.down.load64(ANSWERED) == 2 << 32 | 3
+    assert channel.down.read(LETTER, 3) == b"two"
+
+
+def test_each_message_that_the_peer_begins_may_ask_anew(channel):
+    channel.game.hear(double, 2)
+    for _ in range(3):
+        channel.game.push(b"m")
+    numbers = iter(range(1, 100))
+
+    def heard():
+        count = 0
+        while channel.lay(b"q", next(numbers)) is None and channel.game.answer(0):
+            count += 1
+        return count
+
+    assert heard() == 2
+    for _ in range(3):
+        channel.worker.pop()
+        assert heard() == 2
+    channel.up.store64(_ring.STARTED, 2**63)
+    assert heard() == 0, "of messages nobody sent"
 
 
 def test_the_words_stand_where_the_contract_says():
