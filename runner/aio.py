@@ -15,25 +15,24 @@ One event loop owns the mods. Calls may be made concurrently, of one mod too; a 
 import asyncio
 import errno
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from ..shared.errors import SupervisorDied
+from ..shared.errors import MachineError, SupervisorDied
 from ..shared.messages import pack
 from ..shared.policy import Confinement, Limits
 from . import amounts
 from . import config as settings
 from .aio_mod import Mod
-from .aio_mods import Mods, ended
+from .aio_mods import Mods
 from .api import Api
 from .debounce import RELOAD_INTERVAL
 from .launch import (
-    END_PATIENCE,
     START_PATIENCE,
-    link_alive,
     nobody_serves,
     packed_contract,
     prepare,
@@ -41,6 +40,7 @@ from .launch import (
     spawn,
 )
 from .loop_link import LoopLink
+from .reaping import ended
 
 __all__ = ["Api", "Limits", "Mod", "Mods", "connect", "launch"]
 
@@ -111,21 +111,18 @@ def launch(
             mods = await _attached(sock, deadline, setup.contract, api)
             mods.process = process
             await mods.settle(max(0.0, deadline - time.monotonic()))
-        except (SupervisorDied, OSError) as error:
-            if mods is not None:
-                await mods.close()
+        except BaseException as error:
+            try:
+                if mods is not None:
+                    await mods.close()
+            finally:
+                sock.close()
+                await ended(process)
+            if isinstance(error, MachineError) or not isinstance(error, SupervisorDied | OSError):
                 raise
-            said = "" if link_alive(sock) else _status(process.poll())
-            sock.close()
-            await ended(process)
+            code = process.returncode
+            said = f"; it ended with status {code}" if code not in (0, -signal.SIGKILL) else ""
             raise SupervisorDied(f"the supervisor did not start{said}: {error}") from None
-        except BaseException:
-            if mods is not None:
-                await mods.close()
-            sock.close()
-            process.kill()
-            process.wait(END_PATIENCE)
-            raise
         return mods
 
     return Opening(begin)
@@ -166,7 +163,3 @@ async def _attached(sock: socket.socket, deadline: float, contract: bytes, api: 
     except BaseException:
         link.close()
         raise
-
-
-def _status(code: int | None) -> str:
-    return "" if code is None else f"; it ended with status {code}"

@@ -61,9 +61,9 @@ class Mod:
         mods._check()
         patience = self._checked(event, timeout)
         entry = None
-        if mods._inner._api is not None:
-            entry = mods._inner._declared(event, args, f"{self.name}.call")
-        number = mods._next()
+        if mods.inner._api is not None:
+            entry = mods.inner._declared(event, args, f"{self.name}.call")
+        number = mods.next_number()
         try:
             data = pack(Call(number, event, args))
         except payload.UNPACKABLE:
@@ -158,7 +158,7 @@ class Mod:
     def attend(self, *, everyone: bool = False) -> tuple[int, bool]:
         """Take what is there, and let those go on whose answer came; `everyone`: for others too something may have
         changed. Returns how many requests and queries were answered, and whether there may be more."""
-        wanted, answered = self._mod._inbox.wanted, self._mods._inner.answered
+        wanted, answered = self._mod._inbox.wanted, self._mods.inner.answered
         left = self._mod._collect(WAIT_NS)
         ended = 0
         for number, waiting in list(self._waiting.items()):
@@ -166,7 +166,7 @@ class Mod:
                 waiting.step()
                 ended += waiting.over
         more = self.park(go_on=False)
-        return ended + self._mods._inner.answered - answered, more or (left <= 0 and self._listens())
+        return ended + self._mods.inner.answered - answered, more or (left <= 0 and self._listens())
 
     def park(self, *, go_on: bool = True) -> bool:
         """Before the loop goes to sleep: let workers that publish ring, and look once more. Returns whether there is
@@ -192,7 +192,7 @@ class Mod:
     def _listens(self) -> bool:
         """Whether somebody waits for what it says: a caller, a worker that cannot go on before it is read, a handler
         that may ask."""
-        inner = self._mods._inner
+        inner = self._mods.inner
         return bool(self._waiting) or self._mod in inner._unsettled or inner._hears
 
     def _rung(self) -> None:

@@ -16,21 +16,24 @@ from threading import get_ident
 from types import TracebackType
 from typing import Any, Self
 
-from ..shared import payload
-from ..shared.errors import FumehoodError, ModFailure, ModTimeout, ModUnavailable, PayloadError, UsageError, WrongThread
-from ..shared.messages import Emit, Veto, Vetoed, pack
-from . import control, game, game_helpers, game_saves, gathering, vetoes
+from ..shared.errors import (
+    FumehoodError,
+    ModUnavailable,
+    SupervisorDied,
+    UsageError,
+    WrongThread,
+)
+from . import aio_frames, control, game, game_helpers, game_saves
 from . import intents as wishes
 from .aio_mod import Mod
-from .aio_rounds import Round
 from .amounts import seconds
 from .api import Api
 from .launch import END_PATIENCE
+from .link import PATIENCE
 from .loop_link import LoopLink
-from .mod import Mod as BlockingMod
+from .reaping import ended
 from .records import Applied, FrameReport, Intent, LoadReport, ModStatus, Receipt, Refusal
-from .requests import Request
-from .switchboard import FRAMES, SLOTS, WORST_NS
+from .switchboard import SLOTS
 from .wanted import Wanted
 
 _alive: "weakref.WeakSet[Mods]" = weakref.WeakSet()
@@ -62,8 +65,8 @@ class Mods:
         self._loop = asyncio.get_running_loop()
         self._news = fds.pop()
         self._link = link
-        self._inner = Inner(link, welcome, fds, api)
-        self._inner.named = self._named
+        self.inner = Inner(link, welcome, fds, api)
+        self.inner.named = self.named
         self._by_name: dict[str, Mod] = {}
         self._closed = False
         self._one_at_a_time = asyncio.Lock()
@@ -81,116 +84,27 @@ class Mods:
 
     async def emit(self, event: str, /, *args: Any, budget: float = 0.01) -> FrameReport:
         """As `fumehood.runner.Mods.emit`. Several may be under way; each mod gets them in the order they were begun."""
-        inner = self._inner
         self._check()
-        started, deadline = self._begun(event, budget)
-        entry = inner._declared(event, args, "emit") if inner._api is not None else None
-        inner._look_if_changed()
-        mods, args = inner._audience.of(event, args)
-        report = FrameReport({}, [], {})
-        if mods:
-            number = self._next()
-            try:
-                data = pack(Emit(number, event, args))
-            except payload.UNPACKABLE:
-                raise payload.refused(list(args), f"emit({event!r}): args") from None
-            report = await self._gathered(mods, number, data, event, deadline, game.take_emitted)
-        if entry is not None and entry.returns is not None:
-            inner._check_results(report, event, entry)
-        if not self._closed:
-            inner._frames += 1
-            inner._worst_ns = max(inner._worst_ns, time.monotonic_ns() - started)
-            inner._page_store(WORST_NS, inner._worst_ns)
-            inner._page_store(FRAMES, inner._frames)
-        return report
+        return await aio_frames.emit(self, event, args, budget)
 
     async def veto(self, event: str, /, *args: Any, budget: float = 0.01) -> Refusal | None:
         """As `fumehood.runner.Mods.veto`."""
-        inner = self._inner
         self._check()
-        _, deadline = self._begun(event, budget)
-        entry = inner._declared(event, args, "veto") if inner._api is not None else None
-        inner._look_if_changed()
-        mods, args = inner._audience.of(event, args)
-        number = self._next()
-        try:
-            data = pack(Veto(number, event, args))
-        except payload.UNPACKABLE:
-            raise payload.refused(list(args), f"veto({event!r}): args") from None
-        answers: dict[str, Vetoed] = {}
-
-        def take(mod: BlockingMod, reply: Any, event: str, report: FrameReport) -> None:
-            if type(reply) is Vetoed:
-                answers[mod.name] = reply
-            else:
-                report.failed[mod.name] = mod._error(reply, event)
-
-        report = await self._gathered(mods, number, data, event, deadline, take)
-        refuse = entry is not None and entry.default == "refuse"
-        return vetoes.decide([mod.name for mod in mods], answers, report.failed, refuse_by_default=refuse)
-
-    async def _gathered(
-        self,
-        mods: list[BlockingMod],
-        number: int,
-        data: bytes,
-        event: str,
-        deadline: int,
-        take: Callable[[BlockingMod, Any, str, FrameReport], None],
-    ) -> FrameReport:
-        """As gathering.gather. Raises SupervisorDied, too."""
-        report = FrameReport({}, [], {})
-        faults: list[FumehoodError] = []
-
-        def taken(request: Request, reply: Any, error: FumehoodError | None) -> None:
-            if error is None:
-                take(request.mod, reply, event, report)
-            elif isinstance(error, ModTimeout):
-                report.late.append(request.mod.name)
-            elif isinstance(error, ModFailure):
-                report.failed[request.mod.name] = error
-            else:
-                faults.append(error)
-
-        every = Round(deadline, taken)
-        try:
-            for mod, position, port in gathering.send(mods, number, data, event, report):
-                request = Request(mod, number, data, event, deadline, 0.0, position, port)
-                every.add(request, self._by_name[mod.name])
-            await every.over()
-        except BaseException:
-            for mod in mods:
-                mod._inbox.wanted.pop(number, None)
-            raise
-        if faults:
-            raise faults[0]
-        names = [mod.name for mod in mods]
-        return FrameReport(
-            {name: report.results[name] for name in names if name in report.results},
-            [name for name in names if name in report.late],
-            {name: report.failed[name] for name in names if name in report.failed},
-        )
-
-    def _begun(self, event: object, budget: float) -> tuple[int, int]:
-        """Now, and the deadline, in ns. Raises PayloadError, UsageError."""
-        if type(event) is not str:
-            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
-        started = time.monotonic_ns()
-        return started, started + int(seconds(budget, "budget") * 1e9)
+        return await aio_frames.veto(self, event, args, budget)
 
     def intents(self) -> list[Intent]:
         """As `fumehood.runner.Mods.intents`."""
         self._check()
-        return self._inner.intents()
+        return self.inner.intents()
 
     def apply(self) -> Applied:
         """As `fumehood.runner.Mods.apply`; a function that wants the mod gets the `aio.Mod`."""
         self._check()
-        inner = self._inner
+        inner = self.inner
         if inner._api is None:
             raise UsageError("mods.apply() needs to know what intents mean: launch(…, api=api), or use mods.intents()")
         taken = inner._take_intents()
-        report = wishes.apply(inner._api, taken, self._named, inner._audience.handling)
+        report = wishes.apply(inner._api, taken, self.named, inner._audience.handling)
         inner._refused_intents += report.refusals
         return report
 
@@ -208,12 +122,12 @@ class Mods:
         """As `fumehood.runner.Mods.publish`. Waits for the supervisor, 0.1 ms and the allocation, only when the view is
         new or needs more room."""
         self._check()
-        return self._inner.publish(name, array)
+        return self.inner.publish(name, array)
 
     def publishing(self, name: str, like: Any) -> AbstractContextManager[Any]:
         """As `fumehood.runner.Mods.publishing`; waits when `publish` would."""
         self._check()
-        return self._inner.publishing(name, like)
+        return self.inner.publishing(name, like)
 
     # ── mods by name ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -223,27 +137,28 @@ class Mods:
         mod = self._by_name.get(name)
         if mod is None:
             self._check()
-            self._inner._look_if_changed()
+            self.inner._look_if_changed()
             known = ", ".join(sorted(self._by_name)) or "none"
             raise ModUnavailable(f"there is no mod {name!r}; known: {known}", mod=str(name))
         return mod
 
     def __contains__(self, name: object) -> bool:
         self._check()
-        return name in self._inner
+        return name in self.inner
 
     def __iter__(self) -> Iterator[str]:
         self._check()
-        return iter(self._inner)
+        return iter(self.inner)
 
     def __len__(self) -> int:
         self._check()
-        return len(self._inner)
+        return len(self.inner)
 
     def __repr__(self) -> str:
-        return repr(self._inner)
+        return repr(self.inner)
 
-    def _named(self, name: str) -> Mod:
+    def named(self, name: str) -> Mod:
+        """A mod that is known."""
         return self._by_name[name]
 
     # ── what the supervisor knows ─────────────────────────────────────────────────────────────────────────────────────
@@ -316,7 +231,7 @@ class Mods:
                 )
         finally:
             os.close(fd)
-        return game_saves.loaded(self._inner, answers)
+        return game_saves.loaded(self.inner, answers)
 
     async def _asked(
         self, make: Callable[[bool, int], Any], timeout: float, fds: tuple[int, ...] = ()
@@ -337,7 +252,7 @@ class Mods:
         """As `fumehood.runner.Mods.provide`."""
         self._check()
         timeout = seconds(timeout, "timeout")
-        fd, make = game_helpers.prepared(self._inner, name, helper, timeout)
+        fd, make = game_helpers.prepared(self.inner, name, helper, timeout)
         try:
             await self._link.ask(make, timeout, (fd,))
         finally:
@@ -346,7 +261,7 @@ class Mods:
     def statistics(self) -> dict[str, int]:
         """As `fumehood.runner.Mods.statistics`. An emit that is awaited holds up nobody: `worst_frame_ns` is how long
         one was under way."""
-        return self._inner.statistics()
+        return self.inner.statistics()
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -374,7 +289,7 @@ class Mods:
         os.close(self._news)
         for mod in self._by_name.values():
             mod.close()
-        self._inner._release()
+        self.inner._release()
 
     async def __aenter__(self) -> Self:
         return self
@@ -392,23 +307,24 @@ class Mods:
         except RuntimeError:
             loop = None
         if loop is not self._loop:
-            if get_ident() != self._inner._thread and not self._closed:
-                self._inner._refuse_thread()
+            if get_ident() != self.inner._thread and not self._closed:
+                self.inner._refuse_thread()
             raise WrongThread("these mods belong to the event loop that made them; use them from its coroutines alone")
         if self._closed:
             raise UsageError("these mods are closed")
 
-    def _next(self) -> int:
-        self._inner._requests += 1
-        return self._inner._requests
+    def next_number(self) -> int:
+        """Of the next request."""
+        self.inner._requests += 1
+        return self.inner._requests
 
     def _meet_one(self, message: control.Introduce, fds: list[int]) -> None:
         alarm = fds.pop() if len(fds) > 2 * SLOTS else -1
-        known = len(self._inner._table)
+        known = len(self.inner._table)
         try:
-            self._inner._meet_one(message, fds)
-            if alarm >= 0 and len(self._inner._table) > known:
-                self._by_name[message.name] = Mod(self, self._inner._table[-1], alarm)
+            self.inner._meet_one(message, fds)
+            if alarm >= 0 and len(self.inner._table) > known:
+                self._by_name[message.name] = Mod(self, self.inner._table[-1], alarm)
                 alarm = -1
         finally:
             if alarm >= 0:
@@ -420,7 +336,11 @@ class Mods:
         while self._link.pending and not self._closed:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._introduced.append(waiter)
-            await waiter
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await waiter
+            except TimeoutError:
+                raise SupervisorDied("the supervisor did not answer in time") from None
 
     def _changed(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -432,7 +352,7 @@ class Mods:
         who dies is heard to the end before the game goes on from it."""
         if self._closed:
             return
-        inner = self._inner
+        inner = self.inner
         for mod in [mod for mod in self._by_name.values() if mod.waits]:
             mod.attend(everyone=True)
         try:
@@ -458,34 +378,6 @@ class Mods:
             if not waiter.done():
                 waiter.set_exception(type(error)(*error.args))
         self._introduced.clear()
-
-
-async def ended(process: "subprocess.Popen[bytes]") -> None:
-    """Reap the supervisor; kill it, and with it everything below it, when it does not end by itself, or this is
-    cancelled."""
-    try:
-        if process.poll() is None:
-            loop = asyncio.get_running_loop()
-            over: asyncio.Future[None] = loop.create_future()
-            fd = os.pidfd_open(process.pid)
-            loop.add_reader(fd, _told, over)
-            try:
-                async with asyncio.timeout(END_PATIENCE):
-                    await over
-            except TimeoutError:
-                pass
-            finally:
-                loop.remove_reader(fd)
-                os.close(fd)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
-def _told(over: "asyncio.Future[None]") -> None:
-    if not over.done():
-        over.set_result(None)
 
 
 def _after_fork() -> None:

@@ -52,7 +52,7 @@ def plain() -> Peer:
 def pipe() -> Iterator[Peer]:
     """multiprocessing.Pipe: pickles over a socket pair."""
     ours, theirs = _context.Pipe()
-    process = _context.Process(target=_serve, args=(theirs,), daemon=True)
+    process = _context.Process(target=serve, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
     send, receive = ours.send, ours.recv
@@ -70,7 +70,7 @@ def pipe() -> Iterator[Peer]:
         process.join(5)
 
 
-def _serve(connection: "Connection[Any, Any]") -> None:
+def serve(connection: "Connection[Any, Any]") -> None:
     while True:
         try:
             event, args = connection.recv()

@@ -7,6 +7,7 @@ import sys
 import fumehood
 import pytest
 from fumehood import runner, worker
+from fumehood.runner import aio
 from fumehood.shared import errors
 
 RUNNER = {
@@ -156,3 +157,16 @@ def test_the_version_is_said_once():
     from importlib import metadata
 
     assert metadata.version("fumehood") == fumehood.__version__
+
+
+def test_the_awaited_form_has_the_same_names():
+    for kind, awaited in ((runner.Mods, aio.Mods), (runner.Mod, aio.Mod)):
+        names = {name for name in dir(kind) if not name.startswith("_")}
+        assert names <= set(dir(awaited))
+        for name in names:
+            plain, other = getattr(kind, name), getattr(awaited, name)
+            if callable(plain):
+                assert list(inspect.signature(other).parameters) == list(inspect.signature(plain).parameters), name
+    for name in ("launch", "connect"):
+        plain, other = inspect.signature(getattr(runner, name)), inspect.signature(getattr(aio, name))
+        assert list(other.parameters) == list(plain.parameters)

@@ -107,6 +107,12 @@ def test_a_game_is_played_again_as_it_says(place):
     assert plays[0].stdout.count("drew") == 3
 
 
+def test_a_server_awaits_its_mods_as_it_says(place):
+    done = run([sys.executable, "-W", "error", "server.py"], place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["3.3 rain on monday []", "ModError"]
+
+
 def test_views_are_read_as_it_says(place):
     done = run([sys.executable, "-W", "error", "herd.py"], place)
     assert (done.returncode, done.stderr) == (0, "")

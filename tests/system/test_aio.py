@@ -410,6 +410,12 @@ def test_a_wrong_start_is_one_clear_error(root: Any, tmp_path: Path) -> None:
             await aio.launch(tmp_path / "nowhere")
         with pytest.raises(ConfigError, match="fumehood run"):
             await aio.connect(root.root)
+        before = descriptors()
+        with pytest.raises(SupervisorDied, match="did not start"):
+            await aio.launch(root.root, timeout=0.001)
+        with pytest.raises(UsageError, match="timeout"):
+            await aio.launch(root.root, timeout=float("nan"))
+        assert descriptors() <= before
 
     run(main())
 
