@@ -458,7 +458,7 @@ class Mod:
     def _tell_clock(self) -> None:
         """Before whatever it is sent next, and published with that: nobody is woken for the time alone."""
         if self._port is not None and self._mods._clock_frame:
-            self._port.stage(self._mods._clock_frame)  # no room: it has to catch up, and is told the next time
+            self._port.restage(self._mods._clock_frame)  # no room: it has to catch up, and is told the next time
 
     def _hear_besides(self, ports: tuple[Port, ...] = ()) -> None:
         """While this mod is waited for, hear the queries of `ports`, and of its older workers that are not done yet."""

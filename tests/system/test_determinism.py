@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from fumehood.runner import ConfigError, UsageError, launch
+from fumehood.shared.policy import Limits
 
 CHANCE = """
 import datetime, os, random, secrets, time, uuid
@@ -106,6 +107,15 @@ def seen(): return [state["seen"], time.time()]
         mods["a"].call_outcome("die", timeout=10.0)
         bench.next("a", since, "rolled back")
         assert mods["a"].call("seen", timeout=10.0)[1] == 99.5
+
+
+def test_time_alone_fills_no_ring(tmp_path: Path, launched: Callable[..., Any]) -> None:
+    text = "import time\nfrom fumehood.worker import on\n@on('now')\ndef now(): return time.time()\n"
+    with launched(tmp_path / "mods", deterministic=0, limits=Limits(ring_bytes=4096)) as bench:
+        bench.load("a", text)
+        for n in range(1000):
+            bench.mods.clock = n
+        assert bench.mods["a"].call("now", timeout=10.0) == 999
 
 
 def test_a_clock_without_determinism_is_refused(tmp_path: Path, launched: Callable[..., Any]) -> None:
