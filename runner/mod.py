@@ -36,6 +36,7 @@ from .slots import Card, read_card
 from .switchboard import (
     FENCE,
     adopted_offset,
+    clock_offset,
     dead_offset,
     epoch_of,
     gone_offset,
@@ -396,6 +397,7 @@ class Mod:
         stays = old is not None and slot_of(word) == old_slot and not self._is_dead(word)
         if old is not None and not stays:
             old.end()
+        mods._page_store(clock_offset(index), mods._clock)
         while True:
             mods._page_store(adopted_offset(index), word)
             mods._page_fence(FENCE)

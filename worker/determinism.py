@@ -28,9 +28,14 @@ _CLOCKS: Final = ("time", "monotonic", "perf_counter", "process_time", "thread_t
 _seed = ""
 
 
-def install(seed: str, mod: str, digest: str) -> None:
-    """Worker, before the import of the mod. `seed`: the game's."""
-    global _seed
+def _note(now: int) -> None:
+    """Tell the supervisor what clocks show."""
+
+
+def install(seed: str, mod: str, digest: str, note: Callable[[int], None]) -> None:
+    """Worker, before the import of the mod. `seed`: the game's. `note` is told what clocks show, when that changes."""
+    global _seed, _note
+    _note = note
     _seed = f"{seed}:{mod}"
     _STREAM.seed(f"{_seed}:{digest}")
     random._urandom = os.urandom = _STREAM.randbytes  # type: ignore[attr-defined]  # secrets, uuid4 and numpy ask these
@@ -60,6 +65,7 @@ def set_clock(now: int) -> None:
     """Worker, between two messages: what clocks show from now on, ns."""
     global _now
     _now = now
+    _note(now)
 
 
 def _seeded(seed: Callable[..., None]) -> Callable[..., None]:
@@ -94,8 +100,8 @@ def _clocks() -> ModuleType:
 
 
 class _StandsFor(type):
-    """The class of a class that makes instances of another, `stands_for`, and passes for it. What inherits of that makes
-    its own."""
+    """The class of a class that makes instances of another, `stands_for`, and passes for it. What inherits of that
+    makes its own."""
 
     stands_for: type
 

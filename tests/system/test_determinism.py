@@ -148,6 +148,41 @@ def test_dates_in_the_state_are_as_ever(tmp_path: Path, launched: Callable[..., 
         assert bench.mods["a"].call("seen", timeout=10.0) == seen
 
 
+def test_a_start_and_what_was_left_unread_have_their_time(tmp_path: Path, launched: Callable[..., Any]) -> None:
+    text = """
+import os, time
+from fumehood.worker import on, state
+def on_load(): state.setdefault("loads", []).append(time.time())
+@on("note")
+def note(n): state.setdefault("seen", []).append([n, time.time()])
+@on("die")
+def die():
+    time.sleep(0.1)  # what comes meanwhile is its successor's
+    os._exit(1)
+@on("told")
+def told(): return [state["loads"], state.get("seen"), time.time()]
+"""
+    with launched(tmp_path / "mods", deterministic=0) as bench:
+        mods = bench.mods
+        mods.clock = 100.0
+        bench.load("a", text)
+        assert mods["a"].call("told", timeout=10.0) == [[100.0], None, 100.0]
+        mods.clock = 200.0
+        bench.load("a", text + "\n# two\n")
+        assert mods["a"].call("told", timeout=10.0) == [[100.0, 200.0], None, 200.0]
+        saved = mods.save()
+        mods.clock = 300.0
+        mods["a"].post("die")
+        mods["a"].post("note", 1)
+        mods.clock = 400.0
+        mods["a"].post("note", 2)
+        loads, seen, now = mods["a"].call("told", timeout=10.0)
+        assert seen == [[1, 300.0], [2, 400.0]]
+        assert loads[-1] == now == 400.0, "the game adopted it when it was called"
+        assert mods.load(saved).ok
+        assert mods["a"].call("told", timeout=10.0) == [[100.0, 200.0, 400.0], None, 400.0]
+
+
 def test_time_alone_fills_no_ring(tmp_path: Path, launched: Callable[..., Any]) -> None:
     text = "import time\nfrom fumehood.worker import on\n@on('now')\ndef now(): return time.time()\n"
     with launched(tmp_path / "mods", deterministic=0, limits=Limits(ring_bytes=4096)) as bench:
