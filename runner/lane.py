@@ -378,7 +378,8 @@ class Lane:
             seat.state_note = f"the state before it could not be taken: {self._standing.state_error}"
         try:
             self._lives += 1
-            seat.start(attempt.epoch, state, inheritance, time.monotonic(), self._lives)
+            clock = self.house.switchboard.clock(self.index)
+            seat.start(attempt.epoch, state, inheritance, time.monotonic(), self._lives, clock)
             if attempt.restarted and seat.slot is not None:  # it says that it drained; one that lies reads its ring on
                 seat.slot.announce_command()
             self.life.begun(seat.attempt, time.monotonic())

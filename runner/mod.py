@@ -36,6 +36,7 @@ from .slots import Card, read_card
 from .switchboard import (
     FENCE,
     adopted_offset,
+    clock_offset,
     dead_offset,
     epoch_of,
     gone_offset,
@@ -406,6 +407,7 @@ class Mod:
         stays = old is not None and slot_of(word) == old_slot and not self._is_dead(word)
         if old is not None and not stays:
             old.end()
+        mods._page_store(clock_offset(index), mods._clock)
         while True:
             mods._page_store(adopted_offset(index), word)
             mods._page_fence(FENCE)
@@ -468,7 +470,7 @@ class Mod:
     def _tell_clock(self) -> None:
         """Before whatever it is sent next, and published with that: nobody is woken for the time alone."""
         if self._port is not None and self._mods._clock_frame:
-            self._port.stage(self._mods._clock_frame)  # no room: it has to catch up, and is told the next time
+            self._port.restage(self._mods._clock_frame)  # no room: it has to catch up, and is told the next time
 
     def _hear_besides(self) -> None:
         """While this mod is waited for, hear the queries of those asked with it, and of its older workers."""

@@ -11,6 +11,7 @@ import psutil
 from ..shared import segment
 from ..shared._ring import this_cpu
 from ..shared.messages import (
+    CLOCK_HEAD,
     MOST_CARRIED,
     Agree,
     Assign,
@@ -18,6 +19,7 @@ from ..shared.messages import (
     Carried,
     Checkpoint,
     Checkpointed,
+    Clock,
     Command,
     Diagnostic,
     Drained,
@@ -96,6 +98,8 @@ class Seat:
         self.stopping = False
         """It was told to stop reading its ring, and is not started again."""
         self.retired = False
+        self._keeps_time = False
+        """The game has a clock of its own."""
         self._policy = os.SCHED_BATCH
         """As its zygote has it."""
         self._expected: asyncio.Future[Any] | None = None
@@ -104,7 +108,7 @@ class Seat:
 
     def assign(self, worker: WorkerProcess, slot: Slot, key: str, contract: bytes, seed: str = "") -> None:
         """Hand the worker its slot, the mod's files, its state memory and the game's contract. Raises OSError."""
-        self.worker, self.slot = worker, slot
+        self.worker, self.slot, self._keeps_time = worker, slot, bool(seed)
         slot.prepare(self.attempt)
         libraries = self.snapshot.libraries
         files = pack([self.snapshot.files, *(library.files for library in libraries)])
@@ -191,10 +195,16 @@ class Seat:
         self._send_state(state, Rehearse, [])
 
     def start(
-        self, epoch: int, state: checkpoints.Checkpoint | None, inheritance: Sequence[bytes], now: float, life: int = 0
+        self,
+        epoch: int,
+        state: checkpoints.Checkpoint | None,
+        inheritance: Sequence[bytes],
+        now: float,
+        life: int = 0,
+        clock: int = 0,
     ) -> None:
         """Send the real state and what predecessors were sent and never began. `life`: how many starts of the mod there
-        were, with this one."""
+        were, with this one. `clock`: the game's own time when it adopted this one, ns."""
         self.hasten()
         self.inherited, self.inherited_seen = list(inheritance), 0
         self.resumed_from = state
@@ -205,7 +215,7 @@ class Seat:
             self.slot.forget_inheritance()
             self._saved_at = self._stands_at()
             self._started_at = self._saved_at[1]
-        self._send_state(state, lambda carried: Start(epoch, carried, count, len(frames), life), [frames])
+        self._send_state(state, lambda carried: Start(epoch, carried, count, len(frames), life, clock), [frames])
         os.sched_yield()  # it may have been woken on our CPU, and would wait for what we do next
 
     def serves(self) -> bool:
@@ -320,10 +330,15 @@ class Seat:
         return begun > before
 
     def remaining(self) -> list[bytes]:
-        """What it was sent or inherited and never began, in order. Only once it is dead or has drained."""
+        """What it was sent or inherited and never began, in order, behind what time it was. Only once it is dead or has
+        drained."""
         assert self.slot is not None, "a seat with a ring has a slot"
         begun = min(self.slot.inherited_begun(), len(self.inherited))
-        return self.inherited[begun:] + self.slot.unbegun()
+        left = self.inherited[begun:] + self.slot.unbegun()
+        if left and self._keeps_time and not left[0].startswith(CLOCK_HEAD):
+            told = [frame for frame in self.in_hand() if frame.startswith(CLOCK_HEAD)]
+            left[:0] = told or [pack(Clock(self.slot.clock()))]
+        return left
 
     def in_hand(self) -> list[bytes]:
         """The message it had begun and not finished, if any."""

@@ -32,6 +32,7 @@ from ..shared._ring import (
     format_segment,
     frames,
 )
+from ..shared.messages import CLOCK_WORD
 from ..shared.views import PINS, PINS_BYTES
 from .switchboard import SLOTS
 
@@ -199,11 +200,17 @@ class Slot:
         except (CorruptRing, ValueError):
             return None
 
+    def clock(self) -> int:
+        """What its clocks show, by the worker's own account, ns; 0: it says nothing, or the game keeps no time."""
+        _, up = self.mapped()
+        return up.load64(CLOCK_WORD)
+
     def forget_inheritance(self) -> None:
         """Before a worker is started (again): what it inherited in an earlier life does not count as begun."""
         _, up = self.mapped()
         up.store64(INHERITED_START, 0)
         up.store64(INHERITED_DONE, 0)
+        up.store64(CLOCK_WORD, 0)
 
     def in_hand(self, inherited: list[bytes]) -> list[bytes]:
         """The message that was begun and not finished, in the ring or among `inherited`: none or one."""

@@ -3,7 +3,7 @@
 ::
 
     supervisor writes ─▶ switchboard: generation │ count │ order │ per mod: word, dead[4], nobody, rank, gone ─▶ game
-    game       writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left                 ─▶ supervisor
+    game       writes ─▶ game page:   session │ frames │ worst │ per mod: adopted, left, clock          ─▶ supervisor
 
 A mod's *word* is ``epoch << 2 | slot``. ``dead[slot] == epoch`` says that the worker which that epoch put into that
 slot is gone; ``nobody == epoch`` says that nobody serves, and that nobody is about to. (That word names slot 0. To call
@@ -41,7 +41,7 @@ SESSION: Final = 0
 FRAMES: Final = 8
 WORST_NS: Final = 16
 FENCE: Final = 32
-_LINE: Final = 16
+_LINE: Final = 24
 
 BOARD_BYTES: Final = _ENTRY * (MOST_MODS + 1)
 PAGE_BYTES: Final = 64 + _LINE * MOST_MODS
@@ -95,6 +95,11 @@ def adopted_offset(index: int) -> int:
 def left_offset(index: int) -> int:
     """Where the epoch stands, on the game's page, up to which the game has left every older slot of mod `index`."""
     return 64 + _LINE * index + 8
+
+
+def clock_offset(index: int) -> int:
+    """Where the game's own time stands, ns, when it adopted that word: stored before it."""
+    return 64 + _LINE * index + 16
 
 
 class Switchboard:
@@ -176,6 +181,10 @@ class Switchboard:
     def left(self, index: int) -> int:
         """The epoch up to which the game has read every older slot to its end."""
         return self.page.load64(left_offset(index))
+
+    def clock(self, index: int) -> int:
+        """The game's own time when it adopted that word, ns; 0 in a game that keeps none."""
+        return self.page.load64(clock_offset(index))
 
     def adopt_for_absent_game(self, index: int, word: int) -> None:
         """With no game attached the supervisor adopts in its place, so that a later game finds everything in order."""

@@ -27,6 +27,7 @@ from ..shared.views import (
     HEAD,
     HEADER,
     INDEX_BITS,
+    INDEX_MASK,
     MAGIC,
     MOST_BUFFERS,
     MOST_VIEWS,
@@ -65,7 +66,6 @@ class Memory:
         self.capacity = self.each - HEAD
         self.size = memory_bytes(buffers, self.each)
         self.announced = False
-        self.current = -1
         self.versions = [0] * buffers
         """What was published in each buffer last."""
         self.free = list(range(buffers))
@@ -94,9 +94,13 @@ class Memory:
         """Say what is, or is about to be, in a buffer that is not current."""
         self.words.write(HEADER + index * self.each, len(packed).to_bytes(4, sys.byteorder) + packed)
 
+    @property
+    def current(self) -> int:
+        """The buffer that readers find. As they see it: whatever a signal interrupted, it is not filled."""
+        return self.words.load64(CURRENT) & INDEX_MASK
+
     def flip(self, index: int, version: int) -> None:
         """Make a filled buffer the current one. Release: who sees it sees all that is in it."""
-        self.current = index
         self.versions[index] = version
         self.words.store64(CURRENT, version << INDEX_BITS | index)
 
@@ -137,6 +141,7 @@ class Views:
         view = self._view(name)
         memory, index = self._buffer(view, shape)
         try:
+            view.filling = True
             if shape.dtype is not None:
                 _array(memory, index, shape)[...] = source
             else:
@@ -152,6 +157,7 @@ class Views:
         view = self._view(name)
         memory, index = self._buffer(view, shape)
         try:
+            view.filling = True
             out = _array(memory, index, shape)
             yield out
             if shape.dtype is not None:
@@ -184,7 +190,7 @@ class Views:
         return view
 
     def _buffer(self, view: Published, shape: Shape) -> tuple[Memory, int]:
-        """A buffer to fill, described already; in new memory where there is none. Marks the view as being filled."""
+        """A buffer to fill, described already; in new memory where there is none."""
         memory = view.memory
         if memory is None or shape.nbytes > memory.capacity:
             memory = self._new_memory(view, shape.nbytes)
@@ -192,20 +198,23 @@ class Views:
             memory = self._more_buffers(view, memory)
         index = memory.free[-1]
         memory.describe(index, shape.packed)
-        view.filling = True
         return memory, index
 
     def _commit(self, view: Published, memory: Memory, index: int) -> int:
         memory.free.remove(index)
-        version = view.version + 1
-        memory.flip(index, version)
+        view.version += 1  # first: no number is given twice, whatever a signal interrupts
+        memory.flip(index, view.version)
         if not memory.announced:
-            each = memory.each
-            self._announce(view.name, view.place, memory.generation, memory.buffers, each, memory.fd)
+            # If this is left by a signal, workers may read here or in the memory before: the next goes to a third.
+            before, view.memory = view.memory, None
+            try:
+                self._announce(view.name, view.place, memory.generation, memory.buffers, memory.each, memory.fd)
+            except MachineError:  # refused: nobody was told
+                view.memory, view.version = before, view.version - 1
+                raise
             memory.announced = True
             view.memory = memory
-        view.version = version
-        return version
+        return view.version
 
     def _filled(self, view: Published, memory: Memory) -> None:
         """The end of filling one, published or not."""

@@ -599,8 +599,7 @@ static PyObject *port_push(Port *self, PyObject *data)
     int staged = port_stage_bytes(self, data);
     if (staged < 0)
         return NULL;
-    if (staged)
-        publish(&self->port);
+    publish(&self->port); /* without room, too: nobody could make any by reading what they cannot see */
     return PyBool_FromLong(staged);
 }
 
@@ -608,6 +607,14 @@ static PyObject *port_stage(Port *self, PyObject *data)
 {
     int staged = port_stage_bytes(self, data);
     return staged < 0 ? NULL : PyBool_FromLong(staged);
+}
+
+static PyObject *port_restage(Port *self, PyObject *data)
+{
+    if (!port_is_usable(self))
+        return NULL;
+    self->port.head = self->port.published;
+    return port_stage(self, data);
 }
 
 static PyObject *port_publish(Port *self, PyObject *unused)
@@ -947,6 +954,7 @@ static PyMethodDef port_methods[] = {
     {"watch", FUNCTION(port_watch), METH_FASTCALL, "From now on wait() returns DEAD when the u64 equals epoch."},
     {"push", FUNCTION(port_push), METH_O, "Copy in, publish, wake. False: no room now."},
     {"stage", FUNCTION(port_stage), METH_O, "push() without publishing."},
+    {"restage", FUNCTION(port_restage), METH_O, "stage(), in the place of all that is staged."},
     {"publish", FUNCTION(port_publish), METH_NOARGS, "Publish everything staged."},
     {"pop", FUNCTION(port_pop), METH_NOARGS, "The next message, its room given back at once; None: nothing there."},
     {"peek", FUNCTION(port_peek), METH_NOARGS, "Length of the next message; None: nothing there."},

@@ -164,7 +164,8 @@ class Port:
         """
 
     def push(self, data: bytes, /) -> bool:
-        """Copy `data` in, publish it, wake the peer if it is parked. False: no room now. Never blocks.
+        """Copy `data` in, publish it, wake the peer if it is parked. False: no room now. Never blocks. What is
+        staged is published in either case.
 
         Raises ValueError when `data` is longer than `limit`, or after end() until reopen().
         """
@@ -174,6 +175,9 @@ class Port:
 
         Staged messages take room, and nobody can make any by reading them: publish when it returns False.
         """
+
+    def restage(self, data: bytes, /) -> bool:
+        """stage(), in the place of all that is staged. When it returns False, nothing is."""
 
     def publish(self) -> None:
         """Publish everything staged with one release store and at most one wake."""

@@ -64,9 +64,11 @@ static PyObject *port_exchange(Port *self, PyObject *const *arguments, Py_ssize_
     self->asked_at = now_ns();
     self->asked_from = self->port.head;
     int staged = port_stage_bytes(self, arguments[0]);
-    if (staged <= 0)
-        return staged < 0 ? NULL : Py_NewRef(Py_None);
-    publish(&self->port);
+    if (staged < 0)
+        return NULL;
+    publish(&self->port); /* as in port_push */
+    if (staged == 0)
+        return Py_NewRef(Py_None);
     PyObject *news = wait_from(self, timeout_ns, true, self->asked_at);
     if (value_head == NULL)
         return fetch(self, news, true);

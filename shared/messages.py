@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from ._ring import LETTER
 from .errors import ProtocolError
 
 SOCKET_LIMIT: Final = 64 * 1024
@@ -70,6 +71,9 @@ class Clock(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
     at: int
 
 
+CLOCK_WORD: Final = LETTER - 128
+"""Where a worker whose game keeps its own time says in `up` what its clocks show: what it leaves unread is of then."""
+
 Request = Call | Post | Emit | Veto | Clock
 
 _packer = msgspec.msgpack.Encoder()
@@ -80,6 +84,7 @@ CALL_HEAD: Final = pack(Call(0, "", []))[:2]
 POST_HEAD: Final = pack(Post("", []))[:2]
 EMIT_HEAD: Final = pack(Emit(0, "", []))[:2]
 VETO_HEAD: Final = pack(Veto(0, "", []))[:2]
+CLOCK_HEAD: Final = pack(Clock(0))[:2]
 """How a packed request begins, an array of so many and its tag: told by it even if the rest does not decode."""
 
 
@@ -217,6 +222,8 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     inherited_size: int
     life: int = 0
     """How many starts of this mod there were, with this one."""
+    clock: int = 0
+    """What clocks show from here on, in a game that keeps its own time: what it was when the game adopted you, ns."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag=True):

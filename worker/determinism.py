@@ -8,8 +8,11 @@ Not covered: what depends on addresses (`id`, the order of a set of objects with
 numbers, and how long something takes, such as whether a budget was kept.
 """
 
+import copyreg
 import datetime as real_datetime
+import logging
 import os
+import pickle
 import random
 import sys
 import time as real_time
@@ -25,15 +28,21 @@ _CLOCKS: Final = ("time", "monotonic", "perf_counter", "process_time", "thread_t
 _seed = ""
 
 
-def install(seed: str, mod: str, digest: str) -> None:
-    """Worker, before the import of the mod. `seed`: the game's."""
-    global _seed
+def _note(now: int) -> None:
+    """Tell the supervisor what clocks show."""
+
+
+def install(seed: str, mod: str, digest: str, note: Callable[[int], None]) -> None:
+    """Worker, before the import of the mod. `seed`: the game's. `note` is told what clocks show, when that changes."""
+    global _seed, _note
+    _note = note
     _seed = f"{seed}:{mod}"
     _STREAM.seed(f"{_seed}:{digest}")
     random._urandom = os.urandom = _STREAM.randbytes  # type: ignore[attr-defined]  # secrets, uuid4 and numpy ask these
     random.Random.seed = _seeded(random.Random.seed)  # type: ignore[method-assign]
     random.seed = random._inst.seed
-    sys.modules["time"] = _clocks()
+    sys.modules["time"] = logging.time = _clocks()  # type: ignore[attr-defined]  # records say when they were made
+    logging._startTime = 0.0  # type: ignore[attr-defined]
     sys.modules["datetime"] = _dates()
     renew()
 
@@ -56,6 +65,7 @@ def set_clock(now: int) -> None:
     """Worker, between two messages: what clocks show from now on, ns."""
     global _now
     _now = now
+    _note(now)
 
 
 def _seeded(seed: Callable[..., None]) -> Callable[..., None]:
@@ -77,6 +87,8 @@ def _clocks() -> ModuleType:
     for name in _CLOCKS:
         setattr(module, name, lambda: _now / 1e9)
         setattr(module, f"{name}_ns", lambda: _now)
+    module.clock_gettime = lambda _clock: _now / 1e9  # type: ignore[attr-defined]
+    module.clock_gettime_ns = lambda _clock: _now  # type: ignore[attr-defined]
     for name in ("localtime", "gmtime", "ctime"):
         real = getattr(real_time, name)
         setattr(module, name, lambda seconds=None, real=real: real(at(seconds)))
@@ -87,15 +99,39 @@ def _clocks() -> ModuleType:
     return module
 
 
+class _StandsFor(type):
+    """The class of a class that makes instances of another, `stands_for`, and passes for it. What inherits of that
+    makes its own."""
+
+    stands_for: type
+
+    def __instancecheck__(cls, it: object) -> bool:
+        return isinstance(it, cls.stands_for) if "stands_for" in vars(cls) else super().__instancecheck__(it)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, cls.stands_for) if "stands_for" in vars(cls) else super().__subclasscheck__(kind)
+
+
 def _dates() -> ModuleType:
+    """Dates are of the real classes, which every library knows; only what reads the clock is ours."""
     module = ModuleType("datetime", real_datetime.__doc__)
 
-    class date(real_datetime.date):  # noqa: N801  # the name it has in the module that it stands for
+    class date(real_datetime.date, metaclass=_StandsFor):  # noqa: N801  # the name it has in the module that it stands for
+        stands_for = real_datetime.date
+
+        def __new__(cls, *args: Any, **named: Any) -> Self:
+            return super().__new__(cls.stands_for if "stands_for" in vars(cls) else cls, *args, **named)
+
         @classmethod
         def today(cls) -> Self:
             return cls.fromtimestamp(_now / 1e9)
 
-    class datetime(real_datetime.datetime):  # noqa: N801  # likewise
+    class datetime(real_datetime.datetime, metaclass=_StandsFor):  # noqa: N801  # likewise
+        stands_for = real_datetime.datetime
+
+        def __new__(cls, *args: Any, **named: Any) -> Self:
+            return super().__new__(cls.stands_for if "stands_for" in vars(cls) else cls, *args, **named)
+
         @classmethod
         def now(cls, tz: real_datetime.tzinfo | None = None) -> Self:
             return cls.fromtimestamp(_now / 1e9, tz)
@@ -108,8 +144,14 @@ def _dates() -> ModuleType:
         def today(cls) -> Self:
             return cls.fromtimestamp(_now / 1e9)
 
+    module.__dict__.update(vars(real_datetime))
     for kind in (date, datetime):
         kind.__module__, kind.__qualname__ = "datetime", kind.__name__  # as pickles name them
-    module.__dict__.update(vars(real_datetime))
-    module.date, module.datetime = date, datetime  # type: ignore[attr-defined]
+        setattr(module, kind.__name__, kind)
+        copyreg.pickle(kind.stands_for, _pickled(kind))
     return module
+
+
+def _pickled(kind: Any) -> Any:
+    """How an instance of the class that `kind` stands for is pickled: as it always is, under the name both have."""
+    return lambda it: (kind, *kind.stands_for.__reduce_ex__(it, pickle.DEFAULT_PROTOCOL)[1:])

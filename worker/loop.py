@@ -197,7 +197,7 @@ class Worker:
         agreed = self.agree(command.contract)
         self.seeded = bool(command.seed)
         if self.seeded:
-            determinism.install(command.seed, command.mod, command.digest)
+            determinism.install(command.seed, command.mod, command.digest, self.ring.note_clock)
         try:
             self.mod = prepare(command, snapshot, self.scratch, self.enter, agreed)
         except BaseException as error:  # noqa: BLE001  # whatever a mod raises while it loads is why it is refused
@@ -250,6 +250,7 @@ class Worker:
         """Go live: state, on_load, what a predecessor left undone, and then the ring."""
         if self.seeded:
             determinism.begin(command.life)
+            determinism.set_clock(command.clock)
         self.stage = Stage.RESTORE
         self.ring.forget_inheritance()
         state_fds, frame_fds = (fds[:1], fds[1:]) if command.state.attached else ([], fds)

@@ -29,7 +29,7 @@ from ..shared.errors import (
     WrongThread,
 )
 from ..shared.exits import Exit
-from ..shared.messages import ANSWERED, CALL_HEAD, VALUE_HEAD, Intent, pack
+from ..shared.messages import ANSWERED, CALL_HEAD, CLOCK_WORD, VALUE_HEAD, Intent, pack
 from ..shared.payload import UNPACKABLE, explain
 from .answers import Answering
 from .faults import PERIOD, Faults
@@ -158,6 +158,10 @@ class Serving:
         """A standby's words still count the inheritance of its first life."""
         self._up.store64(INHERITED_DONE, 0)
         self._up.store64(INHERITED_START, 0)
+
+    def note_clock(self, now: int) -> None:
+        """What clocks show, ns: should this worker die, its successor gets what it left unread as of then."""
+        self._up.store64(CLOCK_WORD, now)
 
     def speak(self, name: str, fields: dict[str, Any]) -> None:
         """`game.NAME(…)` in a live mod: an intent, behind the replies before it. Raises as `api.Game` says."""

@@ -44,6 +44,25 @@ def test_one_announcement_and_then_no_word(house):
     assert house.memory().fd == -1
 
 
+def test_an_interrupted_announcement_leaves_nobody_behind(house):
+    """The supervisor took the new memory, or did not: what is published next is announced again, under a number of its
+    own, and not in memory that workers may have left."""
+    house.views.publish("v", b"a")
+    announce = house.views._announce
+
+    def interrupted(*what):
+        announce(*what)
+        raise KeyboardInterrupt
+
+    house.views._announce = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        house.views.publish("v", bytes(10_000))
+    house.views._announce = announce
+    assert [house.views.publish("v", b"b") for _ in range(2)] == [3, 4]
+    assert len({generation for _, _, generation, *_ in house.announced}) == len(house.announced) == 3
+    assert house.memory().generation == house.announced[-1][2]
+
+
 def test_a_pinned_buffer_is_not_filled_again(house):
     house.views.publish("v", b"a")
     kept = house.index()

@@ -149,12 +149,21 @@ class RingModel(RuleBasedStateMachine):
 
     @rule(data=st.binary(max_size=120))
     def push(self, data: bytes) -> None:
-        if self.add(data, self.game.push):
+        self.add(data, self.game.push)
+        if not self.ended:
             self.publish_staged()
 
     @rule(data=st.binary(max_size=120))
     def stage(self, data: bytes) -> None:
         self.add(data, self.game.stage)
+
+    @rule(data=st.binary(max_size=120))
+    def restage(self, data: bytes) -> None:
+        for dropped in self.staged:
+            self.head -= padded(dropped)
+            self.history.pop()
+        self.staged.clear()
+        self.add(data, self.game.restage)
 
     @rule()
     def publish(self) -> None:

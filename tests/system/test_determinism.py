@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from fumehood.runner import ConfigError, UsageError, launch
+from fumehood.runner import ConfigError, UsageError, describe_save, launch
+from fumehood.shared.policy import Limits
 
 CHANCE = """
 import datetime, os, random, secrets, time, uuid
@@ -106,6 +107,89 @@ def seen(): return [state["seen"], time.time()]
         mods["a"].call_outcome("die", timeout=10.0)
         bench.next("a", since, "rolled back")
         assert mods["a"].call("seen", timeout=10.0)[1] == 99.5
+
+
+DATES = """
+import copy, datetime, logging, time
+from fumehood.worker import game, on, state
+class Own(datetime.datetime): pass
+@on("fill")
+def fill():
+    now = datetime.datetime.now()
+    state["dates"] = [
+        now, now.date(), datetime.date.today(), datetime.datetime.max, datetime.date.min, now - datetime.datetime.min,
+        datetime.datetime.now(datetime.UTC), datetime.datetime.fromisoformat("2020-01-02T03:04+05:00"), now.time(),
+        datetime.datetime(2020, 1, 2, fold=1), Own.now(), copy.deepcopy(now), datetime.datetime,
+    ]
+@on("seen")
+def seen():
+    assert all(isinstance(it, datetime.date) for it in state["dates"][:5])
+    assert isinstance(state["dates"][0], datetime.datetime) and not isinstance(state["dates"][1], datetime.datetime)
+    assert type(state["dates"][10]) is Own and not isinstance(state["dates"][0], Own)
+    assert issubclass(datetime.datetime, datetime.date) and not issubclass(datetime.date, datetime.datetime)
+    assert time.clock_gettime(time.CLOCK_REALTIME) == logging.makeLogRecord({}).created == time.time()
+    assert time.clock_gettime_ns(time.CLOCK_REALTIME) == time.time_ns()
+    return repr(state["dates"])
+"""
+
+
+def test_dates_in_the_state_are_as_ever(tmp_path: Path, launched: Callable[..., Any]) -> None:
+    with launched(tmp_path / "mods", deterministic=0) as bench:
+        bench.load("a", DATES)
+        bench.mods.clock = 1e9
+        bench.mods["a"].call("fill", timeout=10.0)
+        seen = bench.mods["a"].call("seen", timeout=10.0)
+        assert seen.startswith("[datetime.datetime(2001, 9, 9, 1, 46, 40), datetime.date(2001, 9, 9), ")
+        bench.load("a", DATES + "\n# two\n")
+        assert bench.mods["a"].call("seen", timeout=10.0) == seen
+        saved = bench.mods.save()
+        assert not describe_save(saved).stale
+        assert bench.mods.load(saved).ok
+        assert bench.mods["a"].call("seen", timeout=10.0) == seen
+
+
+def test_a_start_and_what_was_left_unread_have_their_time(tmp_path: Path, launched: Callable[..., Any]) -> None:
+    text = """
+import os, time
+from fumehood.worker import on, state
+def on_load(): state.setdefault("loads", []).append(time.time())
+@on("note")
+def note(n): state.setdefault("seen", []).append([n, time.time()])
+@on("die")
+def die():
+    time.sleep(0.1)  # what comes meanwhile is its successor's
+    os._exit(1)
+@on("told")
+def told(): return [state["loads"], state.get("seen"), time.time()]
+"""
+    with launched(tmp_path / "mods", deterministic=0) as bench:
+        mods = bench.mods
+        mods.clock = 100.0
+        bench.load("a", text)
+        assert mods["a"].call("told", timeout=10.0) == [[100.0], None, 100.0]
+        mods.clock = 200.0
+        bench.load("a", text + "\n# two\n")
+        assert mods["a"].call("told", timeout=10.0) == [[100.0, 200.0], None, 200.0]
+        saved = mods.save()
+        mods.clock = 300.0
+        mods["a"].post("die")
+        mods["a"].post("note", 1)
+        mods.clock = 400.0
+        mods["a"].post("note", 2)
+        loads, seen, now = mods["a"].call("told", timeout=10.0)
+        assert seen == [[1, 300.0], [2, 400.0]]
+        assert loads[-1] == now == 400.0, "the game adopted it when it was called"
+        assert mods.load(saved).ok
+        assert mods["a"].call("told", timeout=10.0) == [[100.0, 200.0, 400.0], None, 400.0]
+
+
+def test_time_alone_fills_no_ring(tmp_path: Path, launched: Callable[..., Any]) -> None:
+    text = "import time\nfrom fumehood.worker import on\n@on('now')\ndef now(): return time.time()\n"
+    with launched(tmp_path / "mods", deterministic=0, limits=Limits(ring_bytes=4096)) as bench:
+        bench.load("a", text)
+        for n in range(1000):
+            bench.mods.clock = n
+        assert bench.mods["a"].call("now", timeout=10.0) == 999
 
 
 def test_a_clock_without_determinism_is_refused(tmp_path: Path, launched: Callable[..., Any]) -> None:
