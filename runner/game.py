@@ -34,6 +34,7 @@ from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error, wrong_value
 from .queries import MOST_NESTED, nested_only
+from .rate import TokenBucket
 from .records import Applied, FrameReport, Intent, LoadReport, ModStatus, Receipt, Refusal
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 from .views import Views
@@ -63,6 +64,8 @@ class Mods:
         self._asking: list[tuple[str, int]] = []
         """Mods that wait for the answer to a query, the innermost last, and when the wait around each ends (ns)."""
         self._refused_intents = 0
+        self._failures_logged: dict[str, TokenBucket] = {}
+        """By mod, over frames: how much of what its intents make the game's functions raise is logged."""
         board, page, self._bell = fds
         self._link = link
         link.on_introduced = self._meet_one
@@ -263,8 +266,7 @@ class Mods:
         """
         if self._api is None:
             raise UsageError("mods.apply() needs to know what intents mean: launch(…, api=api), or use mods.intents()")
-        taken = self._take_intents()
-        report = wishes.apply(self._api, taken, self._by_name.__getitem__, self._audience.handling)
+        report = wishes.apply(self, self._api, self._by_name.__getitem__)
         self._refused_intents += report.refusals
         return report
 

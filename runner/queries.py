@@ -23,7 +23,6 @@ import msgspec
 
 from ..shared import payload
 from ..shared._ring import LETTER, RING, weigh
-from ..shared.contract import nearest
 from ..shared.errors import QueryError, UsageError
 from ..shared.messages import ANSWERED, DECODE_ERRORS, Query, pack
 from .api import Api, Entry
@@ -39,7 +38,7 @@ MOST_NESTED: Final = 4
 """Queries within calls within queries. Deeper: more of the game's stack is in the hands of mods."""
 LONGEST_ANSWER: Final = RING - LETTER
 LOGGED: Final = 5.0
-"""Failures of query functions that are logged a second for each mod, with a burst of as many: a mod chooses the values
+"""Failures of query functions that are logged a second for each mod, and as many of intents, with a burst of as many: a mod chooses the values
 that a function fails on."""
 
 _decode: Final = msgspec.msgpack.Decoder(Query).decode
@@ -81,10 +80,8 @@ class Answerer:
             raise Refused("PayloadError", f"it cannot be read: {escape(str(error), 200)}") from None
         entry = self._api.queries.get(query.name)
         if entry is None:
-            names = list(self._api.queries)
-            raise Refused(
-                "NotDeclared", f"{self._api.name} has no query {query.name!r:.200}{nearest(query.name, names)}"
-            )
+            # What it may have meant, its own `game` has said; whoever comes this far may ask for names without end.
+            raise Refused("NotDeclared", f"{self._api.name} has no query {query.name[:100]!r}")
         mod = mods._begin_answer(self._name, deadline)
         try:
             value = self._call(entry, query, mod)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from fumehood.runner import Api, Mod, NotDeclared, PayloadError, UsageError
 from fumehood.runner.api_types import spell
-from fumehood.shared.contract import MOST_BYTES, packed, unpack_contract
+from fumehood.shared.contract import LONGEST_SOUGHT, MOST_BYTES, Declared, blame, packed, unpack_contract
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +55,21 @@ def farm() -> Api:
     def rain(mod: Mod, strength: float, where: Point | None = None) -> None: ...
 
     return api
+
+
+def test_a_long_way_to_what_is_wrong_is_not_gone() -> None:
+    class Loop(list[Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            Loop.looks += 1
+            return super().__iter__()
+
+    loop = Loop()
+    loop.append(loop)
+    text = blame(ValueError("odd - at `$.x" + "[0]" * 9999 + "`"), Declared("r", []), {"x": loop})
+    assert Loop.looks <= LONGEST_SOUGHT
+    assert len(text) < 500
 
 
 def test_what_mods_are_told_survives_the_way() -> None:
