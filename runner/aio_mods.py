@@ -25,6 +25,7 @@ from .aio_mod import Mod
 from .aio_rounds import Round
 from .amounts import seconds
 from .api import Api
+from .audience import with_absent
 from .launch import END_PATIENCE
 from .loop_link import LoopLink
 from .mod import Mod as BlockingMod
@@ -127,6 +128,8 @@ class Mods:
 
         report = await self._gathered(mods, number, data, event, deadline, take)
         refuse = entry is not None and entry.default == "refuse"
+        if entry is not None and refuse:
+            mods = with_absent(inner._order, mods, entry, args, report.failed)
         return vetoes.decide([mod.name for mod in mods], answers, report.failed, refuse_by_default=refuse)
 
     async def _gathered(

@@ -28,7 +28,7 @@ from . import control, game_helpers, game_saves, vetoes
 from . import intents as wishes
 from .amounts import seconds
 from .api import Api, Entry
-from .audience import Audience
+from .audience import Audience, with_absent
 from .gathering import gather
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
@@ -154,7 +154,7 @@ class Mods:
 
         The refusal of highest priority counts, of equals the one that loads first; None: nobody refuses. A mod that is
         late, dead, or raises, counts as the event's default: as not refusing, unless `api.event(default="refuse")` says
-        so. Raises NotDeclared, PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
+        so; then one that is down counts too, if it handled the event last and its files are there. Raises NotDeclared, PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
         """
         self._check_thread("veto()")
         started = time.monotonic_ns()
@@ -178,6 +178,8 @@ class Mods:
         report = gather(mods, number, data, event, deadline, take)
         self._look_if_changed()
         refuse = entry is not None and entry.default == "refuse"
+        if entry is not None and refuse:
+            mods = with_absent(self._order, mods, entry, args, report.failed)
         return vetoes.decide([mod.name for mod in mods], answers, report.failed, refuse_by_default=refuse)
 
     def _declared(self, event: str, args: tuple[Any, ...], doing: str) -> Entry:
