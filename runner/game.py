@@ -154,7 +154,8 @@ class Mods:
 
         The refusal of highest priority counts, of equals the one that loads first; None: nobody refuses. A mod that is
         late, dead, or raises, counts as the event's default: as not refusing, unless `api.event(default="refuse")` says
-        so; then one that is down counts too, if it handled the event last and its files are there. Raises NotDeclared, PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
+        so; then one that is down counts too, if it handled the event last and its files are there. Raises NotDeclared,
+        PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
         """
         self._check_thread("veto()")
         started = time.monotonic_ns()

@@ -68,7 +68,7 @@ class Mod:
         self._card = NO_CARD
         self._events: frozenset[str] = frozenset()
         self._last_card = NO_CARD
-        """Of the worker that served last, or does: what is to be asked of it, while it is down, counts as unanswered."""
+        """Of the worker that served last, or does: while it is down, what it handled counts as unanswered."""
         self._leaving: dict[int, Port] = {}
         """Slots the game went on from and may still read answers in."""
         self._epochs: dict[int, int] = {}

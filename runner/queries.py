@@ -38,8 +38,8 @@ MOST_NESTED: Final = 4
 """Queries within calls within queries. Deeper: more of the game's stack is in the hands of mods."""
 LONGEST_ANSWER: Final = RING - LETTER
 LOGGED: Final = 5.0
-"""Failures of query functions that are logged a second for each mod, and as many of intents, with a burst of as many: a mod chooses the values
-that a function fails on."""
+"""Failures of query functions that are logged a second for each mod, with a burst of as many, and the same of intents:
+a mod chooses the values that a function fails on."""
 
 _decode: Final = msgspec.msgpack.Decoder(Query).decode
 _decode_list: Final = msgspec.msgpack.Decoder(list[Any]).decode

@@ -19,7 +19,7 @@ MOST_BYTES: Final = 32 * 1024
 MOST_NAMED: Final = 12
 """Names that are listed to somebody who asked for another one."""
 LONGEST_SOUGHT: Final = 100
-"""Characters of a name that the nearest is looked for, and of the way to a wrong value. More: a hostile one costs more."""
+"""Characters of a name that the nearest is looked for, and of the way to a wrong value. More: hostile ones cost."""
 
 
 class Parameter(msgspec.Struct, frozen=True, array_like=True):

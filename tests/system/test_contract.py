@@ -183,7 +183,7 @@ def test_ctrl_c_in_one_function_leaves_the_other_intents(bench: Any, mod: str) -
     assert GROWN == [1]
     bench.mods["z" + mod].call_outcome("tick", 0.1, timeout=10.0)
     assert bench.mods.apply().count == 10
-    assert GROWN == [1, 2, 3, *[1, 4, 2, 3] * 2]
+    assert [1, 2, 3, *[1, 4, 2, 3] * 2] == GROWN
 
 
 def test_a_function_of_the_games_that_raises_is_logged_and_stops_nothing(

@@ -209,6 +209,10 @@ def test_a_guard_that_is_down_refuses_where_silence_does(bench: Any) -> None:
     (bench.root / "guard.py").unlink()
     bench.mods.settle()
     assert ask("can_leave", "ann", budget=10.0) is None
+    since = bench.mark()
+    bench.save("guard.py", "no python")
+    bench.next("guard", since, "refused")
+    assert ask("can_leave", "ann", budget=10.0) is not None
 
 
 def test_a_guard_that_is_down_is_missed_only_for_what_it_asked_for(bench: Any) -> None:
