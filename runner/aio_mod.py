@@ -63,6 +63,8 @@ class Mod:
         entry = None
         if mods._inner._api is not None:
             entry = mods._inner._declared(event, args, f"{self.name}.call")
+            if event in self._mod._card.filters:
+                args = entry.filled(args)
         number = mods._next()
         try:
             data = pack(Call(number, event, args))

@@ -158,6 +158,8 @@ class Mods:
         PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
         """
         self._check_thread("veto()")
+        if type(event) is not str:
+            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
         started = time.monotonic_ns()
         deadline = started + int(seconds(budget, "budget") * 1e9)
         entry = self._declared(event, args, "veto") if self._api is not None else None

@@ -105,10 +105,7 @@ class _Applying:
         self._failed: list[RefusedIntent] = []
 
     def do(self, intent: Intent, entry: Entry, fields: dict[str, Any]) -> None:
-        if entry.wants_mod:
-            entry.function(self._mod_named(intent.mod), **fields)
-        else:
-            entry.function(**fields)
+        entry.run(*([self._mod_named(intent.mod)] if entry.wants_mod else []), fields=fields)
         self._counts["count"] += 1
 
     def relay(self, intent: Intent, entry: Entry, fields: dict[str, Any]) -> None:
@@ -116,10 +113,10 @@ class _Applying:
         if self._relayed_of[intent.mod] > MOST_RELAYED:
             self.refuse(intent, f"it sent other mods more than {MOST_RELAYED} events at a time")
             return
-        if entry.approve is not None and not entry.approve(self._mod_named(intent.mod), **fields):
+        args = tuple(fields[name] for name in entry.parameters)
+        if entry.approve is not None and not entry.approve(self._mod_named(intent.mod), *args):
             self.refuse(intent, "the game did not approve of it")
             return
-        args = tuple(fields[name] for name in entry.parameters)
         self._counts["relayed"] += 1
         for mod in self._heard_by(intent.name):
             if mod.name == intent.mod:

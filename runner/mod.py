@@ -94,6 +94,8 @@ class Mod:
         entry = None
         if mods._api is not None:
             entry = mods._declared(event, args, f"{self.name}.call")
+            if event in self._card.filters:
+                args = entry.filled(args)
             if mods._asking:
                 timeout = mods._nested(self.name, timeout)
         if port is None or timeout is not self._timeout or type(event) is not str:

@@ -100,19 +100,20 @@ class Answerer:
         return answer
 
     def _call(self, entry: Entry, query: Query, mod: "Mod") -> Any:
-        args: Any
-        named: dict[str, Any] = {}
+        args: Any = ()
+        fields: dict[str, Any] | None = None
         first = memoryview(query.args)[0]
         decode = self._tuples[entry.name].get(first & 0x0F) if first & 0xF0 == 0x90 else None  # a short array
         if decode is not None and not query.named:
             try:
                 args = decode(query.args)
             except DECODE_ERRORS:
-                args, named = self._bound(entry, query)
+                fields = self._bound(entry, query)
         else:
-            args, named = self._bound(entry, query)
+            fields = self._bound(entry, query)
+        asker = (mod,) if entry.wants_mod else ()
         try:
-            return entry.function(mod, *args, **named) if entry.wants_mod else entry.function(*args, **named)
+            return entry.function(*asker, *args) if fields is None else entry.run(*asker, fields=fields)
         except QueryError:
             raise
         except Exception as error:  # noqa: BLE001  # the game's own fault does not end its frame
@@ -120,7 +121,7 @@ class Answerer:
             raise QueryError(f"the game's {entry.name}() failed: {type(error).__name__}") from None
 
     @staticmethod
-    def _bound(entry: Entry, query: Query) -> tuple[tuple[()], dict[str, Any]]:
+    def _bound(entry: Entry, query: Query) -> dict[str, Any]:
         """The slow way: arguments by name, defaults, and the words for what is wrong with them."""
         try:
             args = _decode_list(query.args)
@@ -129,7 +130,7 @@ class Answerer:
         fields, why = entry.bound(args, query.named)
         if why:
             raise Refused("PayloadError", f"game.{escape(why)}")
-        return (), fields
+        return fields
 
     def _log(self, text: str, *args: Any, exc_info: BaseException | None = None) -> None:
         if self._logged.take(time.monotonic()):

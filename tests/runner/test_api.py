@@ -270,3 +270,67 @@ def test_whatever_a_mod_sends_is_taken_as_declared_or_refused(args: list[Any], f
     if given:
         assert isinstance(given["strength"], float)
         assert given["where"] is None or isinstance(given["where"], Point)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        ("not python here", "'not python here' cannot be read"),
+        ("list[", "cannot be read"),
+        ("typing.Missing", "Missing"),
+    ],
+)
+def test_an_annotation_that_cannot_be_read_is_named(annotation: str, says: str) -> None:
+    def tile(x: int, y: int) -> int:
+        return x + y
+
+    for where, place in (("y", "tile: parameter y: "), ("return", "tile: what it returns: ")):
+        tile.__annotations__ = {"x": int, "y": int, where: annotation}
+        with pytest.raises(UsageError, match=says) as caught:
+            Api("farm").query(tile)
+        assert place in str(caught.value)
+
+
+def test_what_is_returned_can_travel_too() -> None:
+    def price(item: str) -> complex: ...  # type: ignore[empty-body]  # never called
+
+    with pytest.raises(UsageError, match="price: what it returns: a message carries no complex"):
+        Api("farm").event(price)
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "says"),
+    [
+        (int, "3", "its default is '3'"),
+        (str, None, "its default is None"),
+        (Any, object(), "its default cannot travel"),
+    ],
+)
+def test_a_default_is_of_its_type_and_can_travel(kind: Any, default: Any, says: str) -> None:
+    def step(x: Any = default) -> None: ...
+
+    step.__annotations__["x"] = kind
+    with pytest.raises(UsageError, match=f"step: parameter x: {says}"):
+        Api("farm").event(step)
+
+
+def test_defaults_of_all_declared_types_are_taken() -> None:
+    here, item, tags = Point(1, 2), Item("x"), {1}
+
+    def step(
+        a: Weather = Weather.DRY, b: Point | None = here, c: Item = item, d: float = 1, e: set[int] = tags
+    ) -> None: ...
+
+    Api("farm").intent(step)
+
+
+def test_arguments_by_position_alone_and_by_name_alone() -> None:
+    def tile(x: int, y: int = 1, /, *, z: str) -> str:
+        return f"{x},{y},{z}"
+
+    api = Api("farm")
+    api.query(tile)
+    entry = api.queries["tile"]
+    fields, why = entry.bound([1], {"z": "a"})
+    assert why == ""
+    assert entry.run(fields=fields) == "1,1,a"

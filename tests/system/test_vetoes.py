@@ -128,6 +128,7 @@ def test_a_reason_is_a_mods_words(bench: Any) -> None:
     ("act", "kind", "says"),
     [
         (lambda mods: mods.emit("can_enter", "ann", "cave"), UsageError, "mods.veto"),
+        (lambda mods: mods.veto(["can_enter"]), PayloadError, "an event's name is text"),
         (lambda mods: mods.veto("tick", 0.1), UsageError, "veto=True"),
         (lambda mods: mods.veto("can_entre", "ann", "cave"), UsageError, "did you mean 'can_enter'"),
         (lambda mods: mods.veto("can_enter", "ann"), PayloadError, "was given 1 argument"),
