@@ -10,6 +10,7 @@ from ..shared.messages import Emit, Veto, Vetoed, pack
 from . import game, gathering, vetoes
 from .aio_rounds import Round
 from .amounts import seconds
+from .audience import with_absent
 from .mod import Mod as BlockingMod
 from .records import FrameReport, Refusal
 from .requests import Request
@@ -68,6 +69,8 @@ async def veto(mods: "Mods", event: str, args: tuple[Any, ...], budget: float) -
 
     report = await _gathered(mods, hearing, number, data, event, deadline, take)
     refuse = entry is not None and entry.default == "refuse"
+    if entry is not None and refuse:
+        hearing = with_absent(inner._order, hearing, entry, args, report.failed)
     return vetoes.decide([mod.name for mod in hearing], answers, report.failed, refuse_by_default=refuse)
 
 

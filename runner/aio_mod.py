@@ -63,6 +63,8 @@ class Mod:
         entry = None
         if mods.inner._api is not None:
             entry = mods.inner._declared(event, args, f"{self.name}.call")
+            if event in self._mod._card.filters:
+                args = entry.filled(args)
         number = mods.next_number()
         try:
             data = pack(Call(number, event, args))

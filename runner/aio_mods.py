@@ -103,8 +103,7 @@ class Mods:
         inner = self.inner
         if inner._api is None:
             raise UsageError("mods.apply() needs to know what intents mean: launch(…, api=api), or use mods.intents()")
-        taken = inner._take_intents()
-        report = wishes.apply(inner._api, taken, self.named, inner._audience.handling)
+        report = wishes.apply(inner, inner._api, self.named)
         inner._refused_intents += report.refusals
         return report
 

@@ -25,6 +25,8 @@ import msgspec
 
 from ..shared.contract import MOST_BYTES, Contract, Declared, Parameter, blame, nearest, packed, shortened
 from ..shared.errors import NotDeclared, PayloadError, UsageError
+from ..shared.messages import pack
+from ..shared.payload import UNPACKABLE
 from .api_types import problem, spell
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,9 +79,13 @@ class Entry:
             name,
             [(each.name, self._kinds[each.name], *_optional(each)) for each in parameters],
             forbid_unknown_fields=True,
+            kw_only=True,
         )
         """All arguments by name, as a type."""
+        self._by_position = sum(each.kind is each.POSITIONAL_ONLY for each in parameters)
         returns = hints.get("return", inspect.Parameter.empty)
+        if returns is not inspect.Parameter.empty and kind != "intent" and (why := problem(returns)):
+            raise UsageError(f"api.{kind}: {name}: what it returns: {why}")
         self.returns: Any = None if returns in (inspect.Parameter.empty, type(None), None) else returns
         """The type of what comes back; None: it does not matter."""
         self.declared = Declared(
@@ -107,6 +113,10 @@ class Entry:
                 f"{where}: {blame(error, self.declared, dict(zip(self.parameters, args, strict=False)))}"
             ) from None
 
+    def filled(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments of an event, with the defaults of those that were left out."""
+        return args + tuple(self.defaults[name] for name in self.parameters[len(args) :])
+
     def checked(self, value: Any) -> Any:
         """A handler's value, as the declared type. Raises ValueError that says what it is instead."""
         try:
@@ -130,6 +140,12 @@ class Entry:
         except Exception as error:  # noqa: BLE001  # a game's own class may raise anything while it is made of hostile words
             return {}, f"{self.declared.spelled()}: {type(error).__name__}"
         return {name: getattr(checked, name) for name in self.fields.__struct_fields__}, ""
+
+    def run(self, *mod: Any, fields: dict[str, Any]) -> Any:
+        """Call the function with these arguments, by name as far as it takes them so; `mod`: for one that wants it."""
+        first = self.parameters[: self._by_position]
+        named = {name: value for name, value in fields.items() if name not in first}
+        return self.function(*mod, *(fields[name] for name in first), **named)
 
     def _counted(self, count: int) -> str:
         return f"{self.declared.spelled()} was given {count} argument{'' if count == 1 else 's'}"
@@ -247,7 +263,9 @@ class Api:
         return entry
 
     def event_named(self, event: str) -> Entry:
-        """Raises NotDeclared with the nearest name, when it was not declared."""
+        """Raises NotDeclared with the nearest name, when it was not declared; PayloadError: it is no name."""
+        if type(event) is not str:
+            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
         entry = self.events.get(event)
         if entry is None:
             raise NotDeclared(f"Api({self.name!r}) has no event {event!r:.200}{nearest(event, list(self.events))}")
@@ -269,9 +287,21 @@ def _signature(function: Callable[..., Any], kind: str) -> tuple[list[inspect.Pa
     try:
         parameters = list(inspect.signature(function).parameters.values())
         hints = typing.get_type_hints(function, include_extras=True)
-    except (TypeError, ValueError, NameError) as error:
+    except Exception as error:  # noqa: BLE001  # annotations that are text are evaluated: whatever that raises
+        for where, text in getattr(function, "__annotations__", {}).items():
+            if isinstance(text, str) and not _can_be_read(text, function):
+                place = "what it returns" if where == "return" else f"parameter {where}"
+                raise UsageError(f"api.{kind}: {name}: {place}: {text!r:.80} cannot be read: {error}") from None
         raise UsageError(f"api.{kind}: the annotations of {name} cannot be read: {error}") from None
     return parameters, hints
+
+
+def _can_be_read(text: str, function: Callable[..., Any]) -> bool:
+    try:
+        typing.get_type_hints(type("_", (), {"__annotations__": {"_": text}}), getattr(function, "__globals__", {}))
+    except Exception:  # noqa: BLE001  # as above
+        return False
+    return True
 
 
 def _is_mod(hint: Any) -> bool:
@@ -294,6 +324,20 @@ def _check_parameter(
         raise UsageError(f"{where} is the mod that asks: it can only be the first of a query or an intent")
     if why := problem(hints[parameter.name]):
         raise UsageError(f"{where}: {why}")
+    if parameter.default is parameter.empty:
+        return
+    try:
+        plain = msgspec.convert(parameter.default, hints[parameter.name])
+    except Exception as error:  # noqa: BLE001  # a game's own class may raise anything while it is made
+        try:  # a class of the game's own, as its fields
+            msgspec.convert(msgspec.to_builtins(parameter.default), hints[parameter.name])
+        except Exception:  # noqa: BLE001  # as above
+            raise UsageError(f"{where}: its default is {shortened(error, parameter.default)}") from None
+        plain = parameter.default
+    try:
+        pack(plain)
+    except UNPACKABLE as error:
+        raise UsageError(f"{where}: its default cannot travel: {shortened(error, plain)}") from None
 
 
 def _optional(parameter: inspect.Parameter) -> tuple[Any, ...]:

@@ -1,12 +1,13 @@
 """Who is to hear of an event: worked out when some mod's handlers change, looked up in every frame. Game."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..shared.errors import ModFailure, ModUnavailable
 from .filters import Matcher
 
 if TYPE_CHECKING:
-    from .api import Api
+    from .api import Api, Entry
     from .mod import Mod
 
 
@@ -41,3 +42,22 @@ class Audience:
             return self._handlers.get(event) or [], args
         args = matcher.filled(args)
         return matcher.match(args), args
+
+
+def with_absent(
+    order: "Sequence[Mod]",
+    asked: "Sequence[Mod]",
+    entry: "Entry",
+    args: tuple[Any, ...],
+    failed: MutableMapping[str, ModFailure],
+) -> "list[Mod]":
+    """Those asked, and those that would be, had they a worker: they wanted such an event when they were live last, and
+    their files are there. In load order; `failed` is told why these give no answer."""
+    absent: Matcher[Mod] = Matcher(entry.parameters, entry.defaults)
+    for rank, mod in enumerate(order):
+        if mod._port is None and entry.name in mod._last_card.events and not mod._is_gone():
+            absent.add(rank, mod, mod._last_card.filters.get(entry.name))
+    found = {*asked, *absent.match(absent.filled(args))}
+    for mod in found.difference(asked):
+        failed[mod.name] = ModUnavailable(mod._says(entry.name, mod._why_down()), mod=mod.name, event=entry.name)
+    return [mod for mod in order if mod in found]

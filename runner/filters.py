@@ -6,7 +6,7 @@ A thousand mods that each wait for a tile of their own cost one look-up a step, 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from ..shared.filters import DEEPEST, NOTHING, frozen
+from ..shared.filters import DEEPEST, LONGEST, NOTHING, Given, frozen, matches
 
 T = TypeVar("T")
 MOST_FILTERS = 256
@@ -24,7 +24,7 @@ class Matcher(Generic[T]):
         self._names = list(names)
         self._defaults = defaults
         self._always: list[tuple[int, T]] = []
-        self._by_value: dict[int, dict[Any, list[tuple[int, T, dict[int, Any]]]]] = {}
+        self._by_value: dict[str, dict[Any, list[tuple[int, T, dict[str, Any]]]]] = {}
 
     def add(self, rank: int, mod: T, filters: Sequence[Mapping[str, Any]] | None) -> None:
         """`rank`: its place in the load order. `filters`: None, it wants every such event. Names that no parameter has
@@ -35,9 +35,9 @@ class Matcher(Generic[T]):
         for where in filters:
             if not where or not set(where) <= set(self._names):
                 continue
-            by_index = sorted((self._names.index(name), frozen(value)) for name, value in where.items())
-            (first, value), rest = by_index[0], dict(by_index[1:])
-            self._by_value.setdefault(first, {}).setdefault(value, []).append((rank, mod, rest))
+            rest = {name: frozen(value) for name, value in where.items()}
+            first = min(rest, key=self._names.index)
+            self._by_value.setdefault(first, {}).setdefault(rest.pop(first), []).append((rank, mod, rest))
 
     def filled(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments, with the defaults of those that were left out."""
@@ -46,12 +46,10 @@ class Matcher(Generic[T]):
     def match(self, args: Sequence[Any]) -> list[T]:
         """The mods that want this event, in load order."""
         found = dict(self._always)
-        for index, by_value in self._by_value.items():
-            value = frozen(args[index])
-            if value is NOTHING:
-                continue
-            for rank, mod, rest in by_value.get(value, ()):
-                if all(frozen(args[at]) == wanted for at, wanted in rest.items()):
+        given = Given(self._names, args)
+        for name, by_value in self._by_value.items():
+            for rank, mod, rest in by_value.get(given[name], ()):
+                if matches(rest, given):
                     found[rank] = mod
         return [found[rank] for rank in sorted(found)]
 
@@ -65,5 +63,7 @@ def checked(filters: Filters, events: Sequence[str]) -> Filters:
             raise ValueError(f"it filters {event!r:.200}, which it does not handle")
         for where in wheres:
             if not where or any(frozen(value) is NOTHING for value in where.values()):
-                raise ValueError(f"a filter of {event!r:.200} holds what is not plain, or lists {DEEPEST} deep")
+                raise ValueError(
+                    f"a filter of {event!r:.200} holds what is not plain, or lists {DEEPEST} deep or of over {LONGEST}"
+                )
     return filters

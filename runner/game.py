@@ -28,12 +28,13 @@ from . import control, game_helpers, game_saves, vetoes
 from . import intents as wishes
 from .amounts import seconds
 from .api import Api, Entry
-from .audience import Audience
+from .audience import Audience, with_absent
 from .gathering import gather
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
 from .mod import Mod, mod_error, wrong_value
 from .queries import MOST_NESTED, nested_only
+from .rate import TokenBucket
 from .records import Applied, FrameReport, Intent, LoadReport, ModStatus, Receipt, Refusal
 from .switchboard import COUNT, FRAMES, GENERATION, ORDER, WORST_NS, rank_offset
 from .views import Views
@@ -70,6 +71,8 @@ class Mods:
         """The ports of those that one question was sent to, while their answers are waited for."""
         self._on_link = False
         """Whether the queries that are answered came in a wait for the supervisor."""
+        self._failures_logged: dict[str, TokenBucket] = {}
+        """By mod, over frames: how much of what its intents make the game's functions raise is logged."""
         board, page, self._bell = fds
         self._link = link
         link.on_introduced = self._meet_one
@@ -160,9 +163,12 @@ class Mods:
 
         The refusal of highest priority counts, of equals the one that loads first; None: nobody refuses. A mod that is
         late, dead, or raises, counts as the event's default: as not refusing, unless `api.event(default="refuse")` says
-        so. Raises NotDeclared, PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
+        so; then one that is down counts too, if it handled the event last and its files are there. Raises NotDeclared,
+        PayloadError, MessageTooLarge, WrongThread, UsageError (budget; no event for vetoes).
         """
         self._check_thread("veto()")
+        if type(event) is not str:
+            raise PayloadError(f"an event's name is text, not {type(event).__name__}")
         started = time.monotonic_ns()
         deadline = started + int(seconds(budget, "budget") * 1e9)
         entry = self._declared(event, args, "veto") if self._api is not None else None
@@ -184,6 +190,8 @@ class Mods:
         report = gather(mods, number, data, event, deadline, take)
         self._look_if_changed()
         refuse = entry is not None and entry.default == "refuse"
+        if entry is not None and refuse:
+            mods = with_absent(self._order, mods, entry, args, report.failed)
         return vetoes.decide([mod.name for mod in mods], answers, report.failed, refuse_by_default=refuse)
 
     def _declared(self, event: str, args: tuple[Any, ...], doing: str) -> Entry:
@@ -272,8 +280,7 @@ class Mods:
         """
         if self._api is None:
             raise UsageError("mods.apply() needs to know what intents mean: launch(…, api=api), or use mods.intents()")
-        taken = self._take_intents()
-        report = wishes.apply(self._api, taken, self._by_name.__getitem__, self._audience.handling)
+        report = wishes.apply(self, self._api, self._by_name.__getitem__)
         self._refused_intents += report.refusals
         return report
 

@@ -43,6 +43,7 @@ class Inbox:
         self._forsaken: Sequence[int] = ()
         self._intents: deque[Intent] = deque()
         self._intent_bytes = 0
+        self._taken_bytes = 0
 
     def take(self, port: Port, epoch: int, most: int = LOOK_NS, longest: int = 2**32) -> int:
         """Take what is there, for about `most` ns, and none of more than `longest` bytes.
@@ -72,8 +73,14 @@ class Inbox:
         """Hand out what was kept."""
         taken = list(self._intents)
         self._intents.clear()
-        self._intent_bytes = 0
+        self._taken_bytes, self._intent_bytes = self._intent_bytes, 0
         return taken
+
+    def give_back(self, intents: Sequence[Intent]) -> None:
+        """Keep again, before what came since, what was handed out last and is not done. Counts as all of that did."""
+        self._intents.extendleft(reversed(intents))
+        self._intent_bytes += self._taken_bytes
+        self.forsake(self._forsaken)
 
     def forsake(self, epochs: Sequence[int]) -> None:
         """Drop what was asked for under epochs that were rolled back, now and when more of it turns up."""

@@ -158,10 +158,12 @@ class Lane:
     def settled(self, digest: str | None, cause: str) -> None:
         """Nothing more is coming: these bytes may go live."""
         self.unloaded.clear()
+        self.tenancy.tell_gone(digest is None)
         self._do(self.life.settled(digest, cause))
 
     def unreadable(self, diagnostic: Diagnostic, cause: str) -> None:
         """What is on disk could not be taken."""
+        self.tenancy.tell_gone(False)
         self._do(self.life.unreadable(diagnostic, cause))
 
     # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,8 @@ class Mod:
         self._word = 0
         self._card = NO_CARD
         self._events: frozenset[str] = frozenset()
+        self._last_card = NO_CARD
+        """Of the worker that served last, or does: while it is down, what it handled counts as unanswered."""
         self._leaving: dict[int, Port] = {}
         """Slots the game went on from and may still read answers in."""
         self._epochs: dict[int, int] = {}
@@ -93,6 +95,8 @@ class Mod:
         entry = None
         if mods._api is not None:
             entry = mods._declared(event, args, f"{self.name}.call")
+            if event in self._card.filters:
+                args = entry.filled(args)
             if mods._asking:
                 timeout = mods._nested(self.name, timeout)
         if port is None or timeout is not self._timeout or type(event) is not str:
@@ -304,8 +308,10 @@ class Mod:
     def _why_down(self) -> str:
         if epoch_of(self._word) == 0:
             return "it has not been loaded"
-        gone = self._mods._board_load(gone_offset(self._index)) == epoch_of(self._word)
-        return "its files are gone" if gone else "no version of it is live; mods.status() says why"
+        return "its files are gone" if self._is_gone() else "no version of it is live; mods.status() says why"
+
+    def _is_gone(self) -> bool:
+        return self._mods._board_load(gone_offset(self._index)) == epoch_of(self._word)
 
     def _restarting(self) -> bool:
         """Whether a new epoch can be expected: its worker was given up, or died and was not withdrawn."""
@@ -457,7 +463,7 @@ class Mod:
             port.reopen()
         self._epochs[slot] = epoch_of(self._word)
         port.watch(mods._board, dead_offset(self._index, slot), epoch_of(self._word))
-        self._card = read_card(down)
+        self._card = self._last_card = read_card(down)
         if mods._hears and mods._api is not None:
             port.hear(Answerer(mods._api, mods, self), self._card.queries_per_request)
         self._inbox.most_intents = self._card.intents_per_frame

@@ -23,7 +23,6 @@ import msgspec
 
 from ..shared import payload
 from ..shared._ring import LETTER, RING, weigh
-from ..shared.contract import nearest
 from ..shared.errors import QueryError, UsageError
 from ..shared.messages import ANSWERED, DECODE_ERRORS, Query, pack
 from .api import Api, Entry
@@ -39,8 +38,8 @@ MOST_NESTED: Final = 4
 """Queries within calls within queries. Deeper: more of the game's stack is in the hands of mods."""
 LONGEST_ANSWER: Final = RING - LETTER
 LOGGED: Final = 5.0
-"""Failures of query functions that are logged a second for each mod, with a burst of as many: a mod chooses the values
-that a function fails on."""
+"""Failures of query functions that are logged a second for each mod, with a burst of as many, and the same of intents:
+a mod chooses the values that a function fails on."""
 
 _decode: Final = msgspec.msgpack.Decoder(Query).decode
 _decode_list: Final = msgspec.msgpack.Decoder(list[Any]).decode
@@ -87,10 +86,8 @@ class Answerer:
             raise Refused("PayloadError", f"it cannot be read: {escape(str(error), 200)}") from None
         entry = self._api.queries.get(query.name)
         if entry is None:
-            names = list(self._api.queries)
-            raise Refused(
-                "NotDeclared", f"{self._api.name} has no query {query.name!r:.200}{nearest(query.name, names)}"
-            )
+            # What it may have meant, its own `game` has said; whoever comes this far may ask for names without end.
+            raise Refused("NotDeclared", f"{self._api.name} has no query {query.name[:100]!r}")
         mod = mods._begin_answer(self._name, deadline)
         try:
             value = self._call(entry, query, mod)
@@ -109,19 +106,20 @@ class Answerer:
         return answer
 
     def _call(self, entry: Entry, query: Query, mod: "Mod") -> Any:
-        args: Any
-        named: dict[str, Any] = {}
+        args: Any = ()
+        fields: dict[str, Any] | None = None
         first = memoryview(query.args)[0]
         decode = self._tuples[entry.name].get(first & 0x0F) if first & 0xF0 == 0x90 else None  # a short array
         if decode is not None and not query.named:
             try:
                 args = decode(query.args)
             except DECODE_ERRORS:
-                args, named = self._bound(entry, query)
+                fields = self._bound(entry, query)
         else:
-            args, named = self._bound(entry, query)
+            fields = self._bound(entry, query)
+        asker = (mod,) if entry.wants_mod else ()
         try:
-            return entry.function(mod, *args, **named) if entry.wants_mod else entry.function(*args, **named)
+            return entry.function(*asker, *args) if fields is None else entry.run(*asker, fields=fields)
         except QueryError:
             raise
         except Exception as error:  # noqa: BLE001  # the game's own fault does not end its frame
@@ -129,7 +127,7 @@ class Answerer:
             raise QueryError(f"the game's {entry.name}() failed: {type(error).__name__}") from None
 
     @staticmethod
-    def _bound(entry: Entry, query: Query) -> tuple[tuple[()], dict[str, Any]]:
+    def _bound(entry: Entry, query: Query) -> dict[str, Any]:
         """The slow way: arguments by name, defaults, and the words for what is wrong with them."""
         try:
             args = _decode_list(query.args)
@@ -138,7 +136,7 @@ class Answerer:
         fields, why = entry.bound(args, query.named)
         if why:
             raise Refused("PayloadError", f"game.{escape(why)}")
-        return (), fields
+        return fields
 
     def _log(self, text: str, *args: Any, exc_info: BaseException | None = None) -> None:
         if self._logged.take(time.monotonic()):

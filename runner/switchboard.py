@@ -150,6 +150,12 @@ class Switchboard:
         self.board.store64(nobody_offset(index), epoch)
         self.publish(index, epoch, 0)
 
+    def tell_gone(self, index: int, gone: bool) -> None:
+        """Whether the files of a mod that nobody serves are gone, by now."""
+        epoch = epoch_of(self.board.load64(word_offset(index)))
+        if self.board.load64(nobody_offset(index)) == epoch:
+            self.board.store64(gone_offset(index), epoch if gone else 0)
+
     def rank(self, indices: list[int]) -> None:
         """Give mods their places in the load order: the first gets 0. The game sorts anew if any changed."""
         changed = False

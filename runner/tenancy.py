@@ -66,6 +66,10 @@ class Tenancy:
         """Make the game find that nobody serves. `gone`: because the mod's files are."""
         self._board.publish_nobody(self.index, epoch, gone=gone)
 
+    def tell_gone(self, gone: bool) -> None:
+        """Files of a mod that is down went, or came back and may not load."""
+        self._board.tell_gone(self.index, gone)
+
     def set_live(self, slot: Slot) -> None:
         """The worker in it reads its ring: tell whoever waits for that."""
         slot.set_live(True)

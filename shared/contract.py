@@ -18,6 +18,8 @@ MOST_BYTES: Final = 32 * 1024
 """Longest packed contract: it travels in one packet with the rest of an assignment, half of what that may be."""
 MOST_NAMED: Final = 12
 """Names that are listed to somebody who asked for another one."""
+LONGEST_SOUGHT: Final = 100
+"""Characters of a name that the nearest is looked for, and of the way to a wrong value. More: hostile ones cost."""
 
 
 class Parameter(msgspec.Struct, frozen=True, array_like=True):
@@ -75,14 +77,13 @@ unpack_contract: Final = unpacker(Contract, "the supervisor (contract)")
 
 def nearest(name: str, known: list[str]) -> str:
     """``; did you mean 'tick'? (there are: tick, step)``: what to say behind "there is no …". Any process."""
-    near = get_close_matches(name[:200], known, 1)
+    near = get_close_matches(name[:LONGEST_SOUGHT], known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(known[:MOST_NAMED]) or "none"
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
     return f"{hint} (declared: {listed}{more})"
 
 
-_AT: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[(\.\.\.)\]")
 _brief = Repr()
 _brief.maxstring = _brief.maxother = 60
@@ -94,14 +95,12 @@ def blame(error: BaseException, declared: Declared, given: Mapping[str, Any]) ->
 
     `error`: what msgspec raised for `given`, as a whole by position or by name. Any process; bounded in length.
     """
-    text = str(error)
-    found = _AT.search(text)
-    if found is None:
-        return f"{declared.spelled()}: {text[:200]}"
-    reason, path = text[: found.start()], found[1]
+    reason, at, path = str(error).partition(" - at `$")
+    if not at:
+        return f"{declared.spelled()}: {reason[:200]}"
     value: Any = given
     where = ""
-    for step in _STEP.finditer(path):
+    for step in _STEP.finditer(path[:LONGEST_SOUGHT].removesuffix("`")):
         name, index, rest = step.groups()
         try:
             if value is given:

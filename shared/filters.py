@@ -11,6 +11,9 @@ NOTHING: Final = object()
 """The frozen form of a value that no filter can name."""
 DEEPEST: Final = 3
 """Lists within lists of a filter's value. A hostile mod's filters are decoded by the game."""
+LONGEST: Final = 32
+"""Values in one list of those; a longer one is NOTHING unread. More: an event with a long list costs more, once a mod
+filters on that."""
 
 
 def frozen(value: Any, depth: int = 0) -> Any:
@@ -26,7 +29,7 @@ def frozen(value: Any, depth: int = 0) -> Any:
         return NOTHING if _has_lone_surrogate(value) else value
     if isinstance(value, Enum):
         return frozen(value.value, depth)
-    if isinstance(value, list | tuple) and depth < DEEPEST:
+    if isinstance(value, list | tuple) and depth < DEEPEST and len(value) <= LONGEST:
         parts = tuple(frozen(part, depth + 1) for part in value)
         return NOTHING if NOTHING in parts else (list, parts)
     return NOTHING
@@ -40,8 +43,22 @@ def _has_lone_surrogate(text: str) -> bool:
     return False
 
 
-def matches(where: Mapping[str, Any], names: Sequence[str], args: Sequence[Any]) -> bool:
-    """Whether an event with these arguments, whose parameters have these names, is what `where` asks for. `where`:
-    frozen values by name."""
-    given = dict(zip(names, args, strict=False))
-    return all(name in given and frozen(given[name]) == value for name, value in where.items())
+class Given:
+    """The arguments of one event, each frozen once at most."""
+
+    def __init__(self, names: Sequence[str], args: Sequence[Any]) -> None:
+        """`names`: of the event's parameters, in order."""
+        self._args = dict(zip(names, args, strict=False))
+        self._frozen: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """Frozen; NOTHING for a name that no parameter has."""
+        value = self._frozen.get(name, self)
+        if value is self:
+            value = self._frozen[name] = frozen(self._args[name]) if name in self._args else NOTHING
+        return value
+
+
+def matches(where: Mapping[str, Any], given: Given) -> bool:
+    """Whether an event with these arguments is what `where` asks for. `where`: frozen values by name."""
+    return all(given[name] == value for name, value in where.items())

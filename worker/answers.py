@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..shared.filters import matches
+from ..shared.filters import Given, matches
 from ..shared.messages import (
     CALL_HEAD,
     DECODE_ERRORS,
@@ -153,9 +153,9 @@ def make_answering(handlers: Handlers, faults: Faults, base: str, limit: int, na
         errors: list[tuple[str, str, str]] = []
         found = handlers.table.get(request.event, ())
         wheres = handlers.where.get(request.event) or ({},) * len(found)
-        known = names(request.event)
+        given = Given(names(request.event), request.args)
         for handler, where, priority in zip(found, wheres, handlers.priorities.get(request.event, ()), strict=True):
-            if where and not matches(where, known, request.args):
+            if where and not matches(where, given):
                 continue
             try:
                 handler(*request.args)
@@ -196,9 +196,9 @@ def selector(handlers: Handlers, names: Names) -> Callable[[Asking], tuple[Calla
         found = table.get(request.event, ())
         if request.event not in filtered:
             return found
-        known = names(request.event)
+        given = Given(names(request.event), request.args)
         wanted = zip(found, filtered[request.event], strict=True)
-        return tuple(handler for handler, where in wanted if not where or matches(where, known, request.args))
+        return tuple(handler for handler, where in wanted if not where or matches(where, given))
 
     return chosen
 

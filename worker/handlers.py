@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from ..shared.filters import NOTHING, frozen
+from ..shared.filters import LONGEST, NOTHING, frozen
 from .misfit import Misfit, a
 
 if TYPE_CHECKING:  # it needs msgspec, and a mod imports anywhere
@@ -95,7 +95,9 @@ def on(event: str, *, priority: int = 0, **where: Any) -> Callable[[F], F]:
         raise TypeError(f"a priority is an int of at most 31 bits; got {priority!r}")
     kept = {name: frozen(value) for name, value in where.items()}
     if odd := next((name for name, value in kept.items() if value is NOTHING), None):
-        raise TypeError(f"@on({event!r}, {odd}=…): a filter is None, a number, text, bytes, or a list of them")
+        raise TypeError(
+            f"@on({event!r}, {odd}=…): a filter is None, a number, text, bytes, or a list of up to {LONGEST}"
+        )
     caller = sys._getframe(1)
     path, line = caller.f_code.co_filename, caller.f_lineno
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from fumehood.runner import Api, Mod, NotDeclared, PayloadError, UsageError
 from fumehood.runner.api_types import spell
-from fumehood.shared.contract import MOST_BYTES, packed, unpack_contract
+from fumehood.shared.contract import LONGEST_SOUGHT, MOST_BYTES, Declared, blame, packed, unpack_contract
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +55,21 @@ def farm() -> Api:
     def rain(mod: Mod, strength: float, where: Point | None = None) -> None: ...
 
     return api
+
+
+def test_a_long_way_to_what_is_wrong_is_not_gone() -> None:
+    class Loop(list[Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            Loop.looks += 1
+            return super().__iter__()
+
+    loop = Loop()
+    loop.append(loop)
+    text = blame(ValueError("odd - at `$.x" + "[0]" * 9999 + "`"), Declared("r", []), {"x": loop})
+    assert Loop.looks <= LONGEST_SOUGHT
+    assert len(text) < 500
 
 
 def test_what_mods_are_told_survives_the_way() -> None:
@@ -255,3 +270,67 @@ def test_whatever_a_mod_sends_is_taken_as_declared_or_refused(args: list[Any], f
     if given:
         assert isinstance(given["strength"], float)
         assert given["where"] is None or isinstance(given["where"], Point)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        ("not python here", "'not python here' cannot be read"),
+        ("list[", "cannot be read"),
+        ("typing.Missing", "Missing"),
+    ],
+)
+def test_an_annotation_that_cannot_be_read_is_named(annotation: str, says: str) -> None:
+    def tile(x: int, y: int) -> int:
+        return x + y
+
+    for where, place in (("y", "tile: parameter y: "), ("return", "tile: what it returns: ")):
+        tile.__annotations__ = {"x": int, "y": int, where: annotation}
+        with pytest.raises(UsageError, match=says) as caught:
+            Api("farm").query(tile)
+        assert place in str(caught.value)
+
+
+def test_what_is_returned_can_travel_too() -> None:
+    def price(item: str) -> complex: ...  # type: ignore[empty-body]  # never called
+
+    with pytest.raises(UsageError, match="price: what it returns: a message carries no complex"):
+        Api("farm").event(price)
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "says"),
+    [
+        (int, "3", "its default is '3'"),
+        (str, None, "its default is None"),
+        (Any, object(), "its default cannot travel"),
+    ],
+)
+def test_a_default_is_of_its_type_and_can_travel(kind: Any, default: Any, says: str) -> None:
+    def step(x: Any = default) -> None: ...
+
+    step.__annotations__["x"] = kind
+    with pytest.raises(UsageError, match=f"step: parameter x: {says}"):
+        Api("farm").event(step)
+
+
+def test_defaults_of_all_declared_types_are_taken() -> None:
+    here, item, tags = Point(1, 2), Item("x"), {1}
+
+    def step(
+        a: Weather = Weather.DRY, b: Point | None = here, c: Item = item, d: float = 1, e: set[int] = tags
+    ) -> None: ...
+
+    Api("farm").intent(step)
+
+
+def test_arguments_by_position_alone_and_by_name_alone() -> None:
+    def tile(x: int, y: int = 1, /, *, z: str) -> str:
+        return f"{x},{y},{z}"
+
+    api = Api("farm")
+    api.query(tile)
+    entry = api.queries["tile"]
+    fields, why = entry.bound([1], {"z": "a"})
+    assert why == ""
+    assert entry.run(fields=fields) == "1,1,a"

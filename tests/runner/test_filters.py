@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fumehood.runner.filters import MOST_FILTERS, Matcher, checked
-from fumehood.shared.filters import NOTHING, frozen, matches
+from fumehood.shared.filters import LONGEST, NOTHING, Given, frozen, matches
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +19,26 @@ class Colour(enum.Enum):
     RED = "red"
 
 
+class Counted(list[Any]):
+    looks = 0
+
+    def __iter__(self) -> Any:
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_a_list_is_looked_at_once_and_a_long_one_never() -> None:
+    matcher: Matcher[int] = Matcher(NAMES, {})
+    for number in range(80):
+        matcher.add(number, number, [{"who": "ann", "tile": [number]}])
+    for args, looks, found in ((Counted([3]), 1, [3]), (Counted([3] * (LONGEST + 1)), 0, [])):
+        assert matcher.match(("ann", args, 0)) == found
+        assert args.looks == looks
+    assert frozen([3] * LONGEST) is not NOTHING
+    with pytest.raises(ValueError, match=f"of over {LONGEST}"):
+        checked({"step": [{"tile": [3] * (LONGEST + 1)}]}, ["step"])
+
+
 @given(mods, st.tuples(values, values, values))
 def test_the_look_up_is_the_comparison(filters: list[Any], args: tuple[Any, ...]) -> None:
     matcher: Matcher[int] = Matcher(NAMES, {})
@@ -27,7 +47,7 @@ def test_the_look_up_is_the_comparison(filters: list[Any], args: tuple[Any, ...]
 
     def wants(mine: Any) -> bool:
         return mine is None or any(
-            matches({name: frozen(value) for name, value in where.items()}, NAMES, args) for where in mine
+            matches({name: frozen(value) for name, value in where.items()}, Given(NAMES, args)) for where in mine
         )
 
     assert matcher.match(args) == [number for number, mine in enumerate(filters) if wants(mine)]

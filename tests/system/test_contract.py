@@ -1,12 +1,15 @@
 """A game that declares what mods may do, and real mods that keep to it, do not, or would like to."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fumehood.runner import Api, Mod, ModError, NotDeclared, PayloadError, UsageError, connect
+from fumehood.runner.intents import MOST_REFUSED
+from fumehood.runner.queries import LOGGED
 
 RAIN: list[tuple[str, float]] = []
 GROWN: list[int] = []
@@ -29,6 +32,8 @@ def farm(version: int | str = 2) -> Api:
 
     @api.intent
     def grow(by: int = 1) -> None:
+        if by < 0:
+            raise KeyboardInterrupt
         GROWN.append(by)
 
     return api
@@ -134,6 +139,51 @@ def price(item, count=1):
     assert "strength is 'wet'" in report.refused[1].reason
     bench.mods[mod].call("price", "iron", timeout=10.0)
     assert [(each.name, each.fields) for each in bench.mods.intents()] == [("rain", {"strength": 0.5})]
+
+
+def test_one_that_sends_nothing_but_wrong_ones_is_not_read_any_more(bench: Any, mod: str) -> None:
+    text = bench.hostile("""
+from fumehood.shared.messages import Intent
+@on("price")
+def price(item, count=1):
+    port = grip()["Serving"].port
+    for number in range(count):
+        port.push(pack(Intent(*(("rian" * 50, {}), ("rain", {"s - at `$.x" + "[...]" * 500: 1}))[number % 2])))
+    game.rain(0.5)
+    return 1.0
+""")
+    bench.load(mod, text)
+    for count, applied in ((MOST_REFUSED - 1, 1), (MOST_REFUSED, 0), (MOST_REFUSED - 1, 1)):
+        bench.mods[mod].call("price", "iron", count, timeout=10.0)
+        report = bench.mods.apply()
+        assert (report.count, report.refusals) == (applied, count + 1 - applied)
+        assert all(len(each.reason) < 500 for each in report.refused)
+        assert "did you mean" not in report.refused[0].reason  # to look for that takes long
+
+
+def test_what_fails_again_and_again_is_logged_now_and_then(
+    bench: Any, mod: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "from fumehood.worker import game\ndef on_tick(dt):\n    for _ in range(20): game.rain(10.0)\n"
+    bench.load(mod, text)
+    started = time.monotonic()
+    for _ in range(3):
+        bench.mods.emit("tick", 0.1, budget=10.0)
+        assert bench.mods.apply().failures == 20
+    assert 1 <= caplog.text.count("rain() failed") <= (1 + time.monotonic() - started) * LOGGED
+
+
+def test_ctrl_c_in_one_function_leaves_the_other_intents(bench: Any, mod: str) -> None:
+    text = "from fumehood.worker import game\ndef on_tick(dt):\n    for by in (1, {}, 2, 3): game.grow(by)\n"
+    bench.load(mod, text.format(-1))
+    bench.load(f"z{mod}", text.format(4))
+    bench.mods.emit("tick", 0.1, budget=10.0)
+    with pytest.raises(KeyboardInterrupt):
+        bench.mods.apply()
+    assert GROWN == [1]
+    bench.mods["z" + mod].call_outcome("tick", 0.1, timeout=10.0)
+    assert bench.mods.apply().count == 10
+    assert [1, 2, 3, *[1, 4, 2, 3] * 2] == GROWN
 
 
 def test_a_function_of_the_games_that_raises_is_logged_and_stops_nothing(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fumehood.runner import Api, ModError, connect
+from fumehood.runner import Api, ModError, PayloadError, connect
 
 
 def farm() -> Api:
@@ -41,6 +41,14 @@ def asked(what): return state.get("n", 0)
 def handled(bench: Any, name: str) -> int:
     """How many messages the worker took, its own account of which is read where the supervisor reads it."""
     return int(bench.mods[name]._port.peer_done)
+
+
+def test_a_call_fills_defaults_in_as_emit_does(bench: Any) -> None:
+    bench.load("some", COUNTING.format(decorators='@on("step", depth=0)'))
+    assert bench.mods["some"].call("step", "ann", (3, 4), timeout=10.0) == 1
+    assert bench.mods.emit("step", "ann", (3, 4), budget=10.0).results == {"some": [2]}
+    with pytest.raises(PayloadError, match="an event's name is text"):
+        bench.mods["some"].call(["step"], "ann", (3, 4))
 
 
 def test_a_mod_hears_only_what_it_asks_for(bench: Any) -> None:

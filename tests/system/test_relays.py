@@ -14,7 +14,7 @@ APPROVED: list[tuple[str, str]] = []
 def market() -> Api:
     api = Api("market")
 
-    def approve(mod: Mod, item: str, price: float) -> bool:
+    def approve(mod: Mod, item: str, cost: float) -> bool:
         APPROVED.append((mod.name, item))
         if item == "bomb":
             raise RuntimeError("not in this market")

@@ -128,6 +128,7 @@ def test_a_reason_is_a_mods_words(bench: Any) -> None:
     ("act", "kind", "says"),
     [
         (lambda mods: mods.emit("can_enter", "ann", "cave"), UsageError, "mods.veto"),
+        (lambda mods: mods.veto(["can_enter"]), PayloadError, "an event's name is text"),
         (lambda mods: mods.veto("tick", 0.1), UsageError, "veto=True"),
         (lambda mods: mods.veto("can_entre", "ann", "cave"), UsageError, "did you mean 'can_enter'"),
         (lambda mods: mods.veto("can_enter", "ann"), PayloadError, "was given 1 argument"),
@@ -192,3 +193,35 @@ def test_a_game_that_comes_back_is_refused_as_before(tmp_path: Path, serve: Call
     for _ in range(2):
         with connect(folder, api=farm(), timeout=20.0) as mods:
             assert mods.veto("can_enter", "ann", "cave", budget=10.0) == Refusal("a", "no")
+
+
+def test_a_guard_that_is_down_refuses_where_silence_does(bench: Any) -> None:
+    ask = bench.mods.veto
+    text = mod("who == 'die' and __import__('os')._exit(1)", event="can_leave", priority=3)
+    bench.load("guard", text)
+    assert ask("can_leave", "ann", budget=10.0) is None
+    while bench.mods["guard"].role != "down":
+        ask("can_leave", "die", budget=10.0)
+        bench.mods.settle()
+    refusal = ask("can_leave", "ann", budget=10.0)
+    assert (refusal.mod, refusal.by_default) == ("guard", True)
+    assert "no version of it is live" in refusal.reason
+    assert ask("can_enter", "ann", "cave", budget=10.0) is None
+    (bench.root / "guard.py").unlink()
+    bench.mods.settle()
+    assert ask("can_leave", "ann", budget=10.0) is None
+    since = bench.mark()
+    bench.save("guard.py", "no python")
+    bench.next("guard", since, "refused")
+    assert ask("can_leave", "ann", budget=10.0) is not None
+
+
+def test_a_guard_that_is_down_is_missed_only_for_what_it_asked_for(bench: Any) -> None:
+    bench.load(
+        "guard", "import os\nfrom fumehood.worker import on\n@on('can_leave', who='die')\ndef guard(who): os._exit(1)\n"
+    )
+    while bench.mods["guard"].role != "down":
+        assert bench.mods.veto("can_leave", "die", budget=10.0).by_default
+        bench.mods.settle()
+    assert bench.mods.veto("can_leave", "ann", budget=10.0) is None
+    assert bench.mods.veto("can_leave", "die", budget=10.0).mod == "guard"
