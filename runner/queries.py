@@ -28,7 +28,7 @@ from ..shared.messages import ANSWERED, DECODE_ERRORS, Query, pack
 from .api import Api, Entry
 from .rate import TokenBucket
 from .replies import MOST_NS, UNWEIGHED
-from .text import escape
+from .text import escape, said
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -64,7 +64,7 @@ class Answerer:
         try:
             return self._answer(raw, deadline)
         except QueryError as error:
-            return _failed("QueryError", str(error))
+            return _failed("QueryError", said(error))
         except Refused as error:
             return _failed(error.kind, str(error))
 
