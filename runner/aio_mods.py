@@ -110,12 +110,12 @@ class Mods:
     @property
     def clock(self) -> float:
         """As `fumehood.runner.Mods.clock`."""
-        return self._inner.clock
+        return self.inner.clock
 
     @clock.setter
     def clock(self, now: float) -> None:
         self._check()
-        self._inner.clock = now
+        self.inner.clock = now
 
     def publish(self, name: str, array: Any, /) -> int:
         """As `fumehood.runner.Mods.publish`. Waits for the supervisor, 0.1 ms and the allocation, only when the view is

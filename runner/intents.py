@@ -19,7 +19,7 @@ from .api import Api, Entry
 from .queries import LOGGED
 from .rate import TokenBucket
 from .records import Applied, Intent, RefusedIntent
-from .text import escape
+from .text import escape, said
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -134,7 +134,7 @@ class _Applying:
     def fail(self, intent: Intent, error: Exception) -> None:
         self._counts["failures"] += 1
         if len(self._failed) < MOST_LISTED:
-            self._failed.append(RefusedIntent(intent.mod, intent.name, f"{type(error).__name__}: {error}"))
+            self._failed.append(RefusedIntent(intent.mod, intent.name, f"{type(error).__name__}: {said(error)}"))
         if self._logged.setdefault(intent.mod, TokenBucket(LOGGED, LOGGED)).take(time.monotonic()):
             log.error("the game's %s() failed for an intent of %s", intent.name, intent.mod, exc_info=error)
 

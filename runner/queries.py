@@ -28,7 +28,7 @@ from ..shared.messages import ANSWERED, DECODE_ERRORS, Query, pack
 from .api import Api, Entry
 from .rate import TokenBucket
 from .replies import MOST_NS, UNWEIGHED
-from .text import escape
+from .text import escape, said
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -63,13 +63,10 @@ class Answerer:
         """
         try:
             return self._answer(raw, deadline)
+        except QueryError as error:
+            return _failed("QueryError", said(error))
         except Refused as error:
             return _failed(error.kind, str(error))
-        except QueryError as error:
-            try:
-                return _failed("QueryError", str(error))
-            except Exception as worse:  # noqa: BLE001  # a class of the game's own, whose __str__ raises
-                self._log("what the game says to a query of %s cannot be read", self._name, exc_info=worse)
         except Exception as error:  # noqa: BLE001  # nothing of an answer may end the game's frame
             self._log("a query of %s could not be answered", self._name, exc_info=error)
         return _failed("QueryError", "the game could not answer")

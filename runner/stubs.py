@@ -97,7 +97,7 @@ def _on(api: Api) -> str:
 
 
 def _game(api: Api) -> str:
-    asked = [(entry, True) for entry in api.queries.values()] + [(entry, False) for entry in api.intents.values()]
+    asked = [(entry, True) for entry in api.queries.values()] + [(entry, False) for entry in _wanted(api)]
     taken = {entry.name for entry, _ in asked} & (BUILTINS | TYPING)
     parts = ["class _Game:\n"]
     for entry, query in asked:
@@ -116,17 +116,23 @@ def _game(api: Api) -> str:
     return "".join([*parts, "\n"])
 
 
+def _wanted(api: Api) -> list[Entry]:
+    """What mods say without an answer: intents, and events that they send each other."""
+    return [*api.intents.values(), *(entry for entry in api.events.values() if entry.declared.relay)]
+
+
 def _sends(api: Api, taken: Iterable[str]) -> str:
-    """`game.send("rain", strength=0.7)`, for each intent."""
-    if not api.intents:
+    """`game.send("rain", strength=0.7)`, for each intent and each event that mods send each other."""
+    wanted = _wanted(api)
+    if not wanted:
         doc = "This game declares no intent."
         return _function("send", ["self", "name: Never", "/"], "None", doc=doc, indent=4) + "\n"
     parts = []
-    for entry in api.intents.values():
+    for entry in wanted:
         fields = [_parameter(each, each.type, taken) for each in entry.declared.parameters]
         first = [_free("self", entry.declared), f"{_free('name', entry.declared)}: {_literal(entry.name, taken)}", "/"]
         parameters = [*first, *(["*", *fields] if fields else [])]
-        parts.append("    @overload\n" if len(api.intents) > 1 else "")
+        parts.append("    @overload\n" if len(wanted) > 1 else "")
         parts.append(_function("send", parameters, "None", indent=4) + "\n")
     return "".join(parts)
 

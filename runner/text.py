@@ -121,3 +121,11 @@ def escape_diagnostic(diagnostic: Diagnostic) -> Diagnostic:
 
 def _within(number: int) -> int:
     return number if 0 <= number <= FURTHEST else 0
+
+
+def said(error: BaseException) -> str:
+    """What an exception of the game's own says, if that can be had: its `__str__` is the game's too. Fit to be packed."""
+    try:
+        return str(error).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001  # whatever it raises
+        return "(its text cannot be had)"

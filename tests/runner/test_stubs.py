@@ -63,9 +63,14 @@ def rain(mod: Mod, strength: float) -> None:
     """Let it rain."""
 @api.intent
 def list(self: list[int], name: str = "x", long: Literal["a very long word", "another very long word"] | None = None,
-         longer: Literal["a very long word", "another very long word", "and one that is longer than a line"] = "a"): ...
+         longer: Literal["a very long word", "another very long word", "and one that is longer than a line"] =
+         "a very long word"): ...
 @api.intent
 def halt() -> None: ...
+
+@api.event(relay=True)
+def gossip(about: str, times: int = 1) -> None:
+    """From mod to mod."""
 
 one = Api("one")
 @one.event
@@ -86,6 +91,8 @@ def tick(dt: float) -> None:
         game.rain(strength=1)
         game.send("rain", strength=0.5)
         game.halt()
+        game.gossip("wolf", times=2)
+        game.send("gossip", about="wolf")
     log.info("%s", view("sheep")[0] + helpers.path_cost(1, 2) + view.version("sheep"))
     state["t"] = state.get("t", 0.0) + dt
 
@@ -149,6 +156,7 @@ def test_a_good_mod_passes(place):
 
 MISTAKES = {
     "game.rain('wet')": 'Argument 1 to "rain" of "_Game" has incompatible type "str"; expected "float"',
+    "game.gossip(3)": 'Argument 1 to "gossip" of "_Game" has incompatible type "int"; expected "str"',
     "game.rian(1.0)": '"_Game" has no attribute "rian"',
     "game.rain(strenght=1.0)": 'Unexpected keyword argument "strenght" for "rain" of "_Game"; did you mean "strength"?',
     "game.tile(1)": 'Missing positional argument "y" in call to "tile" of "_Game"',

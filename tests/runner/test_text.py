@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-from fumehood.runner.text import LONGEST_MESSAGE, MOST_MARKS, escape, escape_diagnostic
+from fumehood.runner.text import LONGEST_MESSAGE, MOST_MARKS, escape, escape_diagnostic, said
 from fumehood.shared.messages import Diagnostic, pack
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +92,12 @@ def test_a_diagnostic_is_safe_in_every_field(text, number):
         assert getattr(safe, name).isprintable()
     assert len(safe.message) <= LONGEST_MESSAGE + 40
     assert 0 <= safe.line <= 10_000_000
+
+
+def test_an_exception_whose_text_fails_is_told_without_it() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert said(Odd()) == "(its text cannot be had)"
+    assert said(ValueError("bad \udc80")) == "bad \\udc80"

@@ -148,7 +148,7 @@ from fumehood.shared.messages import Intent
 def price(item, count=1):
     port = grip()["Serving"].port
     for number in range(count):
-        port.push(pack(Intent(*(("rian" * 50, {}), ("rain", {"s - at `$.x" + "[...]" * 500: 1}))[number % 2])))
+        port.push(pack(Intent(*(("rian" * 50, {}), ("rain", {"s - at `$.x" + "[...]" * 50: 1}))[number % 2])))
     game.rain(0.5)
     return 1.0
 """)
