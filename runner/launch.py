@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from ..shared.errors import ConfigError, MachineError, SupervisorDied, UsageError
+from ..shared.errors import ConfigError, FumehoodError, MachineError, SupervisorDied, UsageError
 from ..shared.policy import Confinement, Limits
 from . import amounts, control
 from . import config as settings
@@ -164,6 +164,8 @@ def _begin(
         status = process.wait(END_PATIENCE) if process.poll() is None and not link_alive(sock) else process.poll()
         ended = f"; it ended with status {status}" if status is not None else ""
         raise SupervisorDied(f"the supervisor did not start{ended}: {error}") from None
+    except FumehoodError:  # what the supervisor refused with; a MachineError is an OSError, too
+        raise
     except OSError as error:
         raise SupervisorDied(f"the supervisor did not start: {error}") from None
 

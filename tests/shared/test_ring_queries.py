@@ -134,6 +134,8 @@ def test_so_many_are_heard_until_the_next_request(channel, at_work):
 
     def work():
         answers.extend(channel.worker.ask(b"%d" % number, 100 * MS) for number in range(4))
+        assert channel.worker.wait(LONG) == MESSAGE
+        assert channel.worker.pop() is not None
         answers.append(channel.worker.ask(b"again", LONG))
         done.set()
 
@@ -141,7 +143,6 @@ def test_so_many_are_heard_until_the_next_request(channel, at_work):
     assert channel.game.wait(400 * MS) == TIMEOUT
     assert heard == [b"0", b"1", b"2"]
     channel.game.push(b"the next request")
-    assert channel.worker.pop() is not None
     while not done.is_set():
         channel.game.wait(10 * MS)
     assert answers[:4] == [b"0", b"1", b"2", None]

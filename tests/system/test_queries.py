@@ -483,7 +483,7 @@ class Unspeakable(QueryError):
     ("error", "says"),
     [
         (QueryError("no file \udce4.png"), "no file"),
-        (Unspeakable(), "could not answer"),
+        (Unspeakable(), "its text cannot be had"),
         (QueryError("x" * 10**6), "xxx"),
     ],
 )
