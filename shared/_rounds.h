@@ -311,7 +311,12 @@ static PyObject *port_serve(Port *self, PyObject *const *arguments, Py_ssize_t c
     for (;;) {
         if (commanded(port)) /* before the next message: a full ring must not keep commands from being heard */
             return PyLong_FromLong(RING_COMMAND);
-        PyObject *message = fetch(self, wait_from(self, timeout_ns, true, 0), false);
+        PyObject *news = wait_from(self, timeout_ns, true, 0);
+        if (news != NULL && commanded(port)) { /* both found us asleep: what was commanded first holds for the message */
+            Py_DECREF(news);
+            return PyLong_FromLong(RING_COMMAND);
+        }
+        PyObject *message = fetch(self, news, false);
         if (message == NULL || !PyBytes_CheckExact(message))
             return message;
         PyObject *result = one_round(self, &given, message);

@@ -396,9 +396,10 @@ def test_a_wait_ends_when_its_answer_was_taken_in_the_middle_of_it(channel, at_w
 
     channel.worker.stage(b"the answer")
     other.game.hear(lambda query, _: (channel.worker.publish(), taken.append(channel.game.pop())) and query, MOST)
-    at_work(work)
+    asking = at_work(work)
     assert channel.game.wait(LONG) == TIMEOUT
     assert taken == [b"the answer"]
+    asking.join(60)
     channel.game.beside(())
     other.close()
 
