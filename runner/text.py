@@ -124,11 +124,7 @@ def _within(number: int) -> int:
 
 
 def said(error: BaseException) -> str:
-<<<<<<< HEAD
-    """What an exception of the game's own says, if that can be had: its `__str__` is the game's too. Can be packed."""
-=======
     """What an exception of the game's own says, fit to be packed, if it can be had: `__str__` is the game's too."""
->>>>>>> fixb
     try:
         return str(error).encode("utf-8", "backslashreplace").decode()
     except Exception:  # noqa: BLE001  # whatever it raises
