@@ -22,6 +22,11 @@ def recorder(version, more="pass"):
     return RECORDER.format(version=version, more=more)
 
 
+def forsaken(bench):
+    """Intents that were dropped because the version that said them was rolled back before they were taken."""
+    return bench.mods.statistics()["forsaken_intents"]
+
+
 def seen(bench, *names):
     """What the mods said of the events they handled since the last time: [(n, version)] by mod."""
     said = {name: [] for name in names}
@@ -91,7 +96,7 @@ def test_a_crash_in_the_middle_loses_the_event_in_hand_and_no_other(bench, mod, 
         bench.load(mod, recorder(1))
     die = "if n == 500: __import__('os')._exit(1)"
     bench.load(mod, recorder(2, die))
-    it, since = bench.mods[mod], bench.mark()
+    it, since, dropped = bench.mods[mod], bench.mark(), forsaken(bench)
     said = []
     for n in range(1000):
         assert it.post("event", n)
@@ -101,11 +106,11 @@ def test_a_crash_in_the_middle_loses_the_event_in_hand_and_no_other(bench, mod, 
     it.call("totals", timeout=20)
     said += seen(bench, mod)[mod]
     handled = [n for n, _ in said]
-    assert handled == [n for n in range(1000) if n != 500] or handled == list(range(1000)), "once each, in order"
+    assert handled == sorted(set(handled)), "once each, in order"
     assert [v for n, v in said if n <= 500] == [2] * len([n for n in handled if n <= 500])
-    assert [v for n, v in said if n > 500] == [1 if standby else 2] * 499
+    assert [(n, v) for n, v in said if n > 500] == [(n, 1 if standby else 2) for n in range(501, 1000)]
     assert bench.status(mod).lost_posts == 1
-    assert 500 in handled, "what it said before it died is heard"
+    assert len(handled) + forsaken(bench) - dropped == 1000, "what it said before it died was taken, or is counted"
 
 
 def test_a_crash_while_the_next_version_takes_over_loses_nothing_else(bench, mod):
@@ -148,7 +153,7 @@ def test_calls_and_posts_keep_their_order(bench, mod):
 def test_posts_to_a_mod_that_is_gone_are_refused_and_counted_when_nobody_takes_them(bench, mod):
     die = "if n == 3: __import__('os')._exit(1)"
     bench.load(mod, recorder(1, die))
-    it, posted = bench.mods[mod], 0
+    it, posted, dropped = bench.mods[mod], 0, forsaken(bench)
     since = bench.mark()
     while (
         not [r for r in bench.mods.receipts(since) if r.verdict == "down"] and posted < 10_000
@@ -160,4 +165,4 @@ def test_posts_to_a_mod_that_is_gone_are_refused_and_counted_when_nobody_takes_t
     assert bench.mods.settle(30)
     assert bench.status(mod).role == "down"
     assert bench.status(mod).lost_posts == posted
-    assert 3 <= len(seen(bench, mod)[mod]) <= posted, "one in hand in each life"
+    assert 3 <= len(seen(bench, mod)[mod]) + forsaken(bench) - dropped <= posted, "one in hand in each life"

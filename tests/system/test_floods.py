@@ -17,7 +17,7 @@ FLOODS = {
     "faults": "dict(type='Fault', event='e', count=1, diagnostic=diagnostic('run', MARK * 4000, MARK * 20000))",
     "log lines": "dict(type='LogLine', level=40, text=WORST * 15000)",
     "stages": "dict(type='Entered', stage='run')",
-    "events": "dict(type='Bound', events=[['', 0]] * 20000, state_version=0, stages={}, has_selftest=False)",
+    "events": "dict(type='Bound', events=[['', 0]] * 9999, filters={}, state_version=0, stages={}, has_selftest=False)",
 }
 FLOOD = """
 DATA = pack({what})

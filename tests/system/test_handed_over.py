@@ -65,7 +65,8 @@ def test_a_request_that_crashes_its_heir_is_not_replayed(launched, tmp_path):
         with pytest.raises(ModCrashed):
             bench.mods["a"].call("die", timeout=20)
         assert bench.mods["a"].call("count", 2, timeout=20)[0] == 2
-        assert saw(bench.mods) == [1, 2]
+        assert saw(bench.mods) == [2]
+        assert bench.mods.statistics()["forsaken_intents"] == 1, "of the heir that crashed: not taken before"
 
 
 def test_a_backlog_longer_than_the_drain_timeout_loses_nothing(launched, tmp_path):

@@ -145,7 +145,8 @@ VETO = """
 @on("arm")
 def arm():
     link = grip()["Link"]
-    bound = pack({"type": "Bound", "events": [], "state_version": 0, "stages": {}, "has_selftest": False})
+    empty = {"events": [], "filters": {}, "stages": {}}
+    bound = pack({"type": "Bound", **empty, "state_version": 0, "has_selftest": False})
     def tell(report): os.write(link._fd, bound)
     link.tell = tell
 @on("work")
