@@ -32,7 +32,7 @@ from ..shared._ring import (
     format_segment,
     frames,
 )
-from ..shared.messages import CLOCK_WORD
+from ..shared.segment import CLOCK_WORD
 from ..shared.views import PINS, PINS_BYTES
 from .switchboard import SLOTS
 

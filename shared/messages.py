@@ -21,7 +21,6 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ._ring import LETTER
 from .errors import ProtocolError
 
 SOCKET_LIMIT: Final = 64 * 1024
@@ -70,9 +69,6 @@ class Clock(msgspec.Struct, frozen=True, array_like=True, tag=5, gc=False):
 
     at: int
 
-
-CLOCK_WORD: Final = LETTER - 128
-"""Where a worker whose game keeps its own time says in `up` what its clocks show: what it leaves unread is of then."""
 
 Request = Call | Post | Emit | Veto | Clock
 

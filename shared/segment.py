@@ -9,8 +9,10 @@ import fcntl
 import os
 from typing import Final
 
-from ._ring import RING
+from ._ring import LETTER, RING
 
+CLOCK_WORD: Final = LETTER - 128
+"""Where a worker whose game keeps its own time says in `up` what its clocks show: what it leaves unread is of then."""
 SIZE_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 ALL_SEALS: Final = SIZE_SEALS | fcntl.F_SEAL_WRITE
 _FALLOC_FL_KEEP_SIZE: Final = 1

@@ -141,7 +141,7 @@ def test_a_mod_is_checked_with_the_stub_as_it_says(place):
     def mypy():
         return run([sys.executable, "-m", "mypy", "mods/weather.py"], place)
 
-    assert run(argv_of("fumehood stubs farm:api"), place).returncode == 0
+    assert run(argv_of("fumehood stubs barn:api"), place).returncode == 0
     assert '"""Let it rain, from 0 to 1."""' in (place / "typings/fumehood/worker/__init__.pyi").read_text()
     assert mypy().returncode == 0, mypy().stdout
     weather = place / "mods" / "weather.py"
@@ -149,7 +149,7 @@ def test_a_mod_is_checked_with_the_stub_as_it_says(place):
     assert 'Argument "strength" to "rain" of "_Game" has incompatible type "str"; expected "float"' in mypy().stdout
 
 
-@pytest.mark.parametrize("options", [(), ("-o", "fumehood_api=farm:api")])
+@pytest.mark.parametrize("options", [(), ("-o", "fumehood_api=barn:api")])
 def test_a_mod_is_tested_as_it_says(place, options):
     test = place / "test_weather.py"
     if options:

@@ -29,8 +29,9 @@ from ..shared.errors import (
     WrongThread,
 )
 from ..shared.exits import Exit
-from ..shared.messages import ANSWERED, CALL_HEAD, CLOCK_WORD, VALUE_HEAD, Intent, pack
+from ..shared.messages import ANSWERED, CALL_HEAD, VALUE_HEAD, Intent, pack
 from ..shared.payload import UNPACKABLE, explain
+from ..shared.segment import CLOCK_WORD
 from .answers import Answering
 from .faults import PERIOD, Faults
 from .link import Link

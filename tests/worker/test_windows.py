@@ -13,7 +13,7 @@ from fumehood.shared import segment
 from fumehood.shared._ring import Segment, format_segment
 from fumehood.shared.errors import NotLive, ViewError
 from fumehood.shared.messages import View
-from fumehood.shared.views import MOST_PINNED, MOVED, PINS, PINS_BYTES, honest
+from fumehood.shared.views import MOST_PINNED, MOVED, PINS, PINS_BYTES, honest, memory_bytes
 from fumehood.worker._window import Window
 from fumehood.worker.views import view
 from fumehood.worker.windows import Windows
@@ -30,15 +30,19 @@ class Pair:
         os.close(fd)
         format_segment(self.up)
         self.waiting = []
+        self.kept = {}
+        """The memory of each view, as a supervisor keeps it."""
         self.views = Views(1, self.announce, lambda offset: [self.up.load64(offset)])
         self.windows = Windows(self.pull)
         self.windows.bind(self.up)
 
     def announce(self, name, place, generation, buffers, each, fd):
-        published = self.views._views.get(name)
         self.waiting.append((View(name, place, generation, buffers, each), segment.read_only(fd)))
-        if published is not None and published.memory is not None:
-            published.memory.words.store32(MOVED, 1)
+        before = self.kept.pop(name, None)
+        self.kept[name] = Segment(fd, memory_bytes(buffers, each), writable=True)
+        if before is not None:
+            before.store32(MOVED, 1)
+            before.close()
 
     def pull(self):
         while self.waiting:
