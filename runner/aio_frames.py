@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..shared import payload
 from ..shared.errors import FumehoodError, ModFailure, ModTimeout, PayloadError
-from ..shared.messages import Emit, Veto, Vetoed, pack
-from . import game, gathering, vetoes
+from ..shared.messages import Emit, pack
+from . import game, gathering
 from .aio_rounds import Round
 from .amounts import seconds
-from .audience import with_absent
+from .ballot import Ballot
 from .mod import Mod as BlockingMod
 from .records import FrameReport, Refusal
 from .requests import Request
@@ -49,29 +49,10 @@ async def emit(mods: "Mods", event: str, args: tuple[Any, ...], budget: float) -
 
 async def veto(mods: "Mods", event: str, args: tuple[Any, ...], budget: float) -> Refusal | None:
     """See Mods.veto."""
-    inner = mods.inner
     _, deadline = _begun(event, budget)
-    entry = inner._declared(event, args, "veto") if inner._api is not None else None
-    inner._look_if_changed()
-    hearing, args = inner._audience.of(event, args)
-    number = mods.next_number()
-    try:
-        data = pack(Veto(number, event, args))
-    except payload.UNPACKABLE:
-        raise payload.refused(list(args), f"veto({event!r}): args") from None
-    answers: dict[str, Vetoed] = {}
-
-    def take(mod: BlockingMod, reply: Any, event: str, report: FrameReport) -> None:
-        if type(reply) is Vetoed:
-            answers[mod.name] = reply
-        else:
-            report.failed[mod.name] = mod._error(reply, event)
-
-    report = await _gathered(mods, hearing, number, data, event, deadline, take)
-    refuse = entry is not None and entry.default == "refuse"
-    if entry is not None and refuse:
-        hearing = with_absent(inner._order, hearing, entry, args, report.failed)
-    return vetoes.decide([mod.name for mod in hearing], answers, report.failed, refuse_by_default=refuse)
+    ballot = Ballot(mods.inner, event, args)
+    report = await _gathered(mods, ballot.asked, ballot.number, ballot.data, event, deadline, ballot.take)
+    return ballot.verdict(report)
 
 
 def _begun(event: object, budget: float) -> tuple[int, int]:

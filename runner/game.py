@@ -23,12 +23,13 @@ from ..shared.errors import (
     UsageError,
     WrongThread,
 )
-from ..shared.messages import Clock, Emit, Emitted, Veto, Vetoed, pack
-from . import control, game_helpers, game_saves, vetoes
+from ..shared.messages import Clock, Emit, Emitted, pack
+from . import control, game_helpers, game_saves
 from . import intents as wishes
 from .amounts import seconds
 from .api import Api, Entry
-from .audience import Audience, with_absent
+from .audience import Audience
+from .ballot import Ballot
 from .gathering import gather
 from .inbox import LOOK_NS, WAIT_NS
 from .link import Link
@@ -171,28 +172,10 @@ class Mods:
             raise PayloadError(f"an event's name is text, not {type(event).__name__}")
         started = time.monotonic_ns()
         deadline = started + int(seconds(budget, "budget") * 1e9)
-        entry = self._declared(event, args, "veto") if self._api is not None else None
+        ballot = Ballot(self, event, args)
+        report = gather(ballot.asked, ballot.number, ballot.data, event, deadline, ballot.take)
         self._look_if_changed()
-        mods, args = self._audience.of(event, args)
-        self._requests = number = self._requests + 1
-        try:
-            data = pack(Veto(number, event, args))
-        except payload.UNPACKABLE:
-            raise payload.refused(list(args), f"veto({event!r}): args") from None
-        answers: dict[str, Vetoed] = {}
-
-        def take(mod: Mod, reply: Any, event: str, report: FrameReport) -> None:
-            if type(reply) is Vetoed:
-                answers[mod.name] = reply
-            else:
-                report.failed[mod.name] = mod._error(reply, event)
-
-        report = gather(mods, number, data, event, deadline, take)
-        self._look_if_changed()
-        refuse = entry is not None and entry.default == "refuse"
-        if entry is not None and refuse:
-            mods = with_absent(self._order, mods, entry, args, report.failed)
-        return vetoes.decide([mod.name for mod in mods], answers, report.failed, refuse_by_default=refuse)
+        return ballot.verdict(report)
 
     def _declared(self, event: str, args: tuple[Any, ...], doing: str) -> Entry:
         """What is declared of an event that is about to be sent. Raises NotDeclared, PayloadError, UsageError."""

@@ -161,3 +161,28 @@ def test_filters_hold_for_a_game_that_comes_back(tmp_path: Path, serve: Callable
         assert set(mods.emit("step", "bob", (0, 0), budget=10.0).results) == set()
     with connect(folder, timeout=20.0) as mods:  # it does not say what its events hold: nothing can be asked for
         assert set(mods.emit("step", "ann", (0, 0), budget=10.0).results) == set()
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "{'step': [{'who': [[[['deep']]]]}]}",
+        "{'step': [{'who': {'a': 1}}]}",
+        "{'step': [{}]}",
+        "{'step': []}",
+        "{'other': [{'who': 'ann'}]}",
+        "{'step': [{'who': n} for n in range(2000)]}",
+        "{'step': [{'who': 'x' * 9000}]}",
+    ],
+)
+def test_filters_that_a_hostile_mod_forges_never_reach_the_game(bench: Any, filters: str) -> None:
+    bench.load("good", COUNTING.format(decorators='@on("step", who="ann")'))
+    forged = (
+        f"tell(type='Bound', events=[['step', 0]], filters={filters}, state_version=1, stages={{}}, has_selftest=False)"
+    )
+    diagnostic = bench.load(
+        "liar", bench.hostile(forged + "\ndef on_step(who, tile, depth=0): return 1\n"), "refused"
+    ).diagnostic
+    assert diagnostic is not None
+    assert "liar" not in bench.mods
+    assert bench.mods.emit("step", "ann", (0, 0), budget=10.0).results == {"good": [1]}
