@@ -67,7 +67,7 @@ def test_two_commands_set_everything_up_and_stand_on_top():
     ci = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
     assert "grep '^python3 -m venv ' README.md" in ci
     for number in range(len(SETUP)):
-        assert f'bash -c "${{readme[{number}]}}"' in ci
+        assert f'bash -c "${{readme[{number}]}}' in ci
 
 
 def test_the_game_and_its_mod_run_as_they_stand(place):
