@@ -46,9 +46,17 @@ class LineSender:
 
     def flush(self) -> None:
         """Tell of lines dropped last, if there is room; called when the worker rests."""
-        dropped = self.lost.get("lines", 0)
-        if dropped and self._link.offer(pack(LogLine(logging.WARNING, "(more lines were dropped)", dropped))):
+        if self.lost and self._link.offer(pack(self._dropped())):
             self.lost.clear()
+
+    def finish(self) -> None:
+        """Tell of them now, or as soon as there is room: before the worker parks or ends, since no rest follows."""
+        if self.lost:
+            self._link.tell(self._dropped())
+            self.lost.clear()
+
+    def _dropped(self) -> LogLine:
+        return LogLine(logging.WARNING, "(more lines were dropped)", self.lost["lines"])
 
 
 class RecordHandler(logging.Handler):

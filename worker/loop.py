@@ -365,7 +365,7 @@ class Worker:
         for console in self.consoles:
             console.finish()
         self.faults.flush(all_at_once=True)
-        self.lines.flush()
+        self.lines.finish()
 
     def perish(self, error: MemoryError) -> NoReturn:
         """The address space is used up: say so if it can be said, and end. The message in progress is not done."""
