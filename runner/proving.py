@@ -112,14 +112,13 @@ class Ground:
     def clear(self) -> None:
         """Make it as good as new, or spoilt. Raises nothing of ours."""
         try:
-            good = all(receipt.verdict in ("live", "superseded") for receipt in self.mods.receipts(self._seen))
-            if self.spoilt or not good:
-                self.spoilt = True
+            if self._marred():
                 return
             for each in self.root.iterdir():
                 shutil.rmtree(each) if each.is_dir() else each.unlink()
             if not self.mods.settle(PATIENCE) or len(self.mods):
                 self.spoilt = True
+            if self._marred():  # what a post led to is told of only now
                 return
             self.mods.load(savefile.packed([]))  # nobody is there: forgets what the next mod of a name would begin with
             self.mods._take_intents()
@@ -128,6 +127,11 @@ class Ground:
             self._seen = max((receipt.number for receipt in self.mods.receipts(self._seen)), default=self._seen)
         except FumehoodError:
             self.spoilt = True
+
+    def _marred(self) -> bool:
+        good = all(receipt.verdict in ("live", "superseded") for receipt in self.mods.receipts(self._seen))
+        self.spoilt = self.spoilt or not good
+        return self.spoilt
 
     def close(self) -> None:
         """End it, and everything below it, and its folder."""
