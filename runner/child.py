@@ -11,7 +11,7 @@ from typing import Final
 from ..shared.errors import FumehoodError, ProtocolError
 from ..shared.exits import Exit
 from ..shared.messages import pack
-from . import control, logs
+from . import control, logs, slices
 from .config import LogLevel
 from .supervisor import Supervisor, end_on_signals, raise_descriptor_limit
 
@@ -65,6 +65,7 @@ def main(fd: int) -> int:
     """Read the set-up from the inherited socket, serve, and return the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the game's; we end with it
     raise_descriptor_limit()
+    slices.lengthen()
     with socket.socket(fileno=fd) as sock:
         sock.set_inheritable(False)
         sock.settimeout(SETUP_PATIENCE)

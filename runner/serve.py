@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 from ..shared.exits import Exit
-from . import address
+from . import address, slices
 from .config import Config
 from .supervisor import Supervisor, end_on_signals, raise_descriptor_limit
 
@@ -22,6 +22,7 @@ def serve(root: Path, config: Config) -> int:
     Raises AlreadyAttached, ConfigError, MachineError before anything was started.
     """
     raise_descriptor_limit()
+    slices.lengthen()
     path, lock = address.claim(root)
     try:
         return asyncio.run(_serve(root, config, path))

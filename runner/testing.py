@@ -379,7 +379,9 @@ class _Doing:
         __tracebackhide__ = True
         faults, self._owner._faults = self._owner._faults, []
         if isinstance(error, ModFailure) and not isinstance(error, ModError) and self._owner._ground is not None:
-            self._owner._ground.spoilt = True  # the game may know of a death before the supervisor has told what it held
+            self._owner._ground.spoilt = (
+                True  # the game may know of a death before the supervisor has told what it held
+            )
         if faults and (error is None or isinstance(error, ModFailure)):
             raise faults[0] from None
         if isinstance(error, ModError) and error.traceback:
