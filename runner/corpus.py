@@ -75,7 +75,7 @@ class Attack(NamedTuple):
 
 
 def folder() -> Path:
-    """Where the corpus lies: in an installed package, or in a checkout that is imported in place. Raises ConfigError."""
+    """Where the corpus lies: in an installed package, or in a checkout imported in place. Raises ConfigError."""
     package = Path(__file__).absolute().parent.parent
     for place in (package / "attacks", package / "tests" / "hostile" / "attacks"):
         if (place / KIT).is_file():

@@ -1,0 +1,154 @@
+"""What the hostile corpus is let loose on, besides the game itself: files, sockets and a process that are there to be
+hit, and a look at all of them afterwards. In the process of whoever tries the attacks.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Final, Self
+
+_SYSV: Final = tuple(Path("/proc/sysvipc", kind) for kind in ("shm", "sem", "msg"))
+_SHARED: Final = tuple(Path(place) for place in ("/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp"))  # noqa: S108 (looked at)
+
+
+class Targets:
+    """A context manager: made at its beginning, gone at its end."""
+
+    def __init__(self) -> None:
+        self._end = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Raises OSError."""
+        try:
+            self._make()
+        except BaseException:
+            self._end.close()
+            raise
+        return self
+
+    def _make(self) -> None:
+        self.token = f"fumehood{secrets.token_hex(4)}"
+        self.words = f"the secret of {self.token}"
+        self.place = Path(tempfile.mkdtemp(prefix="fumehood-attacked-"))
+        self._end.callback(shutil.rmtree, self.place, ignore_errors=True)
+        self.place.chmod(0o755)  # whoever is kept out is kept out by the confinement
+        self.secret = self.place / "secret"
+        self.secret.write_text(self.words)
+        self.secret.chmod(0o644)
+        self.folder = self.place / "open"
+        self.folder.mkdir()
+        self.folder.chmod(0o777)
+        (self.folder / "kept").write_text(self.words)
+        self._listeners = [
+            self._listen(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
+            self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
+            self._listen(socket.AF_UNIX, socket.SOCK_STREAM, str(self.place / "unix")),
+            self._listen(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.token}"),
+        ]
+        (self.place / "unix").chmod(0o777)
+        self._name = os.uname().nodename
+        self._sysv = self._sysv_now()
+        self._victim: subprocess.Popen[bytes] | None = None
+        self._end.callback(self._end_victim)
+
+    def __exit__(self, *_: object) -> None:
+        self._end.close()
+
+    def described(self) -> dict[str, Any]:
+        """What a script finds as HOST, but for what belongs to a game. Starts the victim, if there is none."""
+        if self._victim is None or self._victim.poll() is not None:
+            self._victim = subprocess.Popen(["sleep", "3600"], stdin=subprocess.DEVNULL, cwd="/")
+        tcp, udp = (each.getsockname()[1] for each in self._listeners[:2])
+        return {
+            "secret": str(self.secret),
+            "words": self.words,
+            "folder": str(self.folder),
+            "token": self.token,
+            "victim": self._victim.pid,
+            "tcp": tcp,
+            "udp": udp,
+            "unix": str(self.place / "unix"),
+            "abstract": self.token,
+        }
+
+    def noticed(self) -> list[str]:
+        """What is not as it was, a line each; empty: nobody was here. Puts it right again."""
+        found = [what for what, good in self._looks() if not good]
+        for listener in self._listeners:
+            found += self._heard(listener)
+        if found:
+            self._mend()
+        return found
+
+    def _looks(self) -> list[tuple[str, bool]]:
+        files = {file.name for file in self.folder.iterdir()}
+        return [
+            ("the secret was written", self.secret.is_file() and self.secret.read_text() == self.words),
+            ("a file was written", files >= {"kept"} and (self.folder / "kept").read_text() == self.words),
+            ("files were made or removed", files == {"kept"}),
+            ("the victim was killed", self._victim is None or self._victim.poll() is None),
+            ("the host has another name", os.uname().nodename == self._name),
+            ("System V objects were left", self._sysv_now() <= self._sysv),
+            ("something was left in a shared place", not self._left()),
+        ]
+
+    def _mend(self) -> None:
+        for file in self.folder.iterdir():
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file, ignore_errors=True)
+            else:
+                file.unlink()
+        (self.folder / "kept").write_text(self.words)
+        self.secret.write_text(self.words)
+        for file in self._left():
+            with contextlib.suppress(OSError):
+                file.unlink()
+        self._sysv = self._sysv_now()
+
+    def _left(self) -> list[Path]:
+        return [
+            file
+            for place in _SHARED
+            if place.is_dir()
+            for file in place.iterdir()
+            if self.token in file.name and file != self.place
+        ]
+
+    @staticmethod
+    def _sysv_now() -> set[tuple[str, str]]:
+        """Kind and number of each that there is."""
+        return {
+            (kind.name, line.split()[1])
+            for kind in _SYSV
+            if kind.exists()
+            for line in kind.read_text().splitlines()[1:]
+        }
+
+    def _listen(self, family: int, kind: int, where: Any) -> socket.socket:
+        listener = self._end.enter_context(socket.socket(family, kind))
+        listener.setblocking(False)
+        listener.bind(where)
+        if kind == socket.SOCK_STREAM:
+            listener.listen(8)
+        return listener
+
+    @staticmethod
+    def _heard(listener: socket.socket) -> list[str]:
+        try:
+            if listener.type == socket.SOCK_STREAM:
+                listener.accept()[0].close()
+            else:
+                listener.recv(100)
+        except BlockingIOError:
+            return []
+        return [f"somebody called at {listener.getsockname()!r}"]
+
+    def _end_victim(self) -> None:
+        if self._victim is not None:
+            self._victim.kill()
+            self._victim.wait()

@@ -1,0 +1,132 @@
+"""The hostile corpus: each attack proves itself, then is run as a mod in both modes and judged from both ends."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fumehood.runner import corpus, proof, trial
+from fumehood.runner.corpus import GOT, Attack
+from fumehood.runner.targets import Targets
+from fumehood.shared.errors import ConfigError
+from fumehood.shared.policy import Confinement
+
+ATTACKS = corpus.read()
+BY_NAME = {attack.name: attack for attack in ATTACKS}
+CHECKOUT = Path(__file__).parent.parent.parent
+SECURITY = CHECKOUT / "SECURITY.md"
+
+every = pytest.mark.parametrize("name", BY_NAME)
+
+
+@pytest.fixture(scope="module")
+def targets() -> Iterator[Targets]:
+    with Targets() as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=list(Confinement))
+def arena(request) -> Iterator[tuple[trial.Trial, Confinement]]:
+    with trial.trial(request.param) as made:
+        yield made, request.param
+
+
+@every
+def test_it_succeeds_unconfined_or_says_why_it_cannot(targets, name):
+    host = targets.described() | {"game": os.getpid(), "supervisor": os.getpid(), "zygote": os.getpid()}
+    found = proof.prove(BY_NAME[name], corpus.kit(), host, root=os.geteuid() == 0)
+    targets.noticed()  # it may well be noticed: puts right what it did
+    assert found.given, found.why
+
+
+@every
+def test_it_is_stopped_by_what_must_stop_it_and_nobody_notices(arena, name):
+    it, mode = arena
+    result = it.run(BY_NAME[name], mode)
+    assert result.verdict in ("stopped", "conceded"), result
+
+
+def test_what_is_conceded_stands_in_security_md():
+    text = " ".join(SECURITY.read_text().split())
+    for attack in ATTACKS:
+        assert GOT not in attack.full.endings, f"{attack.name}: nothing is conceded in the full mode"
+        if GOT in attack.reduced.endings:
+            assert attack.reduced.layer in text, attack.name
+
+
+def test_the_corpus_is_whole():
+    """Of every category that can be attacked, and each script another attack."""
+    assert len(ATTACKS) >= 150
+    assert len({attack.text for attack in ATTACKS}) == len(ATTACKS)
+    assert len({attack.wants for attack in ATTACKS}) == len(ATTACKS)
+    categories = {attack.name.partition("/")[0] for attack in ATTACKS}
+    assert categories >= {
+        *("namespaces", "files", "network", "processes", "kernel", "code", "resources", "memory", "replies", "posing"),
+        *("terminal", "folder"),
+    }
+    assert 25 <= sum(attack.quick for attack in ATTACKS) <= 60
+    assert [each.name for each in corpus.read(CHECKOUT / "tests" / "hostile" / "attacks")] == list(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("def attack(", "line 1"),
+        ('FULL = "EPERM", "seccomp"\ndef attack(): pass\n', "docstring"),
+        ('"""Reads."""\ndef attack(): pass\n', "docstring, FULL"),
+        ('"""Reads."""\nFULL = "EPERM", "seccomp"\n', "attack()"),
+        ('"""Reads."""\nFULL = "EPERM"\ndef attack(): pass\n', "two texts"),
+        ('"""Reads."""\nFULL = "EPERM", ""\ndef attack(): pass\n', "two texts"),
+        ('"""Reads."""\nFULL = "EPERM", str()\ndef attack(): pass\n', "line 2: FULL is no literal"),
+    ],
+)
+def test_a_script_that_says_too_little_is_refused(text, why):
+    with pytest.raises(ConfigError, match=r"^attack a/b: .*") as caught:
+        corpus.parse("a/b", text)
+    assert why in str(caught.value)
+
+
+def script(body: str, more: str = "") -> Attack:
+    return corpus.parse("a/b", f'"""Wants."""\nFULL = "EPERM", "seccomp"\n{more}\ndef attack():\n    {body}\n')
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ("raise PermissionError(errno.EPERM, 'no')", "stopped"),
+        ("return 1", "ESCAPED"),
+        ("raise OSError(errno.EIO, 'broken')", "OTHERWISE"),
+        ("import nothing_of_that_name", "OTHERWISE"),
+        ("undefined", "OTHERWISE"),
+        ("os._exit(3)", "OTHERWISE"),
+        ("while True: pass", "OTHERWISE"),
+    ],
+)
+def test_only_the_ending_that_is_expected_counts(arena, body, verdict):
+    it, mode = arena
+    assert it.run(script(body), mode).verdict == verdict
+
+
+def test_a_trace_on_the_host_is_noticed(arena):
+    it, mode = arena
+    planted = f'{script("raise PermissionError(1, 0)").text}\ndef plant(root): open(HOST["folder"] + "/left", "w")\n'
+    result = it.run(corpus.parse("a/b", planted), mode)
+    assert (result.verdict, result.noticed) == ("NOTICED", ["files were made or removed"])
+    assert it.targets.noticed() == [], "and put right"
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "why"),
+    [
+        ("return 1", "", ""),
+        ("return 1", "ALONE = 'for a reason'", "for a reason"),
+        ("raise OSError(errno.ENOSYS, '')", "LACKING = {'ENOSYS': 'the call'}", "not on this machine: the call"),
+    ],
+)
+def test_a_proof_that_holds(targets, body, more, why):
+    assert proof.prove(script(body, more), corpus.kit(), targets.described(), root=False) == (True, why)
+
+
+@pytest.mark.parametrize("body", ["raise OSError(errno.ENOSYS, '')", "undefined", "os._exit(0)", "import nothing"])
+def test_a_proof_that_does_not_hold(targets, body):
+    assert not proof.prove(script(body), corpus.kit(), targets.described(), root=False).given
