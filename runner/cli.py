@@ -269,22 +269,41 @@ def stubs(named: str, folder: Path) -> None:
 
 
 @main.command(short_help="Try each confinement layer on this machine; name the remedy for what is missing.")
+@click.option("--attack", is_flag=True, help="Attack the confinement as hostile mods would, and say what stopped each.")
+@click.option("--every", is_flag=True, help="With --attack: the whole corpus, two minutes, in place of its quick part.")
+@click.option(
+    "--confinement",
+    type=click.Choice([mode.value for mode in Confinement]),
+    default=Confinement.FULL.value,
+    show_default=True,
+    help="With --attack: which mode is attacked.",
+)
 @json_option("The report")
-def doctor(json_to: str | None) -> None:
+def doctor(attack: bool, every: bool, confinement: str, json_to: str | None) -> None:
     """Try each confinement layer on this machine, and say what it gives.
 
     Every layer is really tried in a child process, not guessed from version numbers: user namespaces, the private
     root, Landlock, seccomp, limits, capabilities. For each that is missing it prints why, and the exact command that
     brings it. It changes nothing on the machine.
 
-    Exit code: 0 when full confinement works here, 69 when only the reduced mode or none does.
+    --attack runs mods that were written to break out: each is first let succeed in a process of its own, unconfined,
+    against targets made for it, then loaded as any mod is, beside a game that goes on at 60 frames a second. It prints
+    what became of each, and what stopped it.
+
+    Exit code: 0 when full confinement works here, 69 when only the reduced mode or none does. With --attack: 0 when
+    every attack ended as it has to, 1 when one did not, 69 when a layer of that mode is missing.
     """
+    from . import attacked
     from . import doctor as physician
 
     with telling():
+        if (every or confinement != Confinement.FULL.value) and not attack:
+            raise click.UsageError("--every and --confinement are of --attack: fumehood doctor --attack …")
         refuse_unwritable("--json", json_to)
-        report = physician.collect()
-        code = physician.show(report, json=json_to)
+        if attack:
+            code = attacked.show(attacked.collect(Confinement(confinement), every=every), json=json_to)
+        else:
+            code = physician.show(physician.collect(), json=json_to)
     sys.exit(code)
 
 
