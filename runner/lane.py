@@ -467,7 +467,8 @@ class Lane:
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
             case messages.Unfit():
-                told = escape_diagnostic(report.diagnostic)
+                told, taken = escape_diagnostic(report.diagnostic), seat.snapshot
+                told = postmortem.with_source(told, taken.key, taken.folder, taken.files)
                 if told.kind == "MemoryError":
                     told = postmortem.out_of_memory(told, told.stage, seat.limits)
                 self._unfit(seat, told, now)

@@ -91,11 +91,7 @@ ALLOWED = {
     ("runner/receipts.py", "fields", "attribute"): CLOSED,
     ("runner/stubs.py", "stub", "format"): "a constant of ours (stub_frame.HEADER)",
     ("shared/packets.py", "receive", "format"): NUMBERS,
-    (
-        "shared/payload.py",
-        "_parts",
-        "attribute",
-    ): "fields that a value's own type declares, to say which cannot travel",
+    ("shared/payload.py", "_parts", "attribute"): "fields that a value's own type declares",
     ("shared/policy.py", "Limits.cite", "attribute"): CLOSED,
     ("shared/policy.py", "Limits.within", "attribute"): CLOSED,
 }

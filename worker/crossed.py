@@ -47,7 +47,7 @@ def _full() -> str:
         disk = os.statvfs(_scratch)
     except OSError:
         return ""
-    if disk.f_files != _limits.scratch_inodes:  # no tmpfs that was mounted for it
+    if disk.f_files != _limits.scratch_inodes + 1:  # its root counts; else it is no tmpfs that was mounted for this mod
         return ""
     if disk.f_ffree == 0:
         return cite("scratch_inodes")
