@@ -469,8 +469,6 @@ class Lane:
             case messages.Unfit():
                 told, taken = escape_diagnostic(report.diagnostic), seat.snapshot
                 told = postmortem.with_source(told, taken.key, taken.folder, taken.files)
-                if told.kind == "MemoryError":
-                    told = postmortem.out_of_memory(told, told.stage, seat.limits)
                 self._unfit(seat, told, now)
             case messages.Live():
                 took = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})

@@ -64,8 +64,11 @@ def of_exit(
     file, line = locate(stderr)
     dump = clean(stderr)[-STACK_LIMIT:]
     if status == Exit.WORKER_MEMORY:
-        told = last_words if last_words is not None and last_words.kind == "MemoryError" else None
-        return out_of_memory(told or Diagnostic(stage, "", "", file, line, traceback=dump), stage, limits)
+        message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed"
+        message += f" {limits.cite('memory')}"
+        if last_words is not None and last_words.kind == "MemoryError":
+            return msgspec.structs.replace(last_words, stage=stage, kind="MemoryLimit", message=message)
+        return Diagnostic(stage, "MemoryLimit", message, file, line, traceback=dump)
     if status == Exit.WORKER_FILES:
         what = "it holds every descriptor that it may have, and could not be handed what it needs"
         return of_limit("files", stage, limits.files, what, "")
@@ -87,12 +90,6 @@ def of_exit(
     if stage == Stage.CONFINE:
         what = f"the worker ended with status {status} before it was given the mod"
     return Diagnostic(stage, "Exited", what, file, line, traceback=dump)
-
-
-def out_of_memory(told: Diagnostic, stage: str, limits: Limits) -> Diagnostic:
-    """A worker's own words on an allocation that failed, with the limit that this means."""
-    message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed {limits.cite('memory')}"
-    return msgspec.structs.replace(told, stage=stage, kind="MemoryLimit", message=message)
 
 
 def of_limit(limit: str, stage: str, value: object, what: str, dump: str) -> Diagnostic:

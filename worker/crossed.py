@@ -31,6 +31,8 @@ def met(error: BaseException) -> str:
     """The limit that an error comes from, as `cite` says it; "": none, or it cannot be told for certain."""
     if type(error) is RuntimeError and error.args == (THREAD,):
         return "(a mod is one process with one thread)"
+    if type(error) is MemoryError:
+        return cite("memory")
     number = error.errno if type(error) is OSError else None  # a subclass may be the mod's, and so may its errno
     if number == errno.EMFILE:
         return cite("files")

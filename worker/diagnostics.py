@@ -76,7 +76,8 @@ def message(error: BaseException) -> str:
     try:
         if isinstance(error, SyntaxError) and isinstance(error.msg, str):
             return bounded(error.msg, LONGEST_MESSAGE)
-        return bounded(str(error) + _remedy(error), LONGEST_MESSAGE)
+        said, remedy = str(error), _remedy(error)
+        return bounded(said + remedy if said else remedy.lstrip(" "), LONGEST_MESSAGE)
     except MemoryError:
         raise
     except BaseException as second:  # noqa: BLE001  # the mod's own __str__ ran: whatever it raises is data

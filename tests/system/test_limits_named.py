@@ -105,7 +105,7 @@ def test_refused_while_it_is_loaded(house, mod, name):
 
 def test_an_allocation_that_fails_while_it_is_loaded(house, mod):
     receipt = house.load(mod, limited("memory", 64 * MIB, "held = bytearray(1 << 28)\n"), "refused")
-    assert (receipt.diagnostic.kind, receipt.diagnostic.line) == ("MemoryLimit", 5)
+    assert (receipt.diagnostic.kind, receipt.diagnostic.line) == ("MemoryError", 5)
     assert f"(limit: memory = {64 * MIB})" in receipt.diagnostic.message
 
 
