@@ -33,6 +33,7 @@ from .api import Api
 from .debounce import RELOAD_INTERVAL
 from .launch import (
     START_PATIENCE,
+    check_peer,
     nobody_serves,
     packed_contract,
     prepare,
@@ -141,6 +142,7 @@ def connect(target: str | os.PathLike[str], *, api: Api | None = None, timeout: 
                 await asyncio.sleep(CROWDED)
             if error:
                 raise nobody_serves(target, path, OSError(error, os.strerror(error)))
+            check_peer(sock, path)
             mods = await _attached(sock, deadline, contract, api)
         except BaseException:
             sock.close()

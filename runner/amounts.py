@@ -16,7 +16,7 @@ BYTES: Final = frozenset(
     {"memory", "resident", "scratch_bytes", "file_size", "state_bytes", "snapshot_bytes", "ring_bytes", "log_bytes"}
 )
 """The limits that are measured in bytes, and so may be written as ``"64 MiB"`` too."""
-SECONDS: Final = frozenset({"hang_after", "load_timeout", "drain_timeout", "cpu_window", "cpu_total"})
+SECONDS: Final = frozenset({"hang_after", "load_timeout", "drain_timeout", "cpu_window", "cpu_total", "query_timeout"})
 MAY_BE_ZERO: Final = frozenset({"log_lines", "log_bytes", "intents_per_frame", "state_bytes"})
 """The limits of which none at all is a sensible amount."""
 UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

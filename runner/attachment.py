@@ -2,6 +2,7 @@
 event loop; never waits for a slow reader."""
 
 import asyncio
+import fcntl
 import logging
 import select
 import socket
@@ -67,7 +68,8 @@ class Host(Protocol):
 class Attachment:
     """One attached game."""
 
-    def __init__(self, sock: socket.socket, host: Host) -> None:
+    def __init__(self, sock: socket.socket, host: Host, patience: float | None = None) -> None:
+        """`patience`: seconds for its hello, after which it is let go; None: no such bound."""
         self._sock = sock
         self._host = host
         self._loop = asyncio.get_running_loop()
@@ -77,10 +79,15 @@ class Attachment:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """By request, of a game in an event loop."""
         self._loops = False
+        self._stuffed = False
+        """Its receive buffer is full."""
         self._greeted = False
         self.farewell: Callable[[], Coroutine[Any, Any, None]] | None = None
         """What to do before Bye is answered."""
         self._loop.add_reader(sock, self._readable)
+        self._due: asyncio.TimerHandle | None = None
+        if patience is not None:
+            self._due = self._loop.call_later(patience, self.close, "the game did not say hello in time")
 
     def _readable(self) -> None:
         try:
@@ -201,6 +208,8 @@ class Attachment:
             self._send(control.Refusal("MachineError", f"the game cannot be attached: {error.strerror}"))
             return
         self._greeted = True
+        if self._due is not None:
+            self._due.cancel()
         self._loops = request.loop
         self._send(message, fds)
 
@@ -223,7 +232,10 @@ class Attachment:
             try:
                 packets.send(self._sock, *self._out[0])
             except BlockingIOError:
+                # Nor is it heard until it reads: one that asks and never listens would have all its answers kept here.
+                self._loop.remove_reader(self._sock)
                 self._loop.add_writer(self._sock, self._flush)
+                self._stuffed = True
                 return
             except OSError as error:
                 self.close(f"the game cannot be answered: {error}")
@@ -231,8 +243,10 @@ class Attachment:
             self._out.popleft()
             for fd in self._close_after.popleft():
                 socket.close(fd)
-        if self._sock.fileno() >= 0:
+        if self._stuffed:
+            self._stuffed = False
             self._loop.remove_writer(self._sock)
+            self._loop.add_reader(self._sock, self._readable)
 
     def hung_up(self) -> bool:
         """Whether the game has closed its end, whatever is still to be read of it. Never waits."""
@@ -246,6 +260,8 @@ class Attachment:
             return
         if reason:
             log.info("%s", reason)
+        if self._due is not None:
+            self._due.cancel()
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()
@@ -263,9 +279,14 @@ def taken(request: control.Request, fds: list[int]) -> bytes:
     """What came in a memfd with a request, copied. Raises OSError, and ValueError when it is not what was announced."""
     if not isinstance(request, control.Provide) and not (isinstance(request, control.Load) and request.begin):
         return b""
+    name, most = (
+        ("Provide", control.MOST_HELPER) if isinstance(request, control.Provide) else ("Load", control.MOST_SAVE)
+    )
     if len(fds) != 1:
-        raise ValueError(f"the game's {type(request).__name__} came with {len(fds)} descriptors instead of one")
-    return segment.read_all(fds[0], request.size)
+        raise ValueError(f"the game's {name} came with {len(fds)} descriptors instead of one")
+    if fcntl.fcntl(fds[0], fcntl.F_GET_SEALS) & segment.ALL_SEALS != segment.ALL_SEALS:
+        raise ValueError(f"the game's {name} came with memory that may still change")
+    return segment.read_all(fds[0], min(request.size, most + 1))
 
 
 def fitted(message: control.Answer, room: int) -> bytes:

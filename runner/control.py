@@ -37,6 +37,8 @@ PROTOCOL: Final = 3
 MOST_AT_ONCE: Final = 64
 """Requests that a game in an event loop may have outstanding. More: more is kept for one that never reads."""
 PACKET_LIMIT: Final = 128 * 1024
+MOST_SAVE: Final = 1 << 30
+"""Bytes of a save, on its way to be loaded. More: a game's mistake takes that much memory here before it is told."""
 MOST_HELPER: Final = 1024 * 1024
 """Bytes of one helper, pickled. More: it is data, and each worker that uses it holds a copy of its own."""
 

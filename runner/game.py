@@ -286,6 +286,7 @@ class Mods:
             left -= grant - mod._collect(grant)
         for mod in self._order:
             taken.extend(mod._inbox.intents())
+            mod._inbox.tell_dropped(mod._last_card.version)
         return game_saves.of_this_world(self, taken) if self._worlds else taken
 
     # ── views ─────────────────────────────────────────────────────────────────────────────────────────────────────────

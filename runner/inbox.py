@@ -4,14 +4,18 @@ Everything here is a mod's own words, read at a bounded price. Any look at a mod
 what is awaited is written down here and not where it is waited for. Runs in the game.
 """
 
+import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
 from ..shared._ring import Port
 from ..shared.messages import Intent as IntentMessage
+from .rate import TokenBucket
 from .records import Intent
 from .replies import read
+from .text import versioned
 
 WAIT_NS: Final = 500_000
 """Time spent on answers before a caller who waits looks at the clock again. Less: more looks; more: a worker that
@@ -26,6 +30,9 @@ LOOK_NS: Final = 4_000_000
 MOST_INTENT_BYTES: Final = 1024 * 1024
 """Bytes of one mod's intents, as packed, kept between two looks of the game; past it they are dropped and counted, as
 past `intents_per_frame`. A byte may be an empty list, which takes 64 here."""
+_TOO_LONG: Final = f"together longer than {MOST_INTENT_BYTES} bytes"
+
+log = logging.getLogger("fumehood.game")
 
 
 class Inbox:
@@ -40,6 +47,9 @@ class Inbox:
         self.dropped_intents = 0
         self.forsaken_intents = 0
         self.stray_replies = 0
+        self._unsaid: dict[str, int] = {}
+        """Intents dropped since the log said so, by the reason."""
+        self._complaints = TokenBucket(1.0, 1.0)
         self._forsaken: Sequence[int] = ()
         self._intents: deque[Intent] = deque()
         self._intent_bytes = 0
@@ -60,7 +70,7 @@ class Inbox:
         """Take one message that was said under `epoch`. Returns what it cost in ns. Raises ProtocolError."""
         reply, cost = read(raw)
         if reply is None:
-            self.dropped_intents += 1
+            self._drop("too dear to read")
         elif type(reply) is IntentMessage:
             self._keep(Intent(self._mod, reply.name, reply.fields, epoch), len(raw))
         elif reply.id in self.wanted:
@@ -97,4 +107,16 @@ class Inbox:
             self._intent_bytes += size
             self._intents.append(intent)
         else:
-            self.dropped_intents += 1
+            full = len(self._intents) >= self.most_intents
+            self._drop(f"limit: intents_per_frame = {self.most_intents}" if full else _TOO_LONG)
+
+    def _drop(self, reason: str) -> None:
+        self.dropped_intents += 1
+        self._unsaid[reason] = self._unsaid.get(reason, 0) + 1
+
+    def tell_dropped(self, version: int) -> None:
+        """Say in the game's log what was dropped since that was said last: at most a line a second."""
+        if self._unsaid and self._complaints.take(time.monotonic()):
+            told = ", ".join(f"{count} ({reason})" for reason, count in self._unsaid.items())
+            self._unsaid.clear()
+            log.warning("%s: intents dropped: %s", versioned(self._mod, version), told)

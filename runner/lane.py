@@ -428,8 +428,8 @@ class Lane:
         seconds = getattr(seat.limits, kill.limit)
         what = f"{kill.stage} took longer than {seconds:g} s"
         if kill.stage == Stage.DRAIN and await seat.stop(STACK_PATIENCE):
-            log.warning("%s@%d: %s (limit: drain_timeout): its successor goes on with what it left unread",
-                        self.name, seat.version, what)  # fmt: skip
+            log.warning("%s@%d: %s %s: its successor goes on with what it left unread",
+                        self.name, seat.version, what, seat.limits.cite(kill.limit))  # fmt: skip
             if not seat.retired:
                 self._condemn(seat, postmortem.of_limit(kill.limit, kill.stage, seconds, what, ""))
             return
@@ -447,6 +447,9 @@ class Lane:
         taken = seat.snapshot
         diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
         seat.failure = diagnostic
+        attempt = self.life.attempts.get(seat.attempt)
+        if attempt is not None and attempt.role in (Role.DRAINING, Role.STANDBY):  # no verdict: no receipt says it
+            self._standing.ended_aside(seat, attempt.role, diagnostic)
         self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -464,10 +467,12 @@ class Lane:
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
             case messages.Unfit():
-                self._unfit(seat, escape_diagnostic(report.diagnostic), now)
+                told, taken = escape_diagnostic(report.diagnostic), seat.snapshot
+                told = postmortem.with_source(told, taken.key, taken.folder, taken.files)
+                self._unfit(seat, told, now)
             case messages.Live():
-                told = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
-                self._live(seat, report.at, told)
+                took = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
+                self._live(seat, report.at, took)
             case messages.Drained() if seat.stopping:
                 self._take_state(seat, report, now)
                 seat.answer(report)
@@ -485,7 +490,7 @@ class Lane:
             case messages.Equipped():
                 self.house.provisions.equipped(seat, report.generation)
             case messages.LogLine():
-                self._standing.log.said(seat.version, report)
+                self._standing.said(seat, report)
             case messages.Fault():
                 self._fault(seat, report, now)
             case _:
@@ -562,10 +567,13 @@ class Lane:
         self._heed_unsaid()
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
-        if worker.misbehaved:
+        dump = escape(worker.stderr, lines=True)
+        if worker.crossed:
+            value, what = getattr(seat.limits, worker.crossed), worker.misbehaved
+            self._condemn(seat, postmortem.of_limit(worker.crossed, stage, value, what, dump))
+        elif worker.misbehaved:
             self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
         else:
-            dump = escape(worker.stderr, lines=True)
             known = None if status == UNKNOWN_STATUS else status
             cpu = self._patrols[seat.attempt].cpu
             self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words, cpu))

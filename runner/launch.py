@@ -222,6 +222,7 @@ def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout
             sock.connect(path)
         except OSError as error:
             raise nobody_serves(target, path, error) from None
+        check_peer(sock, path)
         link = Link(sock)
         mods = Mods(link, *link.greet(time.monotonic() + timeout, contract), api)
     except BaseException:
@@ -241,6 +242,13 @@ def reach(target: str | os.PathLike[str]) -> tuple[str, socket.socket]:
     from . import address
 
     return os.fspath(address.of(Path(target))), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def check_peer(sock: socket.socket, path: str) -> None:
+    """See address.check_supervisor. Raises ConfigError."""
+    from . import address
+
+    address.check_supervisor(sock, path)
 
 
 def nobody_serves(target: str | os.PathLike[str], path: str, error: OSError) -> ConfigError:

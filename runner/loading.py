@@ -73,7 +73,7 @@ def _unfit(entry: SavedMod, lane: Lane, version: int, most: int) -> LoadResult |
         return LoadResult(lane.name, LoadOutcome.NEWER, text)
     why = foreign(entry.state)
     if not why and len(entry.state) > most:
-        why = f"its state takes {len(entry.state)} bytes; the limit is {most} (limit: state_bytes)"
+        why = f"its state takes {len(entry.state)} bytes (limit: state_bytes = {most})"
     if not why and not 0 <= entry.state_version < 2**31:
         why = f"its state version is {entry.state_version}"
     return LoadResult(lane.name, LoadOutcome.REFUSED, diagnostic=_diagnostic("StateError", why)) if why else None

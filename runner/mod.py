@@ -12,7 +12,7 @@ import time
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-from ..shared import payload
+from ..shared import payload, segment
 from ..shared._ring import END, LIVE, OPEN_END, CorruptRing, Port, Segment
 from ..shared.errors import (
     MessageTooLarge,
@@ -326,8 +326,10 @@ class Mod:
 
     def _too_large(self, event: str, data: bytes) -> MessageTooLarge:
         limit = self._port.limit if self._port is not None else 0
+        ring = self._mods._ring_segment - segment.ring_segment_size(0)
         return MessageTooLarge(
-            f"{self.name}.{event}: the message takes {len(data)} bytes, {limit} fit (half the ring: limits.ring_bytes)"
+            f"{self.name}.{event}: the message takes {len(data)} bytes, {limit} fit, half the ring "
+            f"(limit: ring_bytes = {ring})"
         )
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -64,15 +64,21 @@ def of_exit(
     file, line = locate(stderr)
     dump = clean(stderr)[-STACK_LIMIT:]
     if status == Exit.WORKER_MEMORY:
-        message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed (limit: memory)"
+        message = f"memory limit reached: an allocation beyond {limits.memory // MIB} MiB failed"
+        message += f" {limits.cite('memory')}"
         if last_words is not None and last_words.kind == "MemoryError":
             return msgspec.structs.replace(last_words, stage=stage, kind="MemoryLimit", message=message)
         return Diagnostic(stage, "MemoryLimit", message, file, line, traceback=dump)
+    if status == Exit.WORKER_FILES:
+        what = "it holds every descriptor that it may have, and could not be handed what it needs"
+        return of_limit("files", stage, limits.files, what, "")
     if status is None:
         return Diagnostic(stage, "Crashed", "the worker is gone; how it ended could not be learned", file, line)
     if -status in _OUT_OF_CPU and cpu >= SPENT * limits.cpu_total:
         what = f"its process has used the CPU time of its whole life, {limits.cpu_total} s"
         return of_limit("cpu_total", stage, limits.cpu_total, what, stderr)
+    if status == -signal.SIGXFSZ:
+        return of_limit("file_size", stage, limits.file_size, "it wrote a file that is longer than it may be", stderr)
     if status < 0:
         try:
             number = signal.Signals(-status)

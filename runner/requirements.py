@@ -90,9 +90,10 @@ def _check_size(own: Snapshot, found: dict[str, Snapshot], limits: Limits) -> No
     files = sum(len(each.files) for each in every)
     size = sum(len(data) for each in every for data in each.files.values())
     if files > limits.snapshot_files:
-        raise _wrong(own, "TooManyFiles", f"with what it requires it holds {files} files (limit: snapshot_files)")
+        text = f"with what it requires it holds {files} files {limits.cite('snapshot_files')}"
+        raise _wrong(own, "TooManyFiles", text)
     if size > limits.snapshot_bytes:
-        raise _wrong(own, "TooLarge", f"with what it requires it is {size} bytes long (limit: snapshot_bytes)")
+        raise _wrong(own, "TooLarge", f"with what it requires it is {size} bytes long {limits.cite('snapshot_bytes')}")
 
 
 def _wrong(own: Snapshot, kind: str, message: str) -> Refused:

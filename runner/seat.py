@@ -127,13 +127,11 @@ class Seat:
                 folder=self.snapshot.folder,
                 version=self.version,
                 digest=self.snapshot.digest,
-                log_lines=self.limits.log_lines,
-                state_bytes=self.limits.state_bytes,
+                limits=self.limits,
                 ring_segment=slot.size,
                 snapshot=len(files),
                 contract=contract,
                 seed=seed,
-                query_ns=int(self.limits.query_timeout * 1e9),
                 libraries=[(each.key, module_name(each.key), each.folder) for each in libraries],
                 alarm=slot.alarm >= 0,
             )
@@ -292,7 +290,7 @@ class Seat:
             return report.error
         size, version, data = report.state.size, report.state.version, report.state.data
         if not 0 <= size <= self.limits.state_bytes:
-            return f"it claims a state of {size} bytes; the limit is {self.limits.state_bytes} (limit: state_bytes)"
+            return f"it claims a state of {size} bytes {self.limits.cite('state_bytes')}"
         if not 0 <= version < 2**31:
             return f"it claims state version {version}"
         if data and len(data) != size:

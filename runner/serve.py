@@ -5,12 +5,12 @@ import logging
 import os
 import signal
 import socket
-import struct
 from pathlib import Path
 
 from ..shared.exits import Exit
 from . import address, slices
 from .config import Config
+from .reception import Reception
 from .supervisor import Supervisor, end_on_signals, raise_descriptor_limit
 
 log = logging.getLogger("fumehood")
@@ -33,7 +33,7 @@ def serve(root: Path, config: Config) -> int:
 async def _serve(root: Path, config: Config, path: Path) -> Exit:
     supervisor = Supervisor(root, config)
     end_on_signals(supervisor, (signal.SIGINT, signal.SIGTERM))
-    loop = asyncio.get_running_loop()
+    reception: Reception | None = None
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         try:
             await supervisor.start()
@@ -41,24 +41,11 @@ async def _serve(root: Path, config: Config, path: Path) -> Exit:
             listener.bind(os.fspath(path))
             path.chmod(0o600)
             listener.listen(8)
-            loop.add_reader(listener, _accept, listener, supervisor)
+            reception = Reception(listener, supervisor.attach)
             log.info("serving %s; attach with fumehood.runner.connect(%r)", root, str(root))
             return await supervisor.ended
         finally:
-            loop.remove_reader(listener)
+            if reception is not None:
+                reception.close()
             supervisor.let_go()
             await supervisor.close()
-
-
-def _accept(listener: socket.socket, supervisor: Supervisor) -> None:
-    try:
-        sock, _ = listener.accept()
-    except OSError:
-        return
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid not in (os.getuid(), 0):
-        log.warning("uid %d may not attach", uid)
-        sock.close()
-        return
-    sock.setblocking(False)
-    supervisor.attach(sock)

@@ -111,7 +111,7 @@ def take(root: tree.Root, key: str, limits: Limits, caused_ns: int = 0, *, patie
         taken_at = time.monotonic_ns()
         try:
             with _opened(root, key, limits) as mod:
-                files, marks = _read(mod, root.owner, limits.snapshot_bytes, patient)
+                files, marks = _read(mod, root.owner, limits, patient)
         except _Changed:
             continue
         manifest = manifests.read(
@@ -121,7 +121,7 @@ def take(root: tree.Root, key: str, limits: Limits, caused_ns: int = 0, *, patie
         if len(files) > own.snapshot_files:
             raise _too_many(key, own)
         if (size := sum(map(len, files.values()))) > own.snapshot_bytes:
-            raise _too_large(key, size - own.snapshot_bytes)
+            raise _too_large(key, size - own.snapshot_bytes, own)
         return Snapshot(
             key=key,
             folder=mod.folder,
@@ -245,7 +245,8 @@ def _listing(fd: int, path: str, most: int) -> Iterator[list[os.DirEntry[str]]]:
         os.close(inner)
 
 
-def _read(mod: _Mod, owner: int, left: int, patient: bool) -> tuple[dict[str, bytes], Signature]:
+def _read(mod: _Mod, owner: int, limits: Limits, patient: bool) -> tuple[dict[str, bytes], Signature]:
+    left = limits.snapshot_bytes
     files: dict[str, bytes] = {}
     marks: list[Mark] = []
     for path in mod.paths:
@@ -262,7 +263,7 @@ def _read(mod: _Mod, owner: int, left: int, patient: bool) -> tuple[dict[str, by
         try:
             if _is_written(fd) and patient:
                 raise Busy(shown)
-            data, mark = _read_file(fd, path, shown, owner, left)
+            data, mark = _read_file(fd, path, shown, owner, left, limits)
         finally:
             os.close(fd)  # the lease ends with it
         left -= len(data)
@@ -285,7 +286,7 @@ def _is_written(fd: int) -> bool:
     return False
 
 
-def _read_file(fd: int, path: str, shown: str, owner: int, left: int) -> tuple[bytes, Mark]:
+def _read_file(fd: int, path: str, shown: str, owner: int, left: int, limits: Limits) -> tuple[bytes, Mark]:
     before = os.fstat(fd)
     if not stat.S_ISREG(before.st_mode):
         raise _not_regular(shown)
@@ -293,7 +294,7 @@ def _read_file(fd: int, path: str, shown: str, owner: int, left: int) -> tuple[b
         text = f"it belongs to user {before.st_uid}, the mods folder to user {owner}: chown {owner} {shown}"
         raise refusal("WrongOwner", text, shown)
     if before.st_size > left:
-        raise _too_large(shown, before.st_size - left)
+        raise _too_large(shown, before.st_size - left, limits)
     try:
         data = _read_all(fd, before.st_size)
     except OSError as error:
@@ -328,15 +329,12 @@ def _mark(path: str, state: os.stat_result) -> Mark:
 
 
 def _too_many(key: str, limits: Limits) -> Refused:
-    return refusal("TooManyFiles", f"a mod may hold {limits.snapshot_files} files; this one holds more", key)
+    return refusal("TooManyFiles", f"it holds more files than a mod may {limits.cite('snapshot_files')}", key)
 
 
-def _too_large(shown: str, excess: int) -> Refused:
-    return refusal(
-        "TooLarge",
-        f"with it the mod's files are {excess} bytes above the limit on their size (limit: snapshot_bytes)",
-        shown,
-    )
+def _too_large(shown: str, excess: int, limits: Limits) -> Refused:
+    text = f"with it the mod's files are {excess} bytes above the limit on their size {limits.cite('snapshot_bytes')}"
+    return refusal("TooLarge", text, shown)
 
 
 def _not_regular(shown: str) -> Refused:

@@ -9,7 +9,7 @@ from ..shared import messages
 from ..shared.messages import Diagnostic
 from ..shared.policy import Limits
 from ..shared.states import Role, Verdict
-from . import receipts
+from . import postmortem, receipts
 from .checkpoints import Checkpoint
 from .estates import Estates
 from .journal import Journal
@@ -36,11 +36,24 @@ class Standing:
         self.state_error = ""
         """Why its state could not be taken when that was last tried."""
 
+    def said(self, seat: Seat, line: messages.LogLine) -> None:
+        """It logged or printed something."""
+        self.log.hold_to(seat.limits)
+        self.log.said(seat.version, line)
+
+    def ended_aside(self, seat: Seat, role: Role, diagnostic: Diagnostic) -> None:
+        """One died that nobody goes back from: the way back, or one that finished what it was sent."""
+        log.warning("%s@%d ended (%s): %s", self.name, seat.version, role.value, diagnostic)
+
     def fault(self, seat: Seat, report: messages.Fault) -> tuple[Diagnostic, int]:
         """A handler raised: count it and log it. Returns what the worker said of it, clean."""
         count = min(max(report.count, 1), 1_000_000)
-        seat.last_words = diagnostic = escape_diagnostic(report.diagnostic)
+        diagnostic, taken = escape_diagnostic(report.diagnostic), seat.snapshot
+        # One that has no descriptor left cannot read its own files to quote them.
+        diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
+        seat.last_words = diagnostic
         self.handler_errors += count
+        self.log.hold_to(seat.limits)
         self.log.raised(seat.version, report.event, diagnostic, count)
         return diagnostic, count
 

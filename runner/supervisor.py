@@ -196,8 +196,9 @@ class Supervisor:
 
     # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def attach(self, sock: socket.socket) -> None:
-        """Take a game's control socket. A second game is refused while the first is attached."""
+    def attach(self, sock: socket.socket, patience: float | None = None) -> None:
+        """Take a game's control socket. A second game is refused while the first is attached. `patience`: seconds for
+        its hello; None: as long as it likes."""
         if self._attachment is not None and self._attachment.hung_up():  # its end and this beginning came together
             self._attachment.close("the game closed its control socket")
         if self._attachment is not None:
@@ -205,7 +206,7 @@ class Supervisor:
                 refusal = control.Refusal("AlreadyAttached", "another game is attached to these mods: close it first")
                 sock.send(pack(refusal), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             return
-        self._attachment = Attachment(sock, self)
+        self._attachment = Attachment(sock, self, patience)
         self._attachment.farewell = self.on_farewell
 
     def welcome(self, *, loop: bool = False) -> tuple[control.Welcome, tuple[int, ...]]:

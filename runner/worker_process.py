@@ -77,6 +77,8 @@ class WorkerProcess:
         """What it is held to."""
         self.misbehaved = ""
         """Why it was killed for what it said; empty: it was not."""
+        self.crossed = ""
+        """Name of the limit that this was for, if it was for one."""
         self.stderr = ""
         """The last characters it wrote to stderr, raw: escape before showing."""
         self.on_stderr: Callable[[str], None] | None = None

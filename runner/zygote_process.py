@@ -95,6 +95,7 @@ class ZygoteProcess:
                 pass_fds=(theirs.fileno(), plan_fd),
                 start_new_session=True,
                 cwd="/",
+                umask=0o022,  # whatever ours is: workers, who are others, have to enter the folders that it makes
             )
         except OSError as error:
             self.close()

@@ -33,3 +33,5 @@ class Exit(IntEnum):
     """A worker could not confine itself and ended before any mod code ran."""
     WORKER_RETIRED = 84
     """A worker ended because it was told to."""
+    WORKER_FILES = 85
+    """A worker's mod holds every descriptor that it may have, and what it was handed next found no room."""

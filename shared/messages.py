@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from .errors import ProtocolError
+from .policy import Limits
 
 SOCKET_LIMIT: Final = 64 * 1024
 """Longest datagram on a worker's socket, bytes. Larger would let a worker make the supervisor buffer more."""
@@ -157,10 +158,8 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     folder: bool
     version: int
     digest: str
-    log_lines: float
-    """Lines it may log a second. This and the next are held by the supervisor; the worker spares it the excess."""
-    state_bytes: int
-    """Length that its pickled state may have."""
+    limits: Limits
+    """Held by the kernel and the supervisor. A worker spares them the excess, and names them to the mod."""
     ring_segment: int
     """Size of each of the two segments, bytes."""
     snapshot: int
@@ -169,8 +168,6 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     """What the game declared, packed (shared.contract); empty: it declared nothing, and anything goes."""
     seed: str = ""
     """What chance begins with, in a game that is to be repeatable; empty: it is chance."""
-    query_ns: int = 1_000_000_000
-    """How long it waits for the answer to a query."""
     libraries: list[tuple[str, str, bool]] = []
     """Of each mod that it requires, in load order: its key, its importable name, whether it is a folder."""
     alarm: bool = False

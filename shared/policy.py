@@ -81,6 +81,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Names of the fields that ask for more than `ceiling`. Empty: allowed."""
         return [name for name in self.__struct_fields__ if getattr(self, name) > getattr(ceiling, name)]
 
+    def cite(self, *names: str) -> str:
+        """How whatever tells of a crossed limit names it: ``(limit: files = 64)``. Several: one of them, which of them
+        cannot be told. `names`: of fields."""
+        return f"(limit: {' or '.join(f'{name} = {getattr(self, name)}' for name in names)})"
+
 
 class Probation(msgspec.Struct, frozen=True, kw_only=True):
     """What a version must survive after its adoption before it is called good."""

@@ -38,7 +38,7 @@ from ..shared.messages import (
 )
 from ..shared.payload import explain
 from ..shared.states import Stage
-from . import determinism
+from . import crossed, determinism
 from .diagnostics import LONGEST_MESSAGE, bounded, describe, format_traceback, kind, message
 from .faults import Faults
 from .handlers import LONGEST_EVENT, Handlers, first_line
@@ -263,7 +263,8 @@ class _Failing:
         return _at(handler, why or f"the return value cannot travel: {message(cause)}", "PayloadError")
 
     def too_large(self, size: int, handler: Callable[..., Any]) -> Misfit:
-        text = f"the answer is {size} bytes long, and a message may be {self._limit} (half the ring)"
+        text = f"the answer is {size} bytes long, and a message may be {self._limit}, half the ring"
+        text += f" {crossed.cite('ring_bytes')}"
         return _at(handler, text, "MessageTooLarge")
 
     def packable(

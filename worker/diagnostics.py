@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from ..shared.messages import Diagnostic
+from . import crossed
 from .misfit import Misfit
 
 LONGEST_TRACEBACK: Final = 16 * 1024
@@ -75,7 +76,8 @@ def message(error: BaseException) -> str:
     try:
         if isinstance(error, SyntaxError) and isinstance(error.msg, str):
             return bounded(error.msg, LONGEST_MESSAGE)
-        return bounded(str(error) + _remedy(error), LONGEST_MESSAGE)
+        said, remedy = str(error), _remedy(error)
+        return bounded(said + remedy if said else remedy.lstrip(" "), LONGEST_MESSAGE)
     except MemoryError:
         raise
     except BaseException as second:  # noqa: BLE001  # the mod's own __str__ ran: whatever it raises is data
@@ -83,7 +85,10 @@ def message(error: BaseException) -> str:
 
 
 def _remedy(error: BaseException) -> str:
-    """What to do about a module that is not there, in the words of who writes a mod; "" when we cannot tell."""
+    """The limit that was met, or what to do about a module that is not there, in the words of who writes a mod; "" when
+    we cannot tell."""
+    if (met := crossed.met(error)) != "":
+        return f" {met}"
     name = error.name if type(error) is ModuleNotFoundError else None
     if not isinstance(name, str):
         return ""

@@ -26,6 +26,7 @@ import cloudpickle
 from ..shared.errors import StateError
 from ..shared.payload import MOST_PARTS, Place, spell, spell_key
 from ..shared.saved import HEADER, MAGIC, OURS, PROTOCOL
+from . import crossed
 from .diagnostics import message
 from .misfit import a
 
@@ -77,12 +78,14 @@ def dump(state: Mapping[Any, Any], limit: int) -> bytes:
         pickler = _Pickler(out, protocol=PROTOCOL)
         pickler.dump(dict(state))
     except _TooLong:
-        text = f"the state is longer than {limit} bytes once pickled (limits.state_bytes)"
+        text = f"the state is longer than {limit} bytes once pickled (limit: state_bytes = {limit})"
         raise StateError(text) from None
     except _Refused as refused:
         raise StateError(f"{_find(state, refused.culprit)} is {refused.why}") from None
     except RecursionError:
         raise StateError("the state is nested too deeply to be pickled") from None
+    except MemoryError:
+        raise StateError(f"the state does not fit a second time, as a pickle {crossed.cite('memory')}") from None
     except BaseException as error:  # the mod's own __reduce__ or __getstate__ may raise anything
         # Every object but the plain built-in ones passes the pickler's hook: the last one seen is the one it failed on.
         last = pickler.last if pickler is not None else state

@@ -5,6 +5,7 @@ kept until there is room, one that may be lost is dropped and counted by who sen
 write, receive and poll, and not send: `poll` says that a packet fits, then `write` cannot block.
 """
 
+import errno
 import os
 import select
 import socket
@@ -72,6 +73,8 @@ class Link:
         except OSError:
             self._lost()
         except ValueError as error:
+            if _used_up(self._fd):
+                os._exit(Exit.WORKER_FILES)
             protocol_error(str(error))
         if not data:
             self._lost()
@@ -93,6 +96,15 @@ class Link:
 
     def _lost(self) -> NoReturn:
         os._exit(Exit.WORKER_PEER_LOST)
+
+
+def _used_up(fd: int) -> bool:
+    """Whether this process has no room for one more descriptor: then those of a packet are lost on their way."""
+    try:
+        os.close(os.dup(fd))
+    except OSError as error:
+        return error.errno == errno.EMFILE
+    return False
 
 
 def protocol_error(text: str) -> NoReturn:

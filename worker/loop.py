@@ -50,7 +50,7 @@ from ..shared.messages import (
     unpacker,
 )
 from ..shared.states import Stage
-from . import api, determinism, handover, provided, views
+from . import api, crossed, determinism, handover, provided, views
 from .agreed import Agreed
 from .answers import make_answering
 from .candidate import Mod, prepare
@@ -183,12 +183,14 @@ class Worker:
         try:
             down = Segment(down_fd, command.ring_segment, writable=False)
             up = Segment(up_fd, command.ring_segment, writable=True)
-            self.lines = LineSender(self.link, command.log_lines)
-            self.ring = Serving(up, down, self.link, self.faults, self.lines, self.windows, command.query_ns)
+            crossed.hold_to(command.limits, self.scratch)
+            self.lines = LineSender(self.link, command.limits.log_lines)
+            query_ns = int(command.limits.query_timeout * 1e9)
+            self.ring = Serving(up, down, self.link, self.faults, self.lines, self.windows, query_ns)
             self.ring.port.alarm(alarm[0] if alarm else -1)
             self.windows.bind(up)
             snapshot = _unpack_snapshot(segment.read_all(snapshot_fd, command.snapshot))
-            self.state_limit = min(command.state_bytes, os.fstat(self.state_fd).st_size)
+            self.state_limit = min(command.limits.state_bytes, os.fstat(self.state_fd).st_size)
         except (ProtocolError, CorruptRing, OSError, ValueError) as error:
             protocol_error(f"Assign cannot be done: {error}")
         for fd in (down_fd, up_fd, snapshot_fd):

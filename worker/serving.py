@@ -32,6 +32,7 @@ from ..shared.exits import Exit
 from ..shared.messages import ANSWERED, CALL_HEAD, VALUE_HEAD, Intent, pack
 from ..shared.payload import UNPACKABLE, explain
 from ..shared.segment import CLOCK_WORD
+from . import crossed
 from .answers import Answering
 from .faults import PERIOD, Faults
 from .link import Link
@@ -174,10 +175,11 @@ class Serving:
             why = explain(name, "the intent's name") or explain(fields, f"game.{name}") or str(error)
             raise PayloadError(why) from None
         if len(data) > self.port.limit:
-            text = f"game.{name}(): {len(data)} bytes, and a message may be {self.port.limit} (half the ring)"
-            raise MessageTooLarge(text)
+            text = f"game.{name}(): {len(data)} bytes, and a message may be {self.port.limit}, half the ring"
+            raise MessageTooLarge(f"{text} {crossed.cite('ring_bytes')}")
         if not self._push_intent(data):
-            raise QueueFull(f"game.{name}(): the game has not read what was said before, and there is no room left")
+            text = f"game.{name}(): the game has not read what was said before, and there is no room left"
+            raise QueueFull(f"{text} {crossed.cite('ring_bytes')}")
 
     def ask(self, name: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """`game.NAME(…)` in a live mod, of a query: the game's answer. Raises as `api.Game` says."""
@@ -194,7 +196,7 @@ class Serving:
         if answer is None:
             raise QueryTimeout(
                 f"game.{name}(): no answer within {self._query_ns / 1e9:g} s: the game did not wait for this mod, "
-                "or this handler asked more than it answers (limits: query_timeout, queries_per_request)"
+                f"or this handler asked more than it answers {crossed.cite('query_timeout', 'queries_per_request')}"
             )
         kind, *said = _decode_arguments(answer)
         if kind == ANSWERED:

@@ -35,6 +35,7 @@ from ..shared.views import (
     Description,
     unpack_description,
 )
+from . import crossed
 from ._window import Window
 
 _UNHELD: Final = 2
@@ -98,7 +99,8 @@ class Entry:
             return Window(self.fd, HEADER + index * self.stride, self.stride)
         except OSError as error:
             text = f"view({self.name!r}): {self.stride} bytes do not fit into this mod's address space any more: "
-            raise ViewError(f"{text}give it more (limit: memory), or publish less ({error.strerror})") from None
+            more = f"give it more {crossed.cite('memory')}, or publish less ({error.strerror})"
+            raise ViewError(text + more) from None
 
     def keep(self, index: int) -> None:
         """Let the arrays on a buffer have it for themselves."""
@@ -109,7 +111,7 @@ class Entry:
         except MemoryError:
             raise MemoryError(
                 f"the array of view({self.name!r}) that is kept beyond its handler becomes a copy, and "
-                f"{laid.described.nbytes} bytes do not fit any more (limit: memory)"
+                f"{laid.described.nbytes} bytes do not fit any more {crossed.cite('memory')}"
             ) from None
 
     def forget(self) -> None:

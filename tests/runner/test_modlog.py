@@ -46,7 +46,7 @@ def test_none_at_all_is_a_rate(lines, limits):
 
 def test_what_the_worker_dropped_is_told_with_the_next_line(lines):
     ModLog("weather", 10.0, 1000.0).said(1, LogLine(logging.INFO, "x", 7))
-    assert lines() == ["weather@1: x (7 lines dropped)"]
+    assert lines() == ["weather@1: x (7 lines dropped, limit: log_lines = 10)"]
 
 
 HOSTILE = {"escapes": "\U000e0001" * 4000, "marks": "\u0488" * 4000, "quotes": '"\\' * 2000, "wide": "天" * 4000}

@@ -28,6 +28,7 @@ from fumehood.shared.messages import (
     pack,
     unpacker,
 )
+from fumehood.shared.policy import Limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +43,7 @@ EXAMPLES = [
     ("reply", Failed(1, "KeyError", "'x'", "Traceback")),
     ("reply", Emitted(3, [1, None], [("A", "b", "c")])),
     ("reply", Intent("rain", {"strength": 0.7})),
-    ("command", Assign("a/x", "mods.a.x", False, 3, "d", 50.0, 9000, 4096, 10)),
+    ("command", Assign("a/x", "mods.a.x", False, 3, "d", Limits(files=7), 4096, 10)),
     ("command", Start(5, Carried(1, 2, b"3"), 4, 5)),
     ("report", Bound([("tick", 5)], {"tick": [{"tile": [3, 4]}]}, 1, {"compile": 1.0}, True)),
     ("report", Unfit(Diagnostic("import", "E", "m", "f", 1, 2, 3, "s", "t"))),

@@ -69,12 +69,13 @@ class Death(NamedTuple):
     located: bool = True
 
 
+MEMORY = f"memory = {256 * MIB}"
 DEATHS = {
     "segfault": Death("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
     "os._exit": Death("import os; os._exit(0)", "Exited", located=False),
     "endless loop": Death("\n        while True: pass", "LimitExceeded", "hang_after = 0.4"),
     "endless sleep": Death("import time; time.sleep(1000)", "LimitExceeded", "hang_after = 0.4"),
-    "address space": Death("\n        x = bytearray(1 << 30)", "MemoryLimit", "memory"),
+    "address space": Death("\n        x = bytearray(1 << 30)", "MemoryLimit", MEMORY),
     "endless __str__": Death(
         "\n        class Odd(Exception):\n            def __str__(self):\n"
         "                while True: pass\n        raise Odd",
@@ -288,13 +289,21 @@ AT_ACTIVATION = {
     "migrate exits": (MIGRATE, "restore", Death("import os; os._exit(0)", "Exited", located=False)),
     "migrate raises SystemExit": (MIGRATE, "restore", Death("raise SystemExit(0)", "SystemExit")),
     "migrate segfaults": (MIGRATE, "restore", Death("import ctypes; ctypes.string_at(0)", "SIGSEGV")),
-    "migrate runs out of memory": (MIGRATE, "restore", Death("x = bytearray(1 << 30)", "MemoryError")),
+    "migrate runs out of memory": (
+        MIGRATE,
+        "restore",
+        Death("x = bytearray(1 << 30)", "MemoryError", MEMORY),
+    ),
     "on_load raises": (ON_LOAD, "on_load", Death("raise ValueError('no')", "ValueError")),
     "on_load hangs": (ON_LOAD, "on_load", Death("while True: pass", "LimitExceeded", "load_timeout = 1.0")),
     "on_load exits": (ON_LOAD, "on_load", Death("import os; os._exit(0)", "Exited", located=False)),
     "on_load raises SystemExit": (ON_LOAD, "on_load", Death("raise SystemExit(0)", "SystemExit")),
     "on_load segfaults": (ON_LOAD, "on_load", Death("import ctypes; ctypes.string_at(0)", "SIGSEGV")),
-    "on_load runs out of memory": (ON_LOAD, "on_load", Death("x = bytearray(1 << 30)", "MemoryError")),
+    "on_load runs out of memory": (
+        ON_LOAD,
+        "on_load",
+        Death("x = bytearray(1 << 30)", "MemoryError", MEMORY),
+    ),
     "on_load spoils the state and raises": (ON_LOAD, "on_load", Death("state['n'] = -99; 1 / 0", "ZeroDivisionError")),
 }
 
