@@ -1,7 +1,7 @@
-"""Takes its whole process group to the front of the queue for the disk."""
+"""Sends another process to the end of the queue for the disk, where it may wait for ever."""
 
 FULL = "EPERM", "seccomp"
 
 
 def attack():
-    return syscall("ioprio_set", 2, 0, 2 << 13)  # IOPRIO_WHO_PGRP, best effort, level 0
+    return syscall("ioprio_set", 1, HOST["victim"], 3 << 13)  # IOPRIO_WHO_PROCESS, idle
