@@ -130,7 +130,7 @@ def i386(number, first=0, second=0, third=0):
     try:
         place = mmap(4096, 7)
     except PermissionError:
-        borrowed(b"\xcd\x80", number, first, second, third)
+        borrowed([standing(b"\x58\xc3"), standing(b"\xcd\x80")], number, first, second, third)
     ctypes.memmove(place, code, len(code))
     result = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_uint] * 4)(place)(number, first, second, third)
     if result < 0:
@@ -138,53 +138,54 @@ def i386(number, first=0, second=0, third=0):
     return result
 
 
-def borrowed(door, number, first, second, third):
-    """Make a call of the 32-bit kind by an instruction that happens to stand in a library's bytes: setcontext loads
-    the registers, "pop rax; ret" the number. What stands behind that instruction is nobody's code: it never returns."""
+def borrowed(way, number, first, second, third):
+    """Make a call of the 32-bit kind by code that happens to stand in a library's bytes: setcontext loads the registers
+    and goes to `way`: first to "pop rax; ret" for the number, then on. What stands behind is nobody's: it never returns.
+    """
     stack = mmap(1 << 16, 3, 0x62) + (1 << 15)  # below 2**32: sysenter has a sixth argument read from there
     registers = (ctypes.c_uint64 * 128)()
     libc.getcontext(registers)
     for place, value in ((11, first), (14, second), (12, third), (10, stack), (15, stack)):  # rbx, rcx, rdx, rbp, rsp
         registers[5 + place] = value
-    registers[5 + 16] = standing(b"\x58\xc3")  # rip
-    ctypes.memmove(stack, struct.pack("QQ", number, standing(door)), 16)
+    registers[5 + 16] = way[0]  # rip
+    ctypes.memmove(stack, struct.pack("QQQ", number, *way[1:], *[0] * (3 - len(way))), 24)
     libc.setcontext(registers)
 
 
-def wrote(door):
+def wrote(*way):
     """Have a byte written by a borrowed call of the 32-bit kind; unconfined by a child, which that is the end of."""
     if platform.machine() != "x86_64":
         raise NotImplementedError("only x86_64 has another kind of call")
     text = mmap(4096, 3, 0x62)
     ctypes.memset(text, 33, 1)
     if "Link" in grip():
-        borrowed(door, 4, 1, text, 1)
-    import ssl  # loads a large library; a worker has that already
-
-    standing(door)
+        borrowed(way, 4, 1, text, 1)
     ours, its = os.pipe()
     if os.fork() == 0:
-        borrowed(door, 4, its, text, 1)
+        borrowed(way, 4, its, text, 1)
     os.close(its)
     os.wait()
     return os.read(ours, 1) or syscall("no such call")
 
 
-def standing(code):
-    """Where these bytes stand in the machine code of the libraries that are loaded. By their own headers, since there may
-    be no /proc."""
-    entry = ctypes.CDLL("libc.so.6")._handle  # a struct link_map
+def standing(code, last=False):
+    """Where these bytes stand in the machine code of the first or last library that is loaded and has them. By their own
+    headers, since there may be no /proc."""
+    import ssl  # loads a large one; a worker has that already
+
+    if platform.machine() != "x86_64":
+        raise NotImplementedError("the code of another processor")
+    entry, places = ctypes.CDLL("libc.so.6")._handle, []  # a struct link_map
     while before := ctypes.c_uint64.from_address(entry + 32).value:
         entry = before
     while entry:
         base, entry = (ctypes.c_uint64.from_address(entry + place).value for place in (0, 24))
-        if not base:  # a program at fixed addresses
-            continue
-        for place in range(ctypes.c_uint16.from_address(base + 56).value):
+        headers = ctypes.c_uint16.from_address(base + 56).value if base else 0  # none: a program at a fixed address
+        for place in range(headers):
             kind, flags, _, at, _, size = struct.unpack("IIQQQQ", ctypes.string_at(base + 64 + 56 * place, 40))
             if kind == 1 and flags & 1 and (found := ctypes.string_at(base + at, size).find(code)) >= 0:
-                return base + at + found
-    raise LookupError(f"{code.hex()} stands nowhere")
+                places.append(base + at + found)
+    return places[-last]
 
 
 def mapped(pid, kind="r"):

@@ -1,7 +1,7 @@
 """Learns which pages of the library others have used lately, by cachestat."""
 
 FULL = "EPERM", "seccomp"
-LACKING = {"ENOSYS": "cachestat"}
+LACKING = {"ENOSYS": "cachestat", "EPERM": "cachestat of the files of others"}
 
 
 def attack():

@@ -6,4 +6,4 @@ LACKING = {"NotImplementedError": "an x86_64 processor", "ENOSYS": "32-bit calls
 
 
 def attack():
-    return wrote(b"\xcd\x80")
+    return wrote(standing(b"\x58\xc3"), standing(b"\xcd\x80"))

@@ -5,4 +5,4 @@ LACKING = {"NotImplementedError": "an x86_64 processor", "ENOSYS": "sysenter fro
 
 
 def attack():
-    return wrote(b"\x0f\x34")
+    return wrote(standing(b"\x58\xc3"), standing(b"\x0f\x34"))

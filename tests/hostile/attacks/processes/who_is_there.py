@@ -1,7 +1,7 @@
 """Learns about another process by its number: its group, its session, its priority, its cores."""
 
 FULL = "ESRCH", "pid namespace"
-REDUCED = "got it", "process numbers can be read"
+REDUCED = "got it", "process numbers can be read, and how each process is scheduled"
 
 
 def attack():
