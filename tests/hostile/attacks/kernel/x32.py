@@ -1,7 +1,6 @@
 """Opens a file by the number that the call has in the x32 way, which a filter for x86_64 does not have."""
 
 FULL = "SIGSYS|NotImplementedError", "seccomp"
-QUICK = True
 LACKING = {"NotImplementedError": "an x86_64 processor", "ENOSYS": "x32 calls"}
 
 

@@ -1,7 +1,6 @@
 """Reads another process's CPU clock, to the nanosecond: when the game works, and at what rhythm somebody types."""
 
 FULL = "EPERM", "seccomp"
-QUICK = True
 
 
 def attack():
