@@ -55,12 +55,12 @@ _NUMBERS |= {
     "x86_64": {
         "mincore": 27, "shmctl": 31, "sendfile": 40, "sendto": 44, "sendmsg": 46, "semctl": 66, "msgctl": 71, "sync": 162,
         "delete_module": 176, "readahead": 187, "set_tid_address": 218, "clock_settime": 227, "mq_unlink": 241,
-        "ioprio_set": 251, "set_mempolicy": 238, "set_robust_list": 273, "get_robust_list": 274, "sendmmsg": 307,
+        "ioprio_set": 251, "renameat2": 316, "set_mempolicy": 238, "set_robust_list": 273, "get_robust_list": 274, "sendmmsg": 307,
     },
     "aarch64": {
         "mincore": 232, "shmctl": 195, "sendfile": 71, "sendto": 206, "sendmsg": 211, "semctl": 191, "msgctl": 187,
         "sync": 81, "delete_module": 106, "readahead": 213, "set_tid_address": 96, "clock_settime": 112, "mq_unlink": 181,
-        "ioprio_set": 30, "set_mempolicy": 237, "set_robust_list": 99, "get_robust_list": 100, "sendmmsg": 269,
+        "ioprio_set": 30, "renameat2": 276, "set_mempolicy": 237, "set_robust_list": 99, "get_robust_list": 100, "sendmmsg": 269,
         "timerfd_create": 85, "clock_adjtime": 266, "membarrier": 283, "move_pages": 239, "remap_file_pages": 234,
         "quotactl": 60, "rt_tgsigqueueinfo": 240, "sigqueueinfo": 138,
     },

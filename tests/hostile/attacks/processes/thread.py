@@ -1,7 +1,6 @@
 """Starts a thread, which would go on when the handler is over, on the core of the game."""
 
 FULL = "RuntimeError", "seccomp"
-QUICK = True
 
 
 def attack():

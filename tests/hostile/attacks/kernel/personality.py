@@ -1,8 +1,0 @@
-"""Becomes a process all of whose readable memory is executable."""
-
-FULL = "EPERM", "seccomp"
-QUICK = True
-
-
-def attack():
-    return syscall("personality", 0x0400000)  # READ_IMPLIES_EXEC
