@@ -92,6 +92,7 @@ class Trial:
         """Seconds that each frame took the game."""
         self._endings: list[tuple[str, str]] = []
         self._unanswered = 0
+        self._outlived = False
         mods.wait(NEIGHBOUR, timeout=LOADING)
         self._neighbour = self._status(NEIGHBOUR)
         (self._zygote,) = supervisor.children()
@@ -148,6 +149,7 @@ class Trial:
         """As a mod: (ending, what was said of it)."""
         name = f"{EVIL}{self._count}"
         since = self._newest()
+        worker: psutil.Process | None = None
         self._root.joinpath(f"{name}.py").write_text(self._text(attack))
         try:
             self.frames(LOADING, lambda: self._receipt(name, since))
@@ -156,6 +158,7 @@ class Trial:
                 return "nothing", f"no verdict within {LOADING:g} s"
             if receipt.verdict != "live":
                 return _why(receipt)
+            worker = self._worker(name)
             with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
                 self.mods[name].post("attack")
             self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
@@ -167,6 +170,8 @@ class Trial:
         finally:
             self._root.joinpath(f"{name}.py").unlink()
             self.frames(PATIENCE, lambda: name not in self.mods)
+            if worker is not None and not self.frames(PATIENCE, lambda: not worker.is_running()):
+                self._outlived = True
 
     def _judged(self, name: str, since: int) -> tuple[str, str]:
         """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile."""
@@ -244,6 +249,9 @@ class Trial:
         if self._unanswered:
             found.append(f"the neighbour did not answer in {self._unanswered} frames")
             self._unanswered = 0
+        if self._outlived:
+            found.append("its process outlived its mod")
+            self._outlived = False
         if not self._zygote.is_running():
             found.append("the zygote was killed")
         with self._log.open("rb") as file:
@@ -258,6 +266,13 @@ class Trial:
 
     def _status(self, name: str) -> Any:
         return next(status for status in self.mods.status() if status.name == name)
+
+    def _worker(self, name: str) -> psutil.Process | None:
+        """That mod's process; None: it has ended already."""
+        try:
+            return psutil.Process(self._status(name).pid)
+        except (psutil.NoSuchProcess, ValueError, StopIteration):
+            return None
 
     def _newest(self) -> int:
         return max((receipt.number for receipt in self.mods.receipts()), default=0)

@@ -18,6 +18,8 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
   felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
   keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
+- renameat2 that leaves a whiteout: that is a device file, which mknod may not make, and Landlock does not judge it.
+- CPU clocks by process number: the game's tells to the nanosecond when it works.
 - kill in all its forms: nobody else is there, and faults are forced on a pid 1 without it. abort() ends in SIGSEGV.
 """
 
@@ -44,15 +46,16 @@ READING: Final = _names(
 )
 WRITING: Final = _names(
     "write pwrite64 writev pwritev pwritev2 ftruncate fsync fdatasync mkdir mkdirat rmdir unlink "
-    "unlinkat rename renameat renameat2 link linkat symlink symlinkat"
+    "unlinkat rename renameat link linkat symlink symlinkat"
 )
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
 """Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
 writable is the worker's."""
 MEMORY: Final = _names("munmap mremap brk msync")
-TIME: Final = _names(
-    "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getitimer setitimer alarm"
-)
+TIME: Final = _names("nanosleep gettimeofday time times getitimer setitimer alarm")
+CLOCKS: Final = _names("clock_gettime clock_getres clock_nanosleep")
+"""Of the clocks that have a name. A number below zero is a process's or thread's CPU clock, which the kernel shows
+to everybody, or a descriptor's."""
 WAITING: Final = _names("poll ppoll select pselect6 pause restart_syscall sched_yield")
 SIGNALS: Final = _names(
     "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack"
@@ -101,18 +104,12 @@ FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
 FCNTL: Final = (0, 1, 2, 3, 5, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, DUPFD_CLOEXEC, GET_SEALS
 LOCKING: Final = (6, 7, 37, 38)  # SETLK, SETLKW, OFD_SETLK, OFD_SETLKW
-PRCTL: Final = (
-    2,
-    3,
-    15,
-    16,
-    21,
-    23,
-    27,
-    39,
-)  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
+PRCTL: Final = (2, 3, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, GET_NAME, GET_SECCOMP, CAPBSET_READ, …
+"""Asking alone. Not SET_NAME (15): the host's ps, top and kernel log show it, and it may hold terminal escapes."""
 
 _WORD: Final = 0xFFFFFFFF
+_SIGN: Final = 0x80000000
+_WHITEOUT: Final = 4
 _SET_MODE_FILTER: Final = 1
 _INSTRUCTION: Final = 8
 """Bytes of a BPF instruction."""
@@ -204,6 +201,9 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
         rules.add_rule(lib.ALLOW, "fcntl", masked(1, command))
     for command in LOCKING:
         rules.add_rule(lib.ERRNO(0), "fcntl", masked(1, command))
+    for name in CLOCKS:
+        rules.add_rule(lib.ALLOW, name, masked(0, 0, _SIGN))
+    rules.add_rule(lib.ALLOW, "renameat2", masked(4, 0, _WHITEOUT))
     for option in PRCTL:
         rules.add_rule(lib.ALLOW, "prctl", masked(0, option))
     rules.add_rule(lib.ALLOW, "prlimit64", masked(0, 0), lib.Arg(2, lib.EQ, 0))  # reading its own, never setting

@@ -453,6 +453,7 @@ def test_arguments_are_compared_as_the_kernel_reads_them(cell):
     assert cell.syscall(157, 1 | 1 << 40, 0) == "EPERM"  # prctl PR_SET_PDEATHSIG
     assert cell.syscall(157, 1, 0) == "EPERM"
     assert cell.syscall(157, 4, 1) == "EPERM"  # PR_SET_DUMPABLE
+    assert cell.syscall(228, 0xFFFFFFFE, 0) == "EPERM"  # clock_gettime of another process: not so by the whole word
     assert cell.syscall(302, 0, 7, 1, 0) == "EPERM"  # prlimit64 that sets
     assert cell.syscall(302, 2, 7, 0, 0) == "EPERM"  # prlimit64 of another process
     assert cell.ask("""
@@ -461,6 +462,20 @@ def test_arguments_are_compared_as_the_kernel_reads_them(cell):
         word = ctypes.create_string_buffer(16)
         result = libc.syscall(ctypes.c_long(157), ctypes.c_long(16), word), word.value != b""
     """) == (0, True)
+
+
+def test_clocks_are_those_that_have_a_name(cell):
+    assert cell.ask("import time; result = time.thread_time() > 0 and time.process_time() > 0") is True
+    assert (
+        cell.ask("""
+        import threading, time
+        try:
+            result = time.clock_gettime(time.pthread_getcpuclockid(threading.get_ident()))
+        except PermissionError:
+            result = "EPERM"
+    """)
+        == "EPERM"
+    )
 
 
 @on_x86
