@@ -74,6 +74,7 @@ class Targets:
             "folder": str(self.folder),
             "link": str(self.link),
             "name": self._name,
+            "domain": Path("/proc/sys/kernel/domainname").read_text().strip(),
             "token": self.token,
             "victim": self._victim.pid,
             "tcp": tcp,

@@ -189,6 +189,12 @@ def test_in_the_full_mode_it_is_alone_and_the_host_has_no_name(full_cell):
     assert full_cell.ask("import os; result = os.getpid(), os.getppid(), os.getuid(), os.uname().nodename") == (
         1, 0, 1000, "fumehood",
     )  # fmt: skip
+    assert full_cell.ask("""
+        import ctypes
+        names = ctypes.create_string_buffer(6 * 65)
+        ctypes.CDLL(None).uname(names)
+        result = names.raw[5 * 65 :].rstrip(bytes(1)), b"(none)" in names.raw
+    """) == (b"fumehood", False)
 
 
 def test_each_namespace_is_another_than_the_hosts(full_cells, full_cell):
