@@ -43,7 +43,11 @@ class Targets:
         self.folder = self.place / "open"
         self.folder.mkdir()
         self.folder.chmod(0o777)
-        (self.folder / "kept").write_text(self.words)
+        self._keep()
+        self.link = self.place / "link"
+        self.link.symlink_to(f"where/{self.token}/lies")
+        os.environ[self.token] = self.words
+        self._end.callback(os.environ.pop, self.token, None)
         self._listeners = [
             self._listen(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
             self._listen(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
@@ -68,6 +72,9 @@ class Targets:
             "secret": str(self.secret),
             "words": self.words,
             "folder": str(self.folder),
+            "link": str(self.link),
+            "name": self._name,
+            "domain": Path("/proc/sys/kernel/domainname").read_text().strip(),
             "token": self.token,
             "victim": self._victim.pid,
             "tcp": tcp,
@@ -103,12 +110,18 @@ class Targets:
                 shutil.rmtree(file, ignore_errors=True)
             else:
                 file.unlink()
-        (self.folder / "kept").write_text(self.words)
+        self._keep()
         self.secret.write_text(self.words)
         for file in self._left():
             with contextlib.suppress(OSError):
                 file.unlink()
         self._sysv = self._sysv_now()
+
+    def _keep(self) -> None:
+        """A file of the host's that anybody may write to."""
+        kept = self.folder / "kept"
+        kept.write_text(self.words)
+        kept.chmod(0o666)
 
     def _left(self) -> list[Path]:
         return [

@@ -41,6 +41,9 @@ class Prepared(NamedTuple):
     filter: seccomp.Program
     zygote: int
     """A pidfd of the zygote's."""
+    covered: bool = False
+    """Whether a second Landlock ruleset is held, at LIBRARY: in the reduced mode, where nothing else covers packages
+    that lie inside the standard library's folder."""
 
 
 class Script(NamedTuple):
@@ -63,7 +66,7 @@ def write_script(prepared: Prepared, limits: Limits, scratch: str) -> Script:
         *root.enter_scratch(scratch, limits, mount=prepared.confinement is Confinement.FULL),
         call("batch", "sched_setscheduler", 0, os.SCHED_BATCH, _NO_PRIORITY),
         *capabilities.drop_all(),
-        *landlock.restrict(),
+        *landlock.restrict(*((fds.Held.RULESET, fds.Held.LIBRARY) if prepared.covered else (fds.Held.RULESET,))),
         *fds.arrange(),
         *rlimits.lower(limits, prepared.base),
         *prepared.filter.install(),

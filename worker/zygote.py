@@ -64,6 +64,7 @@ def serve(plan: Plan, control: int) -> None:
     rlimits.prepare()
     visible = visible_paths(plan, stdlib)
     base = rlimits.address_space()
+    covered = [] if full else [path for path in hidden_paths(stdlib) if os.path.isdir(path)]  # noqa: PTH112
     if full:
         enter_private_root(visible, hidden_paths(stdlib))
         capabilities.forbid_new()
@@ -74,11 +75,14 @@ def serve(plan: Plan, control: int) -> None:
         leave_privilege(visible)
         namespaces.outlive_parent()  # there are folders to clear away: it ends at the end of the control socket
         os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
+        if covered:
+            fds.give(landlock.build_without(covered, visible, plan.scratch), fds.Held.LIBRARY)
     preload.settle(stdlib)
     _set_up_streams()
     report_faults()
     channel = socket.socket(fileno=control)
-    prepared = Prepared(plan.confinement, entry, base, visible, program, os.pidfd_open(os.getpid()))
+    pidfd = os.pidfd_open(os.getpid())
+    prepared = Prepared(plan.confinement, entry, base, visible, program, pidfd, covered=bool(covered))
     forks = Forks(channel, prepared, plan.scratch)
     forks.rehearse()
     gc.collect()

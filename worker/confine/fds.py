@@ -21,6 +21,7 @@ class Held(IntEnum):
     ERRORS = 4
     COMMANDS = 5
     RULESET = 6
+    LIBRARY = 7
 
 
 def hold_places(control: int) -> int:

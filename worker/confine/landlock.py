@@ -91,6 +91,20 @@ def _allow(ruleset: int, path: str, access: int) -> None:
         os.close(fd)
 
 
-def restrict(ruleset: int = Held.RULESET) -> list[Call]:
-    """In a worker: apply what `build` made, for good. Needs no_new_privs."""
-    return [call("landlock", "landlock_restrict_self", ruleset, 0)]
+def build_without(hidden: Sequence[str], readable: list[str], scratches: str) -> int:
+    """Make a ruleset that leaves out `hidden`, folders inside those of `readable`; their names it lets be read.
+
+    Landlock takes nothing back that it gave for a folder, so each of the others has a rule: 200 in a standard library,
+    5 ms. Hence made once, and applied beside that of each worker: it allows all that lies in `scratches`.
+    """
+    split = {os.path.dirname(path) for path in hidden}  # noqa: PTH120 (strings, as everywhere here)
+    parts = [path for path in readable if path not in split]
+    for folder in split:
+        with os.scandir(folder) as entries:  # what a link leads to inside has a rule of its own, and no other shall
+            parts += [entry.path for entry in entries if entry.path not in hidden and not entry.is_symlink()]
+    return build(parts, [scratches], listable=sorted(split))
+
+
+def restrict(*rulesets: int) -> list[Call]:
+    """In a worker: apply what `build` made, for good; that in its place if none is named. Needs no_new_privs."""
+    return [call("landlock", "landlock_restrict_self", each, 0) for each in rulesets or (Held.RULESET,)]

@@ -67,6 +67,7 @@ def enter_all() -> None:
         except OSError as error:
             raise LayerMissing(f"{kind} namespace", error.strerror, why_not(error)) from error
     socket.sethostname("fumehood")
+    syscalls.setdomainname("fumehood")
 
 
 def enter_user(uid: int, gid: int) -> None:

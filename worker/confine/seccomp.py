@@ -14,6 +14,8 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - PROT_EXEC in mmap and mprotect: no new machine code, so no extension that was not preloaded.
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
+- fsync and fdatasync do nothing and say that they did: by a file that may only be read they would keep the host's disk
+  busy, which no limit counts.
 - F_SETLK and its kin lock nothing and say that they did: locks on the library's files would be heard by other mods and
   felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
   keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
@@ -45,7 +47,7 @@ READING: Final = _names(
     "dup3 close_range"
 )
 WRITING: Final = _names(
-    "write pwrite64 writev pwritev pwritev2 ftruncate fsync fdatasync mkdir mkdirat rmdir unlink "
+    "write pwrite64 writev pwritev pwritev2 ftruncate mkdir mkdirat rmdir unlink "
     "unlinkat rename renameat link linkat symlink symlinkat"
 )
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
@@ -80,6 +82,8 @@ ANSWERS: Final = {
         ),
         errno.ENOTSUP,  # shutil.copy2 takes this for "no attributes here", EPERM for a failure
     ),
+    "fsync": 0,  # nothing it writes has to last, and on the library it would make the host's disk write its cache out
+    "fdatasync": 0,
     "ioctl": errno.ENOTTY,  # what isatty expects; Python's FIOCLEX then falls back to fcntl
 }
 UNKNOWN: Final = {

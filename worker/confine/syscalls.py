@@ -66,6 +66,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
+def setdomainname(name: str) -> None:
+    """The NIS domain of this uts namespace, which uname() tells as well as the host's name."""
+    _check(_libc.setdomainname(name.encode(), ctypes.c_size_t(len(name))), "setdomainname")
+
+
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
     """mount(2); empty strings are passed as they are (the kernel ignores them where it does not need them)."""
     result = _libc.mount(

@@ -86,6 +86,15 @@ def syscall(name, *arguments):
     return result
 
 
+def libcall(name, *arguments):
+    """Call a function of the C library's by its name. Numbers, bytes, ctypes objects. Raises OSError."""
+    words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    result = getattr(libc, name)(*words)
+    if result == -1:
+        failed(name)
+    return result
+
+
 def mmap(length, protection=3, flags=0x22, fd=-1, offset=0):
     """An address. Raises OSError."""
     libc.mmap.restype = ctypes.c_void_p

@@ -189,6 +189,12 @@ def test_in_the_full_mode_it_is_alone_and_the_host_has_no_name(full_cell):
     assert full_cell.ask("import os; result = os.getpid(), os.getppid(), os.getuid(), os.uname().nodename") == (
         1, 0, 1000, "fumehood",
     )  # fmt: skip
+    assert full_cell.ask("""
+        import ctypes
+        names = ctypes.create_string_buffer(6 * 65)
+        ctypes.CDLL(None).uname(names)
+        result = names.raw[5 * 65 :].rstrip(bytes(1)), b"(none)" in names.raw
+    """) == (b"fumehood", False)
 
 
 def test_each_namespace_is_another_than_the_hosts(full_cells, full_cell):
@@ -393,6 +399,13 @@ def test_a_lock_is_pretended_and_locks_nothing(cells, cell):
         result = struct.unpack("hhqqi4x", answer)[0] == fcntl.F_UNLCK
     """)
     other.worker.kill()
+
+
+def test_writing_out_is_pretended(cell):
+    # By a file that may only be read it would make the host's disk write its cache out. A pipe tells: it cannot be.
+    assert cell.ask("import os; result = os.fsync(0), os.fdatasync(0), os.fsync(os.open(os.__file__, 0))") == (
+        None, None, None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
