@@ -101,16 +101,8 @@ FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
 FCNTL: Final = (0, 1, 2, 3, 5, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, DUPFD_CLOEXEC, GET_SEALS
 LOCKING: Final = (6, 7, 37, 38)  # SETLK, SETLKW, OFD_SETLK, OFD_SETLKW
-PRCTL: Final = (
-    2,
-    3,
-    15,
-    16,
-    21,
-    23,
-    27,
-    39,
-)  # GET_PDEATHSIG, GET_DUMPABLE, SET_NAME, GET_NAME, GET_SECCOMP, CAPBSET_READ, ...
+PRCTL: Final = (2, 3, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, GET_NAME, GET_SECCOMP, CAPBSET_READ, …
+"""Asking alone. Not SET_NAME (15): the host's ps, top and kernel log show it, and it may hold terminal escapes."""
 
 _WORD: Final = 0xFFFFFFFF
 _SET_MODE_FILTER: Final = 1

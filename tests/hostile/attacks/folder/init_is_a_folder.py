@@ -1,0 +1,11 @@
+"""A mod's folder whose __init__.py is a folder."""
+
+FULL = "NotRegular", "snapshot reader"
+
+
+def plant(root):
+    os.makedirs(f"{root}/evil/__init__.py/__init__.py")
+
+
+def attack(root):
+    return falls(lambda: open(f"{root}/evil/__init__.py"), IsADirectoryError)

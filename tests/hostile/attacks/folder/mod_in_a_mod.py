@@ -1,0 +1,14 @@
+"""A mod in another mod's folder, which would run twice or under two names."""
+
+FULL = "live", "snapshot reader"
+
+
+def plant(root):
+    os.makedirs(f"{root}/evil/inner")
+    for name in ("evil/__init__.py", "evil/inner/__init__.py", "evil/inner/evil.py"):
+        with open(f"{root}/{name}", "w") as file:
+            file.write("def on_attack(): return __name__")
+
+
+def attack(root):
+    assert sum("__init__.py" in files for _, _, files in os.walk(root)) == 2

@@ -1,0 +1,16 @@
+"""A script whose settings are megabytes long."""
+
+FULL = "ManifestError", "snapshot reader"
+
+TEXT = "# /// script\n# description = \"" + "x" * 5_000_000 + "\"\n# ///\n"
+
+
+def plant(root):
+    with open(f"{root}/evil.py", "w") as file:
+        file.write(TEXT)
+
+
+def attack(root):
+    import tomllib
+
+    assert len(tomllib.loads(TEXT.replace("# ", "", 10).partition("\n")[2][:100] + '"')) == 1

@@ -1,0 +1,19 @@
+"""A mod.toml that says one thing twice."""
+
+FULL = "ManifestError", "snapshot reader"
+
+TEXT = "order = 1\norder = 2\n[limits]\n[limits]\n"
+
+
+def plant(root):
+    os.mkdir(f"{root}/evil")
+    os.close(os.open(f"{root}/evil/__init__.py", os.O_CREAT))
+    with open(f"{root}/evil/mod.toml", "w") as file:
+        file.write(TEXT)
+
+
+def attack(root):
+    import tomllib
+
+    with open(f"{root}/evil/mod.toml", "rb") as file:
+        return falls(lambda: tomllib.load(file), tomllib.TOMLDecodeError)

@@ -1,0 +1,20 @@
+"""A mod's folder that may not be entered, with what cannot be removed again."""
+
+FULL = "Unreadable|ignored", "snapshot reader"
+
+READS = """
+def on_attack():
+    with open(__file__.rpartition("/")[0] + "/data") as file:
+        return file.read()
+"""
+
+
+def plant(root):
+    os.mkdir(f"{root}/evil")
+    with open(f"{root}/evil/__init__.py", "w") as file:
+        file.write(READS)
+    os.chmod(f"{root}/evil", 0)
+
+
+def attack(root):
+    assert not os.stat(f"{root}/evil").st_mode & 0o777
