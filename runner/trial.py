@@ -215,16 +215,17 @@ class Trial:
                 return "not planted", done.stderr.decode(errors="replace")[-500:]
             self.mods.settle(timeout=PATIENCE)
             self.frames(attack.seconds, lambda: self._planted_receipt(since))
+            self.mods.settle(timeout=PATIENCE)
             receipt = self._planted_receipt(since)
             if receipt is None:
                 return "ignored", "there is no such mod"
-            if receipt.verdict != "live":
-                return _why(receipt)
-            try:
-                value = self.mods[EVIL].call("attack", timeout=attack.seconds)
-            except ModFailure as error:
-                return "live", str(error)
-            return (GOT if self.targets.words in str(value) else "live"), repr(value)[:200]
+            try:  # also where it was refused: what was live before is back, or it has changed again
+                value = self.mods[receipt.mod].call("attack", timeout=min(attack.seconds, 1.0))
+            except (KeyError, ModFailure) as error:
+                value = str(error)
+            if self.targets.words in str(value):
+                return GOT, repr(value)[:200]
+            return ("live", repr(value)[:200]) if receipt.verdict == "live" else _why(receipt)
         finally:
             for left in set(self._root.iterdir()) - before:
                 _remove(left)
@@ -234,11 +235,10 @@ class Trial:
 
     def _planted_receipt(self, since: int) -> Receipt | None:
         """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""
-        if (found := self._receipt(EVIL, since)) is not None:
-            return found
-        struck = re.compile(rf"{EVIL}\d*")
-        others = (each for each in self.mods.receipts(since) if not struck.fullmatch(each.mod))
-        return next((each for each in others if each.mod.startswith(EVIL)), None)
+        receipts = [each for each in self.mods.receipts(since) if each.mod.startswith(EVIL)]
+        struck = re.compile(rf"{EVIL}\d+")
+        exact = (each for each in receipts if each.mod == EVIL)
+        return next(exact, None) or next((each for each in receipts if not struck.fullmatch(each.mod)), None)
 
     def _text(self, attack: Attack) -> str:
         """The script as a mod."""
@@ -285,8 +285,8 @@ class Trial:
         text = said.decode(errors="replace")
         if odd := _odd(text):
             found.append(f"{odd!a} reached the log")
-        if any(line and not _LINE.match(line) for line in text.split("\n")):
-            found.append("a line of the log is not the log's own")
+        if strange := [line for line in text.split("\n") if line and not _LINE.match(line)]:
+            found.append(f"a line of the log is not the log's own: {strange[0]!a}")
         if any(len(line) > LONGEST_LINE for line in text.split("\n")):
             found.append("a line of the log is too long")
         if self.targets.words in text:

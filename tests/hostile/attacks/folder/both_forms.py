@@ -6,7 +6,7 @@ FULL = "Ambiguous", "snapshot reader"
 def plant(root):
     os.mkdir(f"{root}/evil")
     for name in ("evil.py", "evil/__init__.py"):
-        os.close(os.open(f"{root}/{name}", os.O_CREAT))
+        os.close(os.open(f"{root}/{name}", os.O_CREAT | os.O_WRONLY))
 
 
 def attack(root):

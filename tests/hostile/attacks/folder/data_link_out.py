@@ -11,10 +11,11 @@ def on_attack():
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(READS)
-    os.symlink(HOST["secret"], f"{root}/evil/data")
+    os.symlink(HOST["secret"], f"{root}/.evil/data")
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

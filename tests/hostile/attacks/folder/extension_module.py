@@ -6,16 +6,17 @@ TEXT = "from . import native\n"
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(TEXT)
 
     import importlib.machinery
     import sysconfig
 
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    with open(f"{root}/evil/native{suffix}", "wb") as file:
+    with open(f"{root}/.evil/native{suffix}", "wb") as file:
         file.write(b"\x7fELF" + bytes(1000))
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

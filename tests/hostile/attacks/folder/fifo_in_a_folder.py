@@ -10,18 +10,20 @@ def on_attack():
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(READS)
 
-    os.mkfifo(f"{root}/evil/data")
+    os.mkfifo(f"{root}/.evil/data")
+    fd = os.open(f"{root}/.evil/data", os.O_RDWR)
     if os.fork() == 0:
         import signal
 
-        signal.alarm(3)
-        fd = os.open(f"{root}/evil/data", os.O_RDWR)
+        os.closerange(0, 3)
+        signal.alarm(2)
         while True:
             os.write(fd, b"x" * 4096)
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

@@ -10,10 +10,11 @@ def on_attack():
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(READS)
-    os.close(os.open(f"{root}/evil/\x1b[2J\r\nall is well\u202e", os.O_CREAT))
+    os.close(os.open(f"{root}/.evil/\x1b[2J\r\nall is well\u202e", os.O_CREAT | os.O_WRONLY))
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

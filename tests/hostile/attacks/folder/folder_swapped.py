@@ -1,6 +1,6 @@
 """A mod's folder that is exchanged for a link while it is read."""
 
-FULL = "live|Link|Unsteady|NotRegular|ignored", "snapshot reader"
+FULL = "live|unloaded|Link", "snapshot reader"
 
 READS = """
 def on_attack():

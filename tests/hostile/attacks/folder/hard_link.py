@@ -1,10 +1,15 @@
-"""A mod that is a second name of a file of the host's which it may not read."""
+"""A mod that is a second name of a file of somebody else's."""
 
-FULL = "live|SyntaxError", "snapshot reader"
+FULL = "WrongOwner", "snapshot reader"
+NEEDS_ROOT = True
 
 
 def plant(root):
-    os.link(HOST["secret"], f"{root}/evil.py")
+    path = f"{root}/.somebody_elses"
+    with open(path, "w") as file:
+        file.write(f"def on_attack(): return {HOST['words']!r}")
+    os.chown(path, 12345, 12345)
+    os.link(path, f"{root}/evil.py")
 
 
 def attack(root):

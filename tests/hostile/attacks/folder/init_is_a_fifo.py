@@ -4,8 +4,9 @@ FULL = "NotRegular", "snapshot reader"
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    os.mkfifo(f"{root}/evil/__init__.py")
+    os.mkdir(f"{root}/.evil")
+    os.mkfifo(f"{root}/.evil/__init__.py")
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

@@ -4,7 +4,8 @@ FULL = "NotRegular", "snapshot reader"
 
 
 def plant(root):
-    os.makedirs(f"{root}/evil/__init__.py/__init__.py")
+    os.makedirs(f"{root}/.evil/__init__.py/__init__.py")
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

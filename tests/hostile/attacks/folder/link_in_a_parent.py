@@ -5,10 +5,10 @@ SECONDS = 0.3
 
 
 def plant(root):
-    os.mkdir(f"{HOST['folder']}/made")
-    with open(f"{HOST['folder']}/made/evil.py", "w") as file:
+    os.makedirs(f"{root}/../elsewhere", exist_ok=True)
+    with open(f"{root}/../elsewhere/evil.py", "w") as file:
         file.write("def on_attack(): return 1")
-    os.symlink(f"{HOST['folder']}/made", f"{root}/evil_folder")
+    os.symlink("../elsewhere", f"{root}/evil_folder")
 
 
 def attack(root):

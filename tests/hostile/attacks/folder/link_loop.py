@@ -10,11 +10,12 @@ def on_attack():
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(READS)
-    os.symlink("b", f"{root}/evil/a")
-    os.symlink("a", f"{root}/evil/b")
+    os.symlink("b", f"{root}/.evil/a")
+    os.symlink("a", f"{root}/.evil/b")
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

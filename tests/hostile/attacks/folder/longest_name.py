@@ -1,10 +1,10 @@
 """A mod of the longest name that a file may have."""
 
-FULL = "live|refused|BadName", "snapshot reader"
+FULL = "live", "snapshot reader"
 
 
 def plant(root):
-    os.close(os.open(f"{root}/evil{'x' * 248}.py", os.O_CREAT))
+    os.close(os.open(f"{root}/evil{'x' * 248}.py", os.O_CREAT | os.O_WRONLY))
 
 
 def attack(root):

@@ -10,12 +10,13 @@ def on_attack():
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(READS)
     for n in range(30):
-        with open(f"{root}/evil/{n}", "wb") as file:
+        with open(f"{root}/.evil/{n}", "wb") as file:
             file.truncate(1 << 20)
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

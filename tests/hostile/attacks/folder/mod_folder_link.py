@@ -4,10 +4,10 @@ FULL = "Link", "snapshot reader"
 
 
 def plant(root):
-    os.mkdir(f"{HOST['folder']}/made")
-    with open(f"{HOST['folder']}/made/__init__.py", "w") as file:
+    os.makedirs(f"{root}/../whole", exist_ok=True)
+    with open(f"{root}/../whole/__init__.py", "w") as file:
         file.write("def on_attack(): return 1")
-    os.symlink(f"{HOST['folder']}/made", f"{root}/evil")
+    os.symlink("../whole", f"{root}/evil")
 
 
 def attack(root):

@@ -4,10 +4,11 @@ FULL = "live", "snapshot reader"
 
 
 def plant(root):
-    os.makedirs(f"{root}/evil/inner")
-    for name in ("evil/__init__.py", "evil/inner/__init__.py", "evil/inner/evil.py"):
-        with open(f"{root}/{name}", "w") as file:
+    os.makedirs(f"{root}/.evil/inner")
+    for name in ("__init__.py", "inner/__init__.py", "inner/evil.py"):
+        with open(f"{root}/.evil/{name}", "w") as file:
             file.write("def on_attack(): return __name__")
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

@@ -4,7 +4,7 @@ FULL = "BadName", "snapshot reader"
 
 
 def plant(root):
-    os.close(os.open(os.fsencode(root) + b"/evil\xff\xfe.py", os.O_CREAT))
+    os.close(os.open(os.fsencode(root) + b"/evil\xff\xfe.py", os.O_CREAT | os.O_WRONLY))
 
 
 def attack(root):

@@ -11,6 +11,4 @@ def plant(root):
 
 
 def attack(root):
-    import tomllib
-
-    assert len(tomllib.loads(TEXT.replace("# ", "", 10).partition("\n")[2][:100] + '"')) == 1
+    assert len(TEXT) > 5_000_000

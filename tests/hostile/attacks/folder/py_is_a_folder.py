@@ -6,7 +6,7 @@ SECONDS = 0.3
 
 def plant(root):
     os.mkdir(f"{root}/evil.py")
-    os.close(os.open(f"{root}/evil.py/x", os.O_CREAT))
+    os.close(os.open(f"{root}/evil.py/x", os.O_CREAT | os.O_WRONLY))
 
 
 def attack(root):

@@ -6,7 +6,7 @@ NEEDS_ROOT = True
 
 
 def plant(root):
-    os.close(os.open(f"{root}/evil.py", os.O_CREAT))
+    os.close(os.open(f"{root}/evil.py", os.O_CREAT | os.O_WRONLY))
     os.chown(f"{root}/evil.py", 12345, 12345)
 
 

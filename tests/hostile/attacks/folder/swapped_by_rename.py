@@ -1,6 +1,6 @@
 """A mod that is itself and a link to a file of the host's in turn, a thousand times a second."""
 
-FULL = "live|Link|Unsteady", "snapshot reader"
+FULL = "live|Link", "snapshot reader"
 
 
 def plant(root):

@@ -3,14 +3,15 @@
 FULL = "ManifestError", "snapshot reader"
 QUICK = True
 
-TEXT = "description = " + "[" * 20_000 + "]" * 20_000
+TEXT = "description = " + "[" * 7000 + "]" * 7000
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    os.close(os.open(f"{root}/evil/__init__.py", os.O_CREAT))
-    with open(f"{root}/evil/mod.toml", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    os.close(os.open(f"{root}/.evil/__init__.py", os.O_CREAT | os.O_WRONLY))
+    with open(f"{root}/.evil/mod.toml", "w") as file:
         file.write(TEXT)
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

@@ -1,10 +1,10 @@
-"""A mod that its owner himself may not read."""
+"""A mod that its owner himself may not read, but for root."""
 
-FULL = "Unreadable", "snapshot reader"
+FULL = "live|Unreadable", "snapshot reader"
 
 
 def plant(root):
-    os.close(os.open(f"{root}/evil.py", os.O_CREAT, 0))
+    os.close(os.open(f"{root}/evil.py", os.O_CREAT | os.O_WRONLY, 0))
 
 
 def attack(root):

@@ -1,6 +1,6 @@
-"""A mod's folder that may not be entered, with what cannot be removed again."""
+"""A mod's folder that may not be entered, but by root, and so not removed."""
 
-FULL = "Unreadable|ignored", "snapshot reader"
+FULL = "live|Unreadable", "snapshot reader"
 
 READS = """
 def on_attack():
@@ -10,10 +10,11 @@ def on_attack():
 
 
 def plant(root):
-    os.mkdir(f"{root}/evil")
-    with open(f"{root}/evil/__init__.py", "w") as file:
+    os.mkdir(f"{root}/.evil")
+    with open(f"{root}/.evil/__init__.py", "w") as file:
         file.write(READS)
-    os.chmod(f"{root}/evil", 0)
+    os.chmod(f"{root}/.evil", 0)
+    os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 
 def attack(root):

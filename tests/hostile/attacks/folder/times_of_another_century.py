@@ -1,4 +1,4 @@
-"""A mod with a hundred thousand bytes of extended attributes, and times of another century."""
+"""A mod from before the epoch, last changed in another century."""
 
 FULL = "live", "snapshot reader"
 
