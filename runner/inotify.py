@@ -35,7 +35,7 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEv
 from . import tree
 from .watch import Kind, Mailbox
 
-# What watchdog has to say is said by us (`Kind`): without a handler Python writes it to stderr, amid the log's own lines.
+# What watchdog has to say is said by us (`Kind`). Without a handler Python writes it to stderr, amid our own.
 logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 _EVENTS: Final = Mask(

@@ -35,8 +35,8 @@ FILE: Final = "mod.toml"
 MOST_BYTES: Final = 16 * 1024
 """A larger manifest is refused: tomllib takes up to 15 us a byte, and nobody writes so much by hand."""
 MOST_DOTS: Final = 100
-"""Dots in one line. tomllib takes time quadratic in the parts of a key, and a key stands in one line: one of 32,000 parts
-held the supervisor up for a minute. Fewer: a long description on one line is refused."""
+"""Dots in one line. tomllib takes time quadratic in the parts of a key, and a key stands in one line: one of 32,000
+parts held the supervisor up for a minute. Fewer: a long description on one line is refused."""
 
 _OPENING: Final = b"# /// script"
 _CLOSING: Final = b"# ///"

@@ -9,6 +9,7 @@ frames a second beside a well-behaved mod, and is judged from both ends. In the 
 """
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -40,7 +41,14 @@ PATIENCE: Final = 20.0
 LIMITS: Final = Limits(hang_after=0.5, load_timeout=2.0)
 NEIGHBOUR: Final = "neighbour"
 EVIL: Final = "evil"
-MISTAKES: Final = ("AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError", "UnboundLocalError")
+MISTAKES: Final = (
+    "AttributeError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "NameError",
+    "TypeError",
+    "UnboundLocalError",
+)
 """Endings that are a mistake in the script, also where the game judges: it did not attack at all."""
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of a line in the log. A mod that gets longer ones there floods a disk with few of them."""
@@ -88,7 +96,7 @@ class Trial:
         self.mods = mods
         self.targets = targets
         self._root = root
-        self._log = log
+        self.log = log
         self._log_read = 0
         self._supervisor = supervisor
         self._kit = read_kit()
@@ -204,6 +212,8 @@ class Trial:
 
     def _planted(self, attack: Attack) -> tuple[str, str]:
         """By what lies in the mods folder."""
+        if attack.needs_root and os.geteuid() != 0:
+            return attack.full.endings[0], "only root can plant it"
         since = self._newest()
         program = f"HOST = {self.host()!r}\n{self._kit}{attack.text}\nplant(HOST['mods'])\n"
         before = set(self._root.iterdir())
@@ -278,7 +288,7 @@ class Trial:
         found += self._stayed
         self._stayed.clear()
         self.mods._link.flush_log()
-        with self._log.open("rb") as file:
+        with self.log.open("rb") as file:
             file.seek(self._log_read)
             said = file.read()
         self._log_read += len(said)

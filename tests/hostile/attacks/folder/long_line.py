@@ -1,8 +1,8 @@
-"""A source of one line of megabytes that does not compile, for whoever shows it."""
+"""A source of one line of a megabyte that does not compile, for whoever shows it."""
 
 FULL = "SyntaxError", "escaped text"
 
-TEXT = "x = '" + "\\\\" * 1_000_000 + "' )\n"
+TEXT = "x = '" + "\\\\" * 500_000 + "' )\n"
 
 
 def plant(root):

@@ -5,7 +5,11 @@ FULL = "live", "snapshot reader"
 
 def plant(root):
     os.mkdir(f"{root}/.evil")
-    for name, text in (("__init__.py", "from . import ﬁle, file\ndef on_attack(): return file.N"), ("\ufb01le.py", "N = 'ligature'"), ("file.py", "N = 'plain'")):
+    for name, text in (
+        ("__init__.py", "from . import ﬁle, file\ndef on_attack(): return file.N"),
+        ("\ufb01le.py", "N = 'ligature'"),
+        ("file.py", "N = 'plain'"),
+    ):
         with open(f"{root}/.evil/{name}", "w") as file:
             file.write(text)
     os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once

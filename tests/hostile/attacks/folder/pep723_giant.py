@@ -2,7 +2,7 @@
 
 FULL = "ManifestError", "snapshot reader"
 
-TEXT = "# /// script\n# description = \"" + "x" * 5_000_000 + "\"\n# ///\n"
+TEXT = '# /// script\n# description = "' + "x" * 5_000_000 + '"\n# ///\n'
 
 
 def plant(root):

@@ -9,7 +9,9 @@ def plant(root):
         with open(f"{root}/.evil/{name}.py", "w") as file:
             file.write("raise SystemExit(HOST)")
     with open(f"{root}/.evil/__init__.py", "w") as file:
-        file.write("import os, fumehood, msgspec, sys\nfrom fumehood.worker import game\ndef on_attack(): return os.__name__")
+        file.write(
+            "import os, fumehood, msgspec, sys\nfrom fumehood.worker import game\ndef on_attack(): return os.__name__"
+        )
     os.rename(f"{root}/.evil", f"{root}/evil")  # all of it at once
 
 

@@ -1,7 +1,6 @@
 """A mod that belongs to somebody else than the mods folder."""
 
 FULL = "WrongOwner", "snapshot reader"
-QUICK = True
 NEEDS_ROOT = True
 
 

@@ -1,7 +1,6 @@
 """A mod.toml whose lists lie in each other, for whoever reads it by recursion."""
 
 FULL = "ManifestError", "snapshot reader"
-QUICK = True
 
 TEXT = "description = " + "[" * 7000 + "]" * 7000
 

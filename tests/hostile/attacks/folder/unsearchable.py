@@ -1,6 +1,7 @@
 """A mod's folder that may not be entered, but by root, and so not removed."""
 
-FULL = "live|Unreadable", "snapshot reader"
+FULL = "live|ignored", "snapshot reader"
+SECONDS = 1.0
 
 READS = """
 def on_attack():

@@ -1,6 +1,6 @@
 """Says that it is bound, rehearsed and live while it is still being imported."""
 
-FULL = "answers", "total decoding"
+FULL = "answers|TypeError", "total decoding"
 JUDGED = "game"
 ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
 

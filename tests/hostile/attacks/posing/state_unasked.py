@@ -6,5 +6,7 @@ ALONE = "on its own socket it may say what it likes: what is attacked is the sup
 
 
 def attack():
-    for serial, state in enumerate(({"size": -1}, {"size": 10, "data": b"FHS1"}, {"version": -(2**63)}, {"size": 2**62})):
+    for serial, state in enumerate(
+        ({"size": -1}, {"size": 10, "data": b"FHS1"}, {"version": -(2**63)}, {"size": 2**62})
+    ):
         tell(type="Checkpointed", serial=serial, state=state, error="")

@@ -2,7 +2,6 @@
 
 FULL = "ProtocolError", "total decoding"
 JUDGED = "game"
-QUICK = True
 
 answer(lambda: raw(b"\x91" * 60_000 + b"\xc0"))
 

@@ -2,7 +2,6 @@
 
 FULL = "answers", "total decoding"
 JUDGED = "game"
-QUICK = True
 
 
 class Ends(Exception):

@@ -5,6 +5,8 @@ JUDGED = "game"
 
 
 class Text(str):
+    __slots__ = ()
+
     def _no(self, *more, **named):
         raise SystemExit(4)
 

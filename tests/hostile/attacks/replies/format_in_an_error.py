@@ -12,4 +12,4 @@ answer(fail)
 
 
 def attack():
-    return falls(lambda: "%(levelname)n" % {}, KeyError, ValueError)
+    return falls(lambda: "%(levelname)s".__mod__({}), KeyError)

@@ -14,5 +14,5 @@ def attack():
             pass
 
     if confined():
-        return [game.send(name, **{"self": 1, "mod": "other", "__init__": NAMES[1]}) for name in NAMES if name]
+        return [game.send(name, self=1, mod="other", __init__=NAMES[1]) for name in NAMES if name]
     assert HOST["words"] in NAMES[1].format(Naive())

@@ -7,7 +7,10 @@ QUICK = True
 
 class Writes:
     def __reduce__(self):
-        return os.close, (),
+        return (
+            os.close,
+            (),
+        )
 
     @staticmethod
     def bytes():

@@ -1,7 +1,6 @@
 """Is refused with escapes in everything that a diagnostic of an import has."""
 
 FULL = "SyntaxError", "escaped text"
-QUICK = True
 
 
 def fail():

@@ -2,7 +2,6 @@
 
 FULL = "answers", "escaped text"
 JUDGED = "game"
-QUICK = True
 
 ESC = "\x1b]0;owned\x07\x1b[2J\r"
 

@@ -2,7 +2,6 @@
 
 FULL = "answers", "escaped text"
 JUDGED = "game"
-QUICK = True
 
 
 def attack():

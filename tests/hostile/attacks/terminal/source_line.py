@@ -2,16 +2,23 @@
 
 FULL = "answers", "escaped text"
 JUDGED = "game"
+TEXT = "raise ValueError  # \x1b[2J\x1b]0;owned\x07 \u202egpj.\n"
 
 
 def fail():
-    raise ValueError  # [2J]0;owned ‮gpj.
+    path = __file__.rpartition("/")[0] + "/shown.py"
+    with open(path, "w") as file:
+        file.write(TEXT)
+    exec(compile(TEXT, path, "exec"))
 
 
 answer(fail)
 
 
 def attack():
-    import linecache
+    import traceback
 
-    assert not confined() or "\x1b" in linecache.getline(__file__, fail.__code__.co_firstlineno + 1)
+    try:
+        fail()
+    except ValueError:
+        assert "\x1b" in traceback.format_exc()
