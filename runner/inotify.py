@@ -24,6 +24,7 @@ a thread: one more home-made copy of what watchdog keeps working.
 """
 
 import errno
+import logging
 import os
 import threading
 from itertools import count
@@ -33,6 +34,9 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEv
 
 from . import tree
 from .watch import Kind, Mailbox
+
+# What watchdog has to say is said by us (`Kind`). Without a handler Python writes it to stderr, amid our own.
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 _EVENTS: Final = Mask(
     InotifyConstants.IN_MODIFY

@@ -32,8 +32,11 @@ from .terms import specifiers
 from .text import LONGEST_LINE, escape
 
 FILE: Final = "mod.toml"
-MOST_BYTES: Final = 64 * 1024
-"""A larger manifest is refused: tomllib takes time quadratic in nested keys, and nobody writes so much by hand."""
+MOST_BYTES: Final = 16 * 1024
+"""A larger manifest is refused: tomllib takes up to 15 us a byte, and nobody writes so much by hand."""
+MOST_DOTS: Final = 100
+"""Dots in one line. tomllib takes time quadratic in the parts of a key, and a key stands in one line: one of 32,000
+parts held the supervisor up for a minute. Fewer: a long description on one line is refused."""
 
 _OPENING: Final = b"# /// script"
 _CLOSING: Final = b"# ///"
@@ -154,6 +157,8 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise self._wrong("the manifest is not UTF-8", 1 + data.count(b"\n", 0, error.start)) from None
         self._lines = self._text.split("\n")
+        if deep := next((at for at, line in enumerate(self._lines, 1) if line.count(".") > MOST_DOTS), 0):
+            raise self._wrong(f"more than {MOST_DOTS} dots in one line: no key is nested so deeply", deep)
         self._document = self._parse()
 
     def tools(self) -> dict[str, Any]:

@@ -168,6 +168,8 @@ class _Mod:
 def _opened(root: tree.Root, key: str, limits: Limits) -> Iterator[_Mod]:
     """Find what the key is and hold it open. Raises Gone, Refused; inside, an OSError becomes a Refused."""
     parts = key.split("/")
+    if len(parts) - 1 > tree.DEEPEST:  # a look at the tree does not find it, and an event is to find no more
+        raise Gone(key)
     if any(tree.exists(root.fd, "/".join(parts[:depth]) + "/__init__.py") for depth in range(1, len(parts))):
         raise Gone(key)
     single = _single(root.fd, key + ".py")

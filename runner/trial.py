@@ -9,6 +9,8 @@ frames a second beside a well-behaved mod, and is judged from both ends. In the 
 """
 
 import contextlib
+import os
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from .corpus import kit as read_kit
 from .launch import launch
 from .records import Receipt
 from .targets import Targets
+from .text import FILLERS, MOST_MARKS
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -38,6 +41,17 @@ PATIENCE: Final = 20.0
 LIMITS: Final = Limits(hang_after=0.5, load_timeout=2.0)
 NEIGHBOUR: Final = "neighbour"
 EVIL: Final = "evil"
+MISTAKES: Final = (
+    "AttributeError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "NameError",
+    "TypeError",
+    "UnboundLocalError",
+)
+"""Endings that are a mistake in the script, also where the game judges: it did not attack at all."""
+LONGEST_LINE: Final = 64 * 1024
+"""Bytes of a line in the log. A mod that gets longer ones there floods a disk with few of them."""
 _SAYS: Final = """
 def _ended():
     try:
@@ -82,7 +96,7 @@ class Trial:
         self.mods = mods
         self.targets = targets
         self._root = root
-        self._log = log
+        self.log = log
         self._log_read = 0
         self._supervisor = supervisor
         self._kit = read_kit()
@@ -91,6 +105,9 @@ class Trial:
         self.spent: list[float] = []
         """Seconds that each frame took the game."""
         self._endings: list[tuple[str, str]] = []
+        self._shown: list[str] = []
+        """What the game could show of the last attack: errors, receipts."""
+        self._stayed: list[str] = []
         self._unanswered = 0
         self._outlived = False
         mods.wait(NEIGHBOUR, timeout=LOADING)
@@ -169,9 +186,15 @@ class Trial:
             return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
         finally:
             self._root.joinpath(f"{name}.py").unlink()
-            self.frames(PATIENCE, lambda: name not in self.mods)
+            self._gone(lambda: name not in self.mods)
             if worker is not None and not self.frames(PATIENCE, lambda: not worker.is_running()):
                 self._outlived = True
+            self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
+
+    def _gone(self, gone: Callable[[], bool]) -> None:
+        """Its files are gone: it has to go, whatever it likes."""
+        if not self.frames(PATIENCE, gone):
+            self._stayed.append(f"it did not go within {PATIENCE:g} s")
 
     def _judged(self, name: str, since: int) -> tuple[str, str]:
         """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile."""
@@ -179,16 +202,23 @@ class Trial:
         def answers() -> bool:
             try:
                 return bool(self.mods[name].call("ping", timeout=0.25) == "pong")
-            except (FumehoodError, KeyError):
+            except FumehoodError as error:
+                self._shown += [str(error), getattr(error, "kind", ""), getattr(error, "traceback", "")]
+                return False
+            except KeyError:
                 return False
 
         self.frames(PATIENCE, lambda: self._bad(name, since) or answers())
+        if self._endings and self._endings[0][0] in MISTAKES:
+            return self._endings[0]
         if (bad := self._bad(name, since)) is not None:
             return _why(bad)
         return ("answers", "it goes on") if answers() else ("nothing", f"no answer for {PATIENCE:g} s")
 
     def _planted(self, attack: Attack) -> tuple[str, str]:
         """By what lies in the mods folder."""
+        if attack.needs_root and os.geteuid() != 0:
+            return attack.full.endings[0], "only root can plant it"
         since = self._newest()
         program = f"HOST = {self.host()!r}\n{self._kit}{attack.text}\nplant(HOST['mods'])\n"
         before = set(self._root.iterdir())
@@ -199,22 +229,31 @@ class Trial:
             if done.returncode:
                 return "not planted", done.stderr.decode(errors="replace")[-500:]
             self.mods.settle(timeout=PATIENCE)
-            self.frames(attack.seconds, lambda: self._receipt(EVIL, since))
-            receipt = self._receipt(EVIL, since)
+            self.frames(attack.seconds, lambda: self._planted_receipt(since))
+            self.mods.settle(timeout=PATIENCE)
+            receipt = self._planted_receipt(since)
             if receipt is None:
                 return "ignored", "there is no such mod"
-            if receipt.verdict != "live":
-                return _why(receipt)
-            try:
-                value = self.mods[EVIL].call("attack", timeout=attack.seconds)
-            except ModFailure as error:
-                return "live", str(error)
-            return (GOT if self.targets.words in str(value) else "live"), repr(value)[:200]
+            try:  # also where it was refused: what was live before is back, or it has changed again
+                value = self.mods[receipt.mod].call("attack", timeout=min(attack.seconds, 1.0))
+            except (KeyError, ModFailure) as error:
+                value = str(error)
+            if self.targets.words in str(value):
+                return GOT, repr(value)[:200]
+            return ("live", repr(value)[:200]) if receipt.verdict == "live" else _why(receipt)
         finally:
             for left in set(self._root.iterdir()) - before:
                 _remove(left)
             self.mods.settle(timeout=PATIENCE)
-            self.frames(PATIENCE, lambda: EVIL not in self.mods)
+            self._gone(lambda: not any(name.startswith(EVIL) for name in self.mods))
+            self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
+
+    def _planted_receipt(self, since: int) -> Receipt | None:
+        """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""
+        receipts = [each for each in self.mods.receipts(since) if each.mod.startswith(EVIL)]
+        struck = re.compile(rf"{EVIL}\d+")
+        exact = (each for each in receipts if each.mod == EVIL)
+        return next(exact, None) or next((each for each in receipts if not struck.fullmatch(each.mod)), None)
 
     def _text(self, attack: Attack) -> str:
         """The script as a mod."""
@@ -254,14 +293,26 @@ class Trial:
             self._outlived = False
         if not self._zygote.is_running():
             found.append("the zygote was killed")
-        with self._log.open("rb") as file:
+        found += self._stayed
+        self._stayed.clear()
+        self.mods._link.flush_log()
+        with self.log.open("rb") as file:
             file.seek(self._log_read)
             said = file.read()
         self._log_read += len(said)
-        if any((byte < 0x20 and byte != 0x0A) or byte == 0x7F for byte in said):
-            found.append("control characters reached the log")
-        if self.targets.words.encode() in said:
+        text = said.decode(errors="replace")
+        if odd := _odd(text):
+            found.append(f"{odd!a} reached the log")
+        if strange := [line for line in text.split("\n") if line and not _LINE.match(line)]:
+            found.append(f"a line of the log is not the log's own: {strange[0]!a}")
+        if any(len(line) > LONGEST_LINE for line in text.split("\n")):
+            found.append("a line of the log is too long")
+        if self.targets.words in text:
             found.append("the secret stands in the log")
+        self._shown += [shown for status in self.mods.status() for shown in _texts(status)]
+        if odd := _odd("".join(self._shown).replace("\t", " ")):
+            found.append(f"{odd!a} would be shown by the game")
+        self._shown.clear()
         return found
 
     def _status(self, name: str) -> Any:
@@ -307,6 +358,30 @@ def trial(mode: Confinement) -> Iterator[Trial]:
 def _why(receipt: Receipt) -> tuple[str, str]:
     found = receipt.diagnostic
     return (found.kind, str(found)) if found is not None else (receipt.verdict, receipt.verdict)
+
+
+_LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|    ")
+"""How the log's lines begin: with a time, or with the indent of what stands below one."""
+
+
+def _odd(text: str) -> str:
+    """What a terminal might obey, or draw as nothing or over its neighbours: the first of it; empty: none."""
+    flat = text.replace("\n", " ")
+    if found := next((char for char in flat if not char.isprintable() or char in FILLERS), ""):
+        return found
+    pile = re.search(rf"[\u0300-\u036f\u0483-\u0489]{{{MOST_MARKS + 1}}}", flat)
+    return pile[0] if pile else ""
+
+
+def _texts(told: msgspec.Struct) -> list[str]:
+    """Every text in it."""
+    texts: list[str] = []
+    for value in msgspec.structs.asdict(told).values():
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, msgspec.Struct):
+            texts += [*_texts(value), str(value)]
+    return texts
 
 
 def _remove(path: Path) -> None:

@@ -115,6 +115,28 @@ def test_a_trace_on_the_host_is_noticed(arena):
     assert it.targets.noticed() == [], "and put right"
 
 
+@pytest.mark.parametrize("said", ["\x1b[2J", "\r", "\u202e", "\u200b", "\u3164", "z" + "\u0301" * 9, "\x9b"])
+def test_what_a_terminal_would_obey_is_noticed(arena, said):
+    it, mode = arena
+    with it.log.open("a") as log:
+        log.write(f"2026-11-26T00:00:00.000Z INFO    fumehood.mods: {said}\n")
+    assert "reached the log" in it.run(script("raise PermissionError(errno.EPERM, 'no')"), mode).noticed[0]
+
+
+def test_a_line_that_is_not_the_logs_own_is_noticed(arena):
+    it, mode = arena
+    with it.log.open("a") as log:
+        log.write("all is well\n")
+    assert "not the log's own" in it.run(script("raise PermissionError(errno.EPERM, 'no')"), mode).noticed[0]
+
+
+@pytest.mark.parametrize("body", ["undefined", "import nothing", "None.attack()"])
+def test_a_game_judges_only_who_did_attack(arena, body):
+    it, mode = arena
+    attack = corpus.parse("a/b", script(body, 'JUDGED = "game"').text.replace('"EPERM"', '"answers"'))
+    assert it.run(attack, mode).verdict == "OTHERWISE"
+
+
 @pytest.mark.parametrize(
     ("body", "more", "why"),
     [

@@ -154,6 +154,12 @@ def test_hostile_toml_is_one_refusal(text):
     refused(folder, text)
 
 
+@pytest.mark.parametrize("text", ["order = 1\n" + "b." * 8000 + "b = 1", "# x\n[" + "c ." * 5000 + "c]"])
+def test_a_key_of_thousands_of_parts_is_not_even_parsed(text):
+    diagnostic = refused(folder, text)
+    assert (diagnostic.line, "dots" in diagnostic.message) == (2, True)
+
+
 def test_a_file_full_of_openings_takes_linear_time():
     assert script("# /// script\n" * 300_000) == Manifest()
     assert script("# /// script\nx\n" * 200_000) == Manifest()

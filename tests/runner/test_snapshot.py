@@ -66,6 +66,16 @@ def test_a_file(root):
     assert take(root, "a/x", Limits()).caused_ns > 0
 
 
+def test_no_event_finds_a_mod_that_is_too_deep_for_a_look(root):
+    deep = "d/" * tree.DEEPEST
+    put(root, f"{deep}x.py")
+    put(root, f"{deep}d/x.py")
+    assert keys(root) == {f"{deep}x": False}
+    assert take(root, f"{deep}x", Limits())
+    with pytest.raises(Gone):
+        take(root, f"{deep}d/x", Limits())
+
+
 def test_a_file_that_is_being_written_is_left_alone(root):
     file = put(root, "x.py", b"whole")
     with file.open("w") as writer:

@@ -232,3 +232,33 @@ def tell(**report):
     from fumehood.shared.messages import pack
 
     os.write(grip()["Link"]._fd, pack(report))
+
+
+def answer(*functions):
+    """The next calls of `ping` are answered by these, one each, then as by any mod; so are as many frames."""
+    from fumehood.worker import on
+
+    pings, frames = list(functions), list(functions)
+    on("ping", priority=1)(lambda: pings.pop(0)() if pings else "pong")
+    on("frame")(lambda n: frames.pop(0)() if frames else n)
+
+
+def raw(data):
+    """Bytes that stand in an answer as they are."""
+    from msgspec import Raw
+
+    return Raw(data)
+
+
+def confined():
+    """Whether this is a worker: elsewhere there are no rings and no supervisor to lie to."""
+    return "Link" in grip()
+
+
+def falls(naive, *kinds):
+    """That a naive reader falls for it: returns what it raised. Raises AssertionError when it does not."""
+    try:
+        naive()
+    except kinds as error:
+        return type(error).__name__
+    raise AssertionError("nobody falls for it")

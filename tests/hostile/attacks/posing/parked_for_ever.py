@@ -1,0 +1,13 @@
+"""Says that it sleeps and has to be woken, on a processor that there is not."""
+
+FULL = "answers", "checked indices"
+JUDGED = "game"
+ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
+
+
+def attack():
+    from fumehood.shared import _ring
+
+    up = grip()["Serving"]._up
+    up.store32(_ring.PARKED, 0xFFFF_FFFF)
+    up.store32(_ring.CPU, 0x7FFF_FFFF)

@@ -1,0 +1,15 @@
+"""Says that it has handled everything and rests, and computes for ever."""
+
+FULL = "LimitExceeded", "patrol"
+JUDGED = "game"
+ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
+SECONDS = 15.0
+
+
+def attack():
+    from fumehood.shared import _ring
+
+    up = grip()["Serving"]._up
+    up.store64(_ring.TAIL, up.load64(_ring.STARTED))
+    while True:
+        pass
