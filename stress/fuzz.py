@@ -57,6 +57,8 @@ SLOW: Final = {"control": 40.0}
 """Of targets whose cases wait for other processes."""
 START: Final = 60.0
 """Seconds for a process to begin its first case."""
+STACK: Final = 0.5
+"""Seconds that a process which hangs gets to say where."""
 PAUSE: Final = 0.05
 
 
@@ -138,8 +140,11 @@ class Child:
         patience = SLOW.get(self.target, DEADLINE) if at else START
         if now - self._moved <= patience:
             return False
-        self.end()
         self._hung = True
+        if at:
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(STACK)
+        self.end()
         return True
 
     _hung = False
@@ -172,7 +177,8 @@ class Child:
 
     def _why(self, error: str) -> str:
         if self._hung:
-            return "a case took longer than its deadline"
+            place = re.search(r'File "(?:.*/)?([^/"]+)", line (\d+)', error)
+            return "a case took longer than its deadline" + (f", at {place[1]}:{place[2]}" if place else "")
         for pattern in (r"runtime error: .*", r"SUMMARY: (.*)", r"ERROR: AddressSanitizer: .*"):
             if found := re.search(pattern, error):
                 return re.sub(r"0x[0-9a-f]+", "0x…", found[0])[:200]

@@ -7,10 +7,12 @@ descriptors are looked at as well.
 
 import argparse
 import base64
+import faulthandler
 import json
 import mmap
 import random
 import resource
+import signal
 import struct
 import time
 import traceback
@@ -48,8 +50,6 @@ class Target(Protocol):
     """What is fuzzed."""
 
     name: str
-    deadline: float
-    """Seconds that one case may take."""
     dictionary: tuple[bytes, ...]
 
     def fresh(self, rng: random.Random) -> bytes:
@@ -128,6 +128,7 @@ def main() -> None:
     options.add_argument("--only", type=Path)
     given = options.parse_args()
     rng = random.Random(given.seed)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # so that a hang has a place
     with given.state.open("r+b") as file, mmap.mmap(file.fileno(), STATE_BYTES) as state:
         tried = target(given.target)
         run = Run(tried, state)

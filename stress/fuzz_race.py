@@ -29,6 +29,7 @@ class Race(Ring):
     """The target. `LIVE` in `down` tells the attacker to go on."""
 
     name = "race"
+    steady = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +94,7 @@ class SharedChannel(Channel):
         """A new game, in an empty channel."""
         self.options = {"orders": orders, "spin_ns": spin_ns}
         self.sent.clear()
+        self.written = 0
         self.certain = True
         for _ in range(WAYS_IN):
             for each in (self.down, self.up):

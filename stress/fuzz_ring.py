@@ -87,6 +87,8 @@ class Channel:
         self.capacity, self.their_capacity = ours, theirs
         self.options = {"orders": orders, "spin_ns": spin_ns}
         self.sent: list[tuple[int, bytes]] = []
+        self.written = 0
+        """How far our ring was ever written, what was staged and dropped again included."""
         self.certain = True
         """Whether all that was sent stands in `sent`."""
         self.number = 0
@@ -118,11 +120,15 @@ class Channel:
         self.up.write(_ring.RING, whole[self.their_capacity - at :][: self.their_capacity])
         self.up.store64(_ring.HEAD, (position + 8 + (len(data) + 7) // 8 * 8 + grow) % 2**64)
 
+    def note(self, at: int, data: bytes) -> None:
+        """This was staged or pushed at that position."""
+        self.sent.append((at, data))
+        self.written = max(self.written, at + 8 + (len(data) + 7) // 8 * 8)
+
     def check(self) -> None:
         """What we sent and still have room for is there, byte for byte, whatever the peer did."""
         head = self.down.load64(_ring.HEAD)
-        written = max((at + 8 + (len(data) + 7) // 8 * 8 for at, data in self.sent), default=head)  # staged ones too
-        kept = [(at, data) for at, data in self.sent if written - self.capacity <= at < head]
+        kept = [(at, data) for at, data in self.sent if self.written - self.capacity <= at < head]
         start = kept[0][0] if kept else head
         assert not self.certain or frames(self.down, start, head) == [data for _, data in kept], "our own messages"
 
@@ -131,7 +137,8 @@ class Ring:
     """The target."""
 
     name = "ring"
-    deadline = 5.0
+    steady = True
+    """Whether the peer stands still during a call."""
     dictionary = (*MESSAGES, *(number.to_bytes(8, "little") for number in NUMBERS))
 
     def __init__(self) -> None:
@@ -234,14 +241,14 @@ class Ring:
             before = channel.down.load64(_ring.HEAD)
             channel.sent = [(at, each) for at, each in channel.sent if at < before]
         if (channel.port.push, channel.port.stage, channel.port.restage)[how % 3](data):
-            channel.sent.append((before, data))
+            channel.note(before, data)
 
     def take(self, channel: Channel, _: Channel, program: Program) -> None:
         before = channel.port.tail
         length = channel.port.peek()
         got = (channel.port.take, channel.port.pop)[program.byte() & 1]()
-        assert (length is None) == (got is None)
-        assert got is None or len(got) == length <= channel.their_capacity // 2 - 8
+        assert got is None or len(got) <= channel.their_capacity // 2 - 8
+        assert not self.steady or length == (None if got is None else len(got))
         assert channel.port.tail >= before
 
     def finish(self, channel: Channel, _: Channel, program: Program) -> None:
@@ -261,7 +268,7 @@ class Ring:
             got = channel.port.exchange(REQUEST, program.byte() * 100, *more)
         finally:
             if channel.port.head != before:
-                channel.sent.append((before, REQUEST))
+                channel.note(before, REQUEST)
         message = got[0] if isinstance(got, tuple) else got
         assert message is None or message in range(5) or len(message) <= channel.their_capacity // 2 - 8
 

@@ -47,7 +47,6 @@ class Manifests:
     """First byte: a folder's mod.toml, its __init__.py too, or a script; the rest is its text."""
 
     name = "manifest"
-    deadline = 5.0
     dictionary = (*VALUES, b"\n", b"# ///", b"# /// script\n", b"[tool.fumehood]\n", b"[limits]\n", b"\xef\xbb\xbf", b" = ")
 
     def __init__(self) -> None:
@@ -98,7 +97,6 @@ class Configs:
     """First byte: a file, or options of the command line; the rest is its text."""
 
     name = "config"
-    deadline = 5.0
     dictionary = (*VALUES, b"\n", b"[limits]\n", b" = ", b"root", b"memory=", b"\0", *LIMITS)
 
     def __init__(self) -> None:
@@ -137,7 +135,6 @@ class Saves:
     """First byte: the bytes as they are, or behind a head that is right for them."""
 
     name = "savefile"
-    deadline = 5.0
     dictionary = (savefile.MAGIC, b"FHS1", savefile.OURS, b"\xc0", b"\x91", *(n.to_bytes(8, "big") for n in NUMBERS))
     _head = struct.Struct(">6sBB32s")
 
