@@ -21,13 +21,16 @@ from typing import Any, Final
 
 from fumehood.runner import address, connect, control
 from fumehood.runner.control import Hello
-from fumehood.shared.errors import ProtocolError
+from fumehood.shared import segment
+from fumehood.shared.errors import ModUnavailable, ProtocolError
 from fumehood.shared.messages import pack
+from fumehood.shared.views import HEAD as VIEW_HEAD
+from fumehood.shared.views import MAGIC, MOST_VIEWS, memory_bytes
 from fuzz_mutate import Shaped, value
 
 HEAD: Final = struct.Struct("<BH")
-"""In front of each packet: how many descriptors (low 3 bits), whether it is as long as none may be, whether what has
-come is read first; and its length."""
+"""In front of each packet: how many descriptors (low 3 bits) from which one on (high 2), whether it is as long as none may
+be, whether what has come is read first, whether all this is behind a Hello; and its length."""
 TOO_LONG, READ_FIRST, BEHIND_HELLO = 8, 16, 32
 MOST_PACKETS: Final = 60
 HONEST_EVERY: Final = 25
@@ -37,6 +40,11 @@ MOST_GROWTH: Final = 64 << 10
 """KiB that the supervisor's resident size may grow by: sixty-four helpers of 1 MiB each are a game's right."""
 MOD: Final = "from fumehood.worker import on\n@on('double')\ndef double(n):\n    return 2 * n\n"
 REQUESTS: Final = tuple(kind for kind in typing.get_args(control.Request) if kind is not control.Setup)
+
+
+PROVIDE: Final = pack(control.Provide(7, "h", 1, 0.01))
+PUBLISH: Final = pack(control.Publish(6, "v", 0, 65_537, 2, 2 * VIEW_HEAD))
+"""One that is right, with the second file; `PROVIDE` with the first."""
 
 
 class Control:
@@ -60,8 +68,12 @@ class Control:
             self._supervisor = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, cwd=self._folder.name)
         self._address = os.fspath(address.of(self._root))
         self._until(lambda: b"attach with" in self._log.read_bytes(), "the supervisor serves")
-        self._files = [os.open(os.devnull, os.O_RDONLY), os.open("/dev/zero", os.O_RDONLY), os.memfd_create("fuzz")]
-        os.ftruncate(self._files[2], 1 << 12)
+        sparse = os.memfd_create("sparse")
+        os.ftruncate(sparse, 1 << 40)
+        memory = segment.create("view", memory_bytes(2, 2 * VIEW_HEAD))
+        os.pwrite(memory, MAGIC.to_bytes(8, sys.byteorder), 0)
+        zeros = os.open("/dev/zero", os.O_RDONLY)
+        self._files = [segment.frozen("bytes", b"\x90"), memory, sparse, zeros]
         self._clients = 0
         self._said = 0
         for _ in range(3):
@@ -82,8 +94,10 @@ class Control:
         shaped = rng.choice((self._shaped, self._shaped[:1]))
         for _ in range(rng.choice((1, 2, 3, 8, 30))):
             flags = rng.choice((0, 1, 1, 1, 2, 7)) | BEHIND_HELLO * (rng.random() < 0.9)
-            flags |= rng.choice((0, 0, 0, READ_FIRST)) | rng.choice((0,) * 30 + (TOO_LONG,))
+            flags |= rng.randrange(4) << 6 | rng.choice((0, 0, 0, READ_FIRST)) | rng.choice((0,) * 30 + (TOO_LONG,))
             data = rng.choice(shaped).packed(rng) if rng.random() < 0.98 else pack(value(rng))
+            if rng.random() < 0.1:
+                flags, data = rng.choice(((1, PROVIDE), (65, PUBLISH), (7, b"")))
             parts.append(HEAD.pack(flags, len(data) & 0xFFFF) + data)
         return b"".join(parts)
 
@@ -103,7 +117,7 @@ class Control:
                     self._drain(sock)
                 if flags & TOO_LONG:
                     body += bytes(control.PACKET_LIMIT)
-                fds = tuple(self._files[number % 3] for number in range(flags & 7))
+                fds = tuple(self._files[((flags >> 6) + number) % 4] for number in range(flags & 7))
                 if not self._send(sock, body, fds):
                     break
             self._refused_meanwhile()
@@ -135,14 +149,19 @@ class Control:
         """A game attaches, calls, leaves."""
         with connect(self._root, timeout=PATIENCE) as mods:
             for number in range(2):
-                assert mods[f"m{number}"].call("double", number, timeout=PATIENCE) == 2 * number
+                try:
+                    assert mods[f"m{number}"].call("double", number, timeout=PATIENCE) == 2 * number
+                except ModUnavailable:
+                    status = next(each for each in mods.status() if each.name == f"m{number}")
+                    raise AssertionError(f"a mod is down: {status}") from None
         said = self._log.read_bytes()
         found = said.find(b"Traceback", self._said)
         self._said = len(said)
         assert found < 0, f"the supervisor was surprised: {said[found:].decode(errors='replace')[-3000:]}"
 
     def _look(self) -> None:
-        self._until(lambda: self._held()[0] <= self._open, "the descriptors of clients that are gone are closed")
+        kept = MOST_VIEWS + 1  # what was published and provided outlives its game
+        self._until(lambda: self._held()[0] <= self._open + kept, "the descriptors of clients that are gone are closed")
         memory = self._held()[1]
         assert memory <= self._memory + MOST_GROWTH, f"{memory - self._memory} KiB more in the supervisor"
 
