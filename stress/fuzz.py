@@ -42,7 +42,7 @@ from typing import Any, Final, TextIO
 import fuzz_build
 import report
 from fumehood.shared.exits import Exit
-from fuzz_child import HEAD, MOST_KINDS, STATE_BYTES, TARGETS
+from fuzz_child import HEAD, STATE_BYTES, TARGETS
 
 HERE: Final = Path(__file__).resolve().parent
 SEEDS: Final = HERE / "fuzz_seeds"
@@ -51,6 +51,8 @@ WEIGHTS: Final = {"ring": 3.0, "race": 2.0, "decoder": 2.0, "control": 2.0}
 """Shares of the time; of those not named: 1. What reads a worker's bytes in the game gets most."""
 ALONE: Final = ("control",)
 """Targets that have processes of their own: two would fight for the cores."""
+MOST_KINDS: Final = 5
+"""Different findings after which a target is given up: one fault looks the same a thousand times."""
 DEADLINE: Final = 10.0
 """Seconds one case may take; on a loaded machine a process may not run for one of them."""
 SLOW: Final = {"control": 40.0}
@@ -179,15 +181,18 @@ class Child:
         if self._hung:
             place = re.search(r'File "(?:.*/)?([^/"]+)", line (\d+)', error)
             return "a case took longer than its deadline" + (f", at {place[1]}:{place[2]}" if place else "")
-        for pattern in (r"runtime error: .*", r"SUMMARY: (.*)", r"ERROR: AddressSanitizer: .*"):
-            if found := re.search(pattern, error):
-                return re.sub(r"0x[0-9a-f]+", "0x…", found[0])[:200]
+        if found := re.search(r"runtime error: .*|AddressSanitizer: \S+", error):
+            ours = re.search(r" in (\w+) \S*?(\w+/_\w+\.[ch]:\d+)", error)
+            return found[0][:200] + (f", in {ours[1]} at {ours[2]}" if ours else "")
         last = error.strip().splitlines()[-1:] or ["no word"]
         return f"ended with status {self._process.returncode}: {last[0]}"[:200]
 
 
-def fuzz(target: str, environment: dict[str, str], folder: Path, seconds: float, seed: int, jobs: int) -> Tally:
-    """All processes of one target, for `seconds`; 0: the kept inputs alone. One that died is followed by another."""
+def fuzz(
+    target: str, environment: dict[str, str], folder: Path, seconds: float, seed: int, jobs: int, most: int = MOST_KINDS
+) -> Tally:
+    """All processes of one target, for `seconds`; 0: the kept inputs alone. One that died is followed by another, until
+    there are `most` findings."""
     tally = Tally(target)
     until = time.monotonic() + seconds
     jobs = 1 if target in ALONE or not seconds else jobs
@@ -196,9 +201,11 @@ def fuzz(target: str, environment: dict[str, str], folder: Path, seconds: float,
     try:
         while True:
             left = until - time.monotonic()
-            more = len(tally.findings) < MOST_KINDS and (started < jobs or left > 1)
+            if len(tally.findings) >= most:
+                return tally
+            more = started < jobs or left > 1
             if more and len(running) < jobs and (seconds or not started):
-                given = [] if not seconds else ["--seconds", f"{max(left, 0.1):.2f}"]
+                given = ["--most", str(most)] if not seconds else ["--seconds", f"{max(left, 0.1):.2f}", "--most", str(most)]
                 running.append(Child(target, environment, folder, f"{seed}.{target}.{started}", given))
                 started += 1
                 continue
@@ -332,10 +339,10 @@ def main() -> int:
             print(f"fuzz: {error}", file=sys.stderr)
             return Exit.UNAVAILABLE
         whole = sum(WEIGHTS.get(target, 1.0) for target in targets)
+        jobs, most = max(1, len(os.sched_getaffinity(0))), 1 if arguments.plant else MOST_KINDS
         for target in targets:
             share = 0.0 if arguments.kept_only else arguments.seconds * WEIGHTS.get(target, 1.0) / whole
-            jobs = max(1, len(os.sched_getaffinity(0)))
-            tallies.append(fuzz(target, environments[target], Path(name), share, arguments.seed, jobs))
+            tallies.append(fuzz(target, environments[target], Path(name), share, arguments.seed, jobs, most))
     kept = keep([finding for tally in tallies for finding in tally.findings], arguments.keep)
     made = make_report(tallies, arguments, kept, busy)
 

@@ -37,13 +37,10 @@ TARGETS: Final = {
     "control": ("fuzz_control", "Control"),
 }
 MOST_GROWTH: Final = 96 << 10
-"""KiB that the largest resident size may grow by after the first WARM cases. The sanitizer keeps 16 MiB of freed memory,
+"""KiB that the largest resident size may grow by after the first cases. The sanitizer keeps 16 MiB of freed memory,
 and twice 10 MB are what one legitimate case takes."""
-WARM: Final = 200
 LOOK_EVERY: Final = 200
-"""Cases between two counts of descriptors."""
-MOST_KINDS: Final = 5
-"""Different findings after which a target is given up: one fault looks the same a thousand times."""
+"""Cases between two looks at descriptors and memory; the first look is what later ones are compared with."""
 
 
 class Target(Protocol):
@@ -77,7 +74,9 @@ def seeds(folder: Path, name: str) -> list[bytes]:
 class Run:
     """All cases of one process."""
 
-    def __init__(self, tried: Target, state: mmap.mmap) -> None:
+    def __init__(self, tried: Target, state: mmap.mmap, most: int) -> None:
+        """`most`: different findings after which it is over."""
+        self._most = most
         self._target = tried
         self._state = state
         self.count = 0
@@ -101,15 +100,15 @@ class Run:
             if kind not in self._kinds:
                 self._kinds.add(kind)
                 tell(kind="raised", what=f"{kind}: {error}"[:300], text=traceback.format_exc()[-4000:], data=data)
-        return len(self._kinds) < MOST_KINDS
+        return len(self._kinds) < self._most
 
     def _look(self) -> None:
         open_now = sum(1 for _ in Path("/proc/self/fd").iterdir())
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        if self.count <= WARM:
+        if not self._memory:
             self._descriptors, self._memory = open_now, memory
-        assert open_now <= self._descriptors, f"{open_now - self._descriptors} descriptors more than after {WARM} cases"
-        assert memory <= self._memory + MOST_GROWTH, f"{memory - self._memory} KiB more than after {WARM} cases"
+        assert open_now <= self._descriptors, f"{open_now - self._descriptors} descriptors more than after the first cases"
+        assert memory <= self._memory + MOST_GROWTH, f"{memory - self._memory} KiB more than after the first cases"
 
 
 def tell(*, data: bytes = b"", **words: Any) -> None:
@@ -125,13 +124,14 @@ def main() -> None:
     options.add_argument("--seeds", type=Path, required=True)
     options.add_argument("--seed", default="")
     options.add_argument("--seconds", type=float, default=0.0)
+    options.add_argument("--most", type=int, default=1)
     options.add_argument("--only", type=Path)
     given = options.parse_args()
     rng = random.Random(given.seed)
     faulthandler.register(signal.SIGUSR1, all_threads=True)  # so that a hang has a place
     with given.state.open("r+b") as file, mmap.mmap(file.fileno(), STATE_BYTES) as state:
         tried = target(given.target)
-        run = Run(tried, state)
+        run = Run(tried, state, given.most)
         corpus = [given.only.read_bytes()] if given.only else seeds(given.seeds, given.target)
         going = all([run.case(data) for data in corpus])
         until = time.monotonic() + given.seconds
