@@ -56,8 +56,8 @@ class Host(Protocol):
         """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
 
     def published(self, request: control.Publish, fd: int) -> None:
-        """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and ViewError when it
-        is none, and does not."""
+        """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and ViewError when
+        it is none, and does not."""
 
     def accused(self, index: int, epoch: int, reason: str) -> None:
         """The game says that a mod's worker lied to it."""

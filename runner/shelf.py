@@ -72,8 +72,8 @@ class Shelf:
             before.move()
 
     def why_not(self, view: View, fd: int) -> str:
-        """Why no worker could take this in, or "". A worker ends at a view that it cannot map, and so would all that come
-        after it."""
+        """Why no worker could take this in, or "". A worker ends at a view that it cannot map, and so would all that
+        come after it."""
         if not (0 <= view.place < MOST_VIEWS and 1 <= view.buffers <= MOST_BUFFERS and 0 < view.generation < 1 << 32):
             return "its place, its generation or its number of buffers cannot be"
         if not 2 * HEAD <= view.stride < 1 << 48 or view.stride % HEAD:

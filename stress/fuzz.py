@@ -14,8 +14,8 @@ package, with a page that nobody may touch on either side of each mapping (fuzz_
 - letters: queries and intents, against a game's declarations;
 - snapshot: a folder of links, FIFOs, giants and odd names that changes while it is read;
 - manifest, config, savefile: the bytes of mod.toml and PEP 723 blocks, fumehood.toml and --limit, saves;
-- control: a supervisor with mods; frames of any kind, with descriptors, on its socket. This one runs without sanitizers:
-  the zygote starts with a clean environment, and a worker's limits leave no room for them.
+- control: a supervisor with mods; frames of any kind, with descriptors, on its socket. Without sanitizers: the zygote
+  starts with a clean environment, and a worker's limits leave no room for them.
 
 Each runs in processes of its own, first over the inputs that are kept in stress/fuzz_seeds, then over new ones drawn
 from the seed. A crash, a case that takes longer than its deadline, an exception that is not the typed one, memory or
@@ -24,6 +24,7 @@ the machine cannot build the ring so.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import mmap
@@ -154,10 +155,8 @@ class Child:
     def end(self) -> None:
         """End it, and what it started."""
         if self._process.poll() is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self._process.wait()
 
     def result(self) -> tuple[int, list[Finding]]:
@@ -205,7 +204,11 @@ def fuzz(
                 return tally
             more = started < jobs or left > 1
             if more and len(running) < jobs and (seconds or not started):
-                given = ["--most", str(most)] if not seconds else ["--seconds", f"{max(left, 0.1):.2f}", "--most", str(most)]
+                given = (
+                    ["--most", str(most)]
+                    if not seconds
+                    else ["--seconds", f"{max(left, 0.1):.2f}", "--most", str(most)]
+                )
                 running.append(Child(target, environment, folder, f"{seed}.{target}.{started}", given))
                 started += 1
                 continue
@@ -328,7 +331,6 @@ def main() -> int:
     if not arguments.seconds > 0:
         options.error("--seconds has to be more than 0")
     targets = arguments.target or ([fuzz_build.PLANTS[arguments.plant].target] if arguments.plant else list(TARGETS))
-    busy = report.busy()
     tallies: list[Tally] = []
     with tempfile.TemporaryDirectory(prefix="fumehood-fuzz-") as name:
         try:
@@ -338,6 +340,7 @@ def main() -> int:
         except fuzz_build.Missing as error:
             print(f"fuzz: {error}", file=sys.stderr)
             return Exit.UNAVAILABLE
+        busy = report.busy()
         whole = sum(WEIGHTS.get(target, 1.0) for target in targets)
         jobs, most = max(1, len(os.sched_getaffinity(0))), 1 if arguments.plant else MOST_KINDS
         for target in targets:

@@ -107,7 +107,9 @@ class Run:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if not self._memory:
             self._descriptors, self._memory = open_now, memory
-        assert open_now <= self._descriptors, f"{open_now - self._descriptors} descriptors more than after the first cases"
+        assert open_now <= self._descriptors, (
+            f"{open_now - self._descriptors} descriptors more than after the first cases"
+        )
         assert memory <= self._memory + MOST_GROWTH, f"{memory - self._memory} KiB more than after the first cases"
 
 
@@ -133,7 +135,7 @@ def main() -> None:
         tried = target(given.target)
         run = Run(tried, state, given.most)
         corpus = [given.only.read_bytes()] if given.only else seeds(given.seeds, given.target)
-        going = all([run.case(data) for data in corpus])
+        going = all(map(run.case, corpus))
         until = time.monotonic() + given.seconds
         while going and given.seconds and time.monotonic() < until:
             draw = rng.random()

@@ -1,8 +1,8 @@
-"""Fuzz target `control`: frames of any kind, with descriptors or without, on the socket of a supervisor that serves mods.
+"""Fuzz target `control`: frames of any kind, with descriptors or without, on the socket of a supervisor with mods.
 
-An input is one client: packets, each with flags, a length and bytes. The supervisor must answer or hang up, live on, and
-hold nothing of a client that is gone. After every few clients an honest game attaches, calls a mod, and leaves; while a
-hostile one is attached, another client has to be told so at once.
+An input is one client: packets, each with flags, a length and bytes. The supervisor must answer or hang up, live on,
+and hold nothing of a client that is gone. After every few clients an honest game attaches, calls a mod, and leaves;
+while a hostile one is attached, another client has to be told so at once.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ from fumehood.shared.views import MAGIC, MOST_VIEWS, memory_bytes
 from fuzz_mutate import Shaped, value
 
 HEAD: Final = struct.Struct("<BH")
-"""In front of each packet: how many descriptors (low 3 bits) from which one on (high 2), whether it is as long as none may
-be, whether what has come is read first, whether all this is behind a Hello; and its length."""
+"""In front of each packet: how many descriptors (low 3 bits) from which one on (high 2), whether it is as long as none
+may be, whether what has come is read first, whether all this is behind a Hello; and its length."""
 TOO_LONG, READ_FIRST, BEHIND_HELLO = 8, 16, 32
 MOST_PACKETS: Final = 60
 HONEST_EVERY: Final = 25
@@ -51,8 +51,10 @@ class Control:
     """The target. Starts its supervisor, and ends it."""
 
     name = "control"
-    dictionary = (pack(Hello(control.PROTOCOL)), pack(Hello(control.PROTOCOL, b"", True)), b"\xa4type", b"\xa2id", b"\x01",
-                  b"\xcb\x7f\xf8" + bytes(6), b"\xcf" + b"\xff" * 8)  # fmt: skip
+    dictionary = (
+        pack(Hello(control.PROTOCOL)), pack(Hello(control.PROTOCOL, b"", True)), b"\xa4type", b"\xa2id", b"\x01",
+        b"\xcb\x7f\xf8" + bytes(6), b"\xcf" + b"\xff" * 8,
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._shaped = Shaped(REQUESTS, 0.0), Shaped(REQUESTS, 0.03)

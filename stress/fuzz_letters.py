@@ -1,6 +1,6 @@
-"""Fuzz target `letters`: what a handler asks and wishes, against what a game declares. First byte: a query or an intent.
+"""Fuzz target `letters`: what a handler asks and wishes, against what a game declares. First byte: query or intent.
 
-The functions of the game below count how they are called: none may see a value of a type that it did not declare.
+No function of the game below may see a value of a type that it did not declare.
 """
 
 import logging
@@ -67,7 +67,7 @@ class Frame:
     def __init__(self) -> None:
         self._asking: list[str] = []
 
-    def _begin_answer(self, name: str, deadline: int) -> Any:
+    def _begin_answer(self, name: str, _: int) -> Any:
         self._asking.append(name)
         return self
 
@@ -88,7 +88,15 @@ class Letters:
     """The target."""
 
     name = "letters"
-    dictionary = (b"\x92\x01\x02", b"\x93", b"\xa4tile", b"\xa4rain", b"\xcb" + bytes(8), b"\x82\xa1x\x01\xa1y\x02", b"\x80")
+    dictionary = (
+        b"\x92\x01\x02",
+        b"\x93",
+        b"\xa4tile",
+        b"\xa4rain",
+        b"\xcb" + bytes(8),
+        b"\x82\xa1x\x01\xa1y\x02",
+        b"\x80",
+    )
 
     def __init__(self) -> None:
         self._api = declared()

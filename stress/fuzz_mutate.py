@@ -16,8 +16,8 @@ NUMBERS: Final = (
     2**15, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 8, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 8, 2**64 - 1,
 )  # fmt: skip
 TEXTS: Final = (
-    "", "a", "\0", "\n", "ä", "\u202e", "\x1b[2J", "__init__", "../..", "/", ".", "x" * 300, "\U0010ffff", "e\u0301" * 9,
-    "tile", "rain", "tick", "save", "Diagnostic", "%s%n", "{0}", "[bold]", "1e999", "nan",
+    "", "a", "\0", "\n", "ä", "\u202e", "\x1b[2J", "__init__", "../..", "/", ".", "x" * 300, "\U0010ffff",
+    "e\u0301" * 9, "tile", "rain", "tick", "save", "Diagnostic", "%s%n", "{0}", "[bold]", "1e999", "nan",
 )  # fmt: skip
 LONGEST: Final = 60_000
 """Bytes of an input. Longer: fewer of them a second; no datagram or letter of a worker's is longer."""
@@ -106,7 +106,9 @@ class Shaped:
             case inspect.TupleType():
                 return [self._of(rng, each, depth + 1) for each in kind.item_types]
             case inspect.DictType():
-                return {rng.choice(TEXTS): self._of(rng, kind.value_type, depth + 1) for _ in range(rng.choice((0, 1, 3)))}
+                return {
+                    rng.choice(TEXTS): self._of(rng, kind.value_type, depth + 1) for _ in range(rng.choice((0, 1, 3)))
+                }
             case inspect.IntType():
                 return rng.choice((-1, *NUMBERS, rng.randrange(100)))
             case inspect.FloatType():

@@ -4,6 +4,7 @@ same time: lengths, cursors and letters change between two loads of one call.
 A case says what the game does; the attacker goes on with its own chance. So a finding need not come again at once.
 """
 
+import contextlib
 import os
 import random
 import subprocess
@@ -66,10 +67,8 @@ class Race(Ring):
         finally:
             for channel in self._channels:
                 channel.down.store32(_ring.LIVE, 0)
-                try:
+                with contextlib.suppress(ValueError):
                     channel.port.beside(())
-                except ValueError:
-                    pass
                 channel.port.close()
 
 
@@ -134,7 +133,9 @@ def stroke(rng: random.Random, down: Segment, up: Segment) -> None:
     position = down.load64(_ring.STARTED)
     match rng.randrange(8):
         case 0:
-            up.store64(rng.choice(WORDS), rng.choice((rng.getrandbits(64), rng.choice(NUMBERS), rng.getrandbits(11) & ~7)))
+            up.store64(
+                rng.choice(WORDS), rng.choice((rng.getrandbits(64), rng.choice(NUMBERS), rng.getrandbits(11) & ~7))
+            )
         case 1:
             up.write(rng.randrange(_ring.CARD, SIZE - 64), rng.randbytes(64))
         case 2:

@@ -1,11 +1,12 @@
 """Fuzz target `ring`: a peer that writes what it likes into every word, letter and frame, between any calls of ours.
 
-An input is a program: each byte chooses what happens next to one of two channels of the same game, an attack on what the
-peer holds or a call of the game's, and the bytes behind it say with what. So every string of bytes is a case, and the
-same one does the same again. Queries are answered by a function that closes its port, takes messages, asks others or
-raises, as the program says.
+An input is a program: each byte chooses what happens next to one of two channels of the same game, an attack on what
+the peer holds or a call of the game's, and the bytes behind it say with what. So every string of bytes is a case, and
+the same one does the same again. Queries are answered by a function that closes its port, takes messages, asks others,
+or raises, as the program says.
 """
 
+import contextlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from fuzz_mutate import NUMBERS
 MOST_STEPS: Final = 400
 BOARD: Final = 4096
 WORDS: Final = (
-    _ring.MAGIC, _ring.HEAD, _ring.ASKED, _ring.ANSWERED, _ring.TAIL, _ring.STARTED, _ring.BELL, _ring.PARKED, _ring.CPU,
-    _ring.END, _ring.COMMANDS, _ring.LIVE, _ring.SESSION, _ring.INHERITED_START, _ring.INHERITED_DONE, _ring.CARD,
+    _ring.MAGIC, _ring.HEAD, _ring.ASKED, _ring.ANSWERED, _ring.TAIL, _ring.STARTED, _ring.BELL, _ring.PARKED,
+    _ring.CPU, _ring.END, _ring.COMMANDS, _ring.LIVE, _ring.SESSION, _ring.INHERITED_START, _ring.INHERITED_DONE,
+    _ring.CARD,
 )  # fmt: skip
 MESSAGES: Final = (
     pack(Value(7, 1)), pack(Value(7, b"x" * 20)), pack(Call(7, "e", [])), pack(Call(8, "e", [1, "two"])),
@@ -173,10 +175,8 @@ class Ring:
                 channel.check()
         finally:
             for channel in channels:
-                try:
+                with contextlib.suppress(ValueError):
                     channel.port.beside(())  # a tuple that holds its own port keeps it
-                except ValueError:
-                    pass
                 channel.port.close()
 
     @staticmethod
@@ -191,7 +191,7 @@ class Ring:
         try:
             step(self, channel, other, program)
         except CorruptRing as error:
-            assert "of the peer is" in str(error), error
+            assert "of the peer is" in str(error), error  # noqa: PT017  # none has to be raised
         except Planned:
             pass
         except ValueError as error:
@@ -226,7 +226,7 @@ class Ring:
         channel.up.write(_ring.LETTER, program.bytes(16))
         channel.up.store64(at, (channel.number & 0xFFFF_FFFF) << 32 | length)
 
-    def begun(self, channel: Channel, _: Channel, program: Program) -> None:
+    def begun(self, channel: Channel, _: Channel, __: Program) -> None:
         """Say that everything was taken and done, so that more queries are heard and there is room again."""
         head = channel.down.load64(_ring.HEAD)
         channel.up.store64(_ring.STARTED, head)
@@ -333,7 +333,7 @@ class Ring:
         channel.port.alarm(self._alarm if program.byte() & 1 else -1)
         assert channel.port.rest() in (*range(5), _ring.QUERY)
 
-    def peers(self, channel: Channel, _: Channel, program: Program) -> None:
+    def peers(self, channel: Channel, _: Channel, __: Program) -> None:
         done, started = channel.port.peer_done, channel.port.peer_started
         assert 0 <= done <= started <= channel.port.head
 
@@ -342,7 +342,7 @@ class Ring:
         channel.port.watch(self._board, at, program.byte() & 1)
         self._board.store64(at, program.byte() & 1)
 
-    def again(self, channel: Channel, _: Channel, program: Program) -> None:
+    def again(self, channel: Channel, _: Channel, __: Program) -> None:
         """A new game takes this end over. Refused while the peer lies, it is tried again once all is made right."""
         head = channel.down.load64(_ring.HEAD)
         channel.sent = [(at, each) for at, each in channel.sent if at < head]
@@ -371,10 +371,8 @@ class Ring:
         at, length = program.number(), program.number()
         weigh(channel.up.read(_ring.RING, channel.their_capacity))
         for use in (channel.theirs.load32, channel.theirs.load64, channel.theirs.wake):
-            try:
+            with contextlib.suppress(ValueError):
                 use(at)
-            except ValueError:
-                pass
         channel.theirs.read(at, length)
 
 

@@ -1,4 +1,4 @@
-"""Fuzz targets `manifest`, `config` and `savefile`: what a mod's author, a game's author and a player's disk may hold."""
+"""Fuzz targets `manifest`, `config` and `savefile`: what the authors of mods and games wrote, and disks kept."""
 
 import hashlib
 import math
@@ -18,9 +18,10 @@ from fuzz_mutate import NUMBERS, Shaped
 
 VALUES: Final = (
     b"1", b"-1", b"0", b"true", b'"64 MiB"', b'"1.5 GiB"', b'"\\u0000"', b"nan", b"-inf", b"1e999", b"0x" + b"f" * 5000,
-    b"9" * 5000, b"[]", b"[[]]", b"{}", b'["economy"]', b'["a", 1]', b"2024-13-01", b"1979-05-27T07:32:00Z", b'""', b"'~x'",
-    b'">=2,<3"', b'">=1' + b",>=1" * 2000 + b'"', b'"full"', b'"auto"', b"[" * 2000, b"{a=" * 300, b'"""', b'"\xff"',
-    b'"../.."', b'"/"', b'"."', b'"' + b"a/" * 3000 + b'"', b'"\\U0010ffff"', b'"x\\u202e"', b"07:32:00", b"1_000",
+    b"9" * 5000, b"[]", b"[[]]", b"{}", b'["economy"]', b'["a", 1]', b"2024-13-01", b"1979-05-27T07:32:00Z", b'""',
+    b"'~x'", b'">=2,<3"', b'">=1' + b",>=1" * 2000 + b'"', b'"full"', b'"auto"', b"[" * 2000, b"{a=" * 300, b'"""',
+    b'"\xff"', b'"../.."', b'"/"', b'"."', b'"' + b"a/" * 3000 + b'"', b'"\\U0010ffff"', b'"x\\u202e"', b"07:32:00",
+    b"1_000",
 )  # fmt: skip
 LIMITS: Final = tuple(name.encode() for name in Limits.__struct_fields__)
 
@@ -47,12 +48,29 @@ class Manifests:
     """First byte: a folder's mod.toml, its __init__.py too, or a script; the rest is its text."""
 
     name = "manifest"
-    dictionary = (*VALUES, b"\n", b"# ///", b"# /// script\n", b"[tool.fumehood]\n", b"[limits]\n", b"\xef\xbb\xbf", b" = ")
+    dictionary = (
+        *VALUES,
+        b"\n",
+        b"# ///",
+        b"# /// script\n",
+        b"[tool.fumehood]\n",
+        b"[limits]\n",
+        b"\xef\xbb\xbf",
+        b" = ",
+    )
 
     def __init__(self) -> None:
         self._toml = _Toml(
             Manifest.__struct_fields__,
-            (b"[tool.fumehood]", b"[tool.fumehood.limits]", b"[limits]", b"[[limits]]", b"[tool]", b"[tool.uv]", b"[a.b.c]"),
+            (
+                b"[tool.fumehood]",
+                b"[tool.fumehood.limits]",
+                b"[limits]",
+                b"[[limits]]",
+                b"[tool]",
+                b"[tool.uv]",
+                b"[a.b.c]",
+            ),
         )
 
     def fresh(self, rng: random.Random) -> bytes:
@@ -124,7 +142,7 @@ class Configs:
                 if got.root is not None:
                     config.check_root(got.root)
         except ConfigError as error:
-            assert str(error)
+            assert str(error)  # noqa: PT017  # none has to be raised
             return
         pack(got)
         for each in Limits.__struct_fields__:
@@ -154,7 +172,7 @@ class Saves:
         try:
             game: Any = savefile.unpacked(body)
         except SaveError as error:
-            assert str(error)
+            assert str(error)  # noqa: PT017  # none has to be raised
             return
         for each in game.mods:
             savefile.foreign(each.state or b"")

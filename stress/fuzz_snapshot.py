@@ -2,8 +2,8 @@
 FIFOs, sockets, sparse giants, renames, odd names, modes. The first byte says whether they are made before each look or
 by a thread meanwhile.
 
-What comes of a look is a snapshot, or that there is none (Gone, Busy), or one Refused; nothing that lies outside the mods
-folder is ever in it, it is never larger than allowed, and no look holds anything open.
+What comes of a look is a snapshot, or that there is none (Gone, Busy), or one Refused; nothing that lies outside the
+mods folder is ever in it, it is never larger than allowed, and no look holds anything open.
 """
 
 import contextlib
@@ -29,10 +29,12 @@ SECRET: Final = b"# this must never be read\n"
 KEYS: Final = ("m", "w", "a/x", "a", "l", "odd\n", "w/sub", "..", "")
 PATHS: Final = (
     "m.py", "w/__init__.py", "w/mod.toml", "w/part.py", "w/data/t.json", "a/x.py", "a", "w", "l.py", "odd\n.py", "w/~x",
-    "w/sub/__init__.py", "w/data", "l", "w/" + "n" * 250, "w/odd\udcff", "m", "w/.hidden", "a/x/__init__.py", "w/\u202e",
+    "w/sub/__init__.py", "w/data", "l", "w/" + "n" * 250, "w/odd\udcff", "m", "w/.hidden", "a/x/__init__.py",
+    "w/\u202e",
 )  # fmt: skip
 TEXTS: Final = (
-    b"", b"x = 1\n", b"# /// script\n# [tool.fumehood]\n# order = 1\n# ///\n", b"order = 1\n[limits]\nfiles = 5\n", b"\xff",
+    b"", b"x = 1\n", b"# /// script\n# [tool.fumehood]\n# order = 1\n# ///\n", b"order = 1\n[limits]\nfiles = 5\n",
+    b"\xff",
     b"#" * 9000, b"[limits]\nsnapshot-files = 1\nsnapshot-bytes = 10\n",
 )  # fmt: skip
 ROUNDS: Final = 3
@@ -113,15 +115,19 @@ class Snapshots:
 
     @staticmethod
     def _look(root: tree.Root, key: str, *, patient: bool, steady: bool = True) -> None:
-        before = len(os.listdir("/proc/self/fd"))
-        for look in (lambda: snapshot.take(root, key, LIMITS, patient=patient), lambda: snapshot.sign(root, key, LIMITS)):
+        before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+        for look in (
+            lambda: snapshot.take(root, key, LIMITS, patient=patient),
+            lambda: snapshot.sign(root, key, LIMITS),
+        ):
             try:
                 got = look()
             except (Gone, Busy):
                 continue
             except Refused as error:
                 pack(error.diagnostic)
-                assert str(error.diagnostic).replace("\n", " ").isprintable(), "a refusal obeys the mod"
+                shown = str(error.diagnostic).replace("\n", " ")
+                assert shown.isprintable(), "a refusal obeys the mod"
                 continue
             if isinstance(got, snapshot.Snapshot):
                 assert SECRET not in got.files.values(), "a file from outside the mods folder was read"
@@ -131,7 +137,7 @@ class Snapshots:
                 assert not any(map(tree.unusable, got.files))
         for findings in tree.look(root):
             assert len(findings.mods) < 100
-        after = len(os.listdir("/proc/self/fd"))
+        after = sum(1 for _ in Path("/proc/self/fd").iterdir())
         assert not steady or after == before, f"a look holds {after - before} descriptors open"
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import math
 import os
 import socket
 import struct
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,6 +27,11 @@ from fumehood.shared.messages import Diagnostic, Intent, Reply, pack
 from fumehood.shared.policy import Limits
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
 
 anything = st.recursive(
     st.none()
@@ -54,10 +60,10 @@ def settings_file(tmp_path_factory):
     return tmp_path_factory.mktemp("settings") / config.FILE_NAME
 
 
-TOKENS = st.sampled_from(
-    ["root", "packages", "limits", "memory", "files", "deterministic", "most_mods", " = ", "\n", "[", "]", '"', "{", "0x"]
-    + ['"~nobody"', '"\\u0000"', "9" * 4301, "f" * 4000, "[" * 1100, "1", "nan", "[limits]\n", "\0", "ä", "full"]
-)
+TOKENS = st.sampled_from([
+    "root", "packages", "limits", "memory", "files", "deterministic", "most_mods", " = ", "\n", "[", "]", '"', "{",
+    "0x", '"~nobody"', '"\\u0000"', "9" * 4301, "f" * 4000, "[" * 1100, "1", "nan", "[limits]\n", "\0", "ä", "full",
+])  # fmt: skip
 
 
 @given(st.lists(TOKENS, max_size=8).map("".join) | st.text(max_size=60))
@@ -163,7 +169,9 @@ def test_any_fields_of_an_intent_are_what_was_declared_or_refused(fields):
 # ── the disk and the control socket ───────────────────────────────────────────────────────────────────────────────────
 
 
-NAMES = st.sampled_from(["__init__.py", "mod.toml", "part.py", "data/t.json", "odd\n.py", ".hidden", "n" * 250, "a\udcff"])
+NAMES = st.sampled_from(
+    ["__init__.py", "mod.toml", "part.py", "data/t.json", "odd\n.py", ".hidden", "n" * 250, "a\udcff"]
+)
 MADE = st.sampled_from(["file", "link", "out", "fifo", "giant", "folder", "mode"]) | st.binary(max_size=20)
 
 
@@ -189,18 +197,19 @@ def test_any_folder_is_a_snapshot_or_one_refusal(tmp_path_factory, made):
             os.truncate(at, 1 << 40 if what == "giant" else at.stat().st_size)
             at.chmod(0 if what == "mode" else 0o600)
     root = tree.Root.open(folder / "mods")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     try:
         got = snapshot.take(root, "m", Limits(snapshot_files=4))
     except snapshot.Gone:
         assert "__init__.py" not in made or made["__init__.py"] in ("link", "folder"), made
     except Refused as error:
         pack(error.diagnostic)
-        assert str(error.diagnostic).replace("\n", "").isprintable()
+        shown = str(error.diagnostic).replace("\n", "")
+        assert shown.isprintable()
     else:
         assert b"secret" not in got.files.values()
         assert set(got.files) <= set(made)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     root.close()
 
 
@@ -218,7 +227,7 @@ class Host:
 @settings(deadline=None, max_examples=50)
 def test_any_frame_ends_the_attachment_and_leaves_no_descriptor(frames, count):
     async def go():
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_descriptors()
         game, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         host = Host()
@@ -228,7 +237,7 @@ def test_any_frame_ends_the_attachment_and_leaves_no_descriptor(frames, count):
         game.close()
         async with asyncio.timeout(10):
             await host.gone.wait()
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before
 
     asyncio.run(go())
 
