@@ -165,7 +165,7 @@ class Snapshots:
             lambda: self._is_ours(other) and at.rename(other),
             lambda: at.unlink(),
             lambda: at.unlink(),
-            lambda: shutil.rmtree(at),
+            lambda: at.is_dir() and shutil.rmtree(at),  # it would wait for the other end of a FIFO
             lambda: at.symlink_to(self._outside / "x.py"),
             lambda: at.symlink_to(self._outside),
             lambda: at.symlink_to("../" * (program.byte() % 4) + PATHS[program.byte() % len(PATHS)]),
