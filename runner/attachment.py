@@ -4,6 +4,7 @@ event loop; never waits for a slow reader."""
 import asyncio
 import fcntl
 import logging
+import os
 import select
 import socket
 from collections import deque
@@ -13,7 +14,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from ..shared import packets, segment
-from ..shared.errors import ProtocolError
+from ..shared.errors import ProtocolError, ViewError
 from ..shared.messages import pack
 from . import control, logs
 from .journal import Journal
@@ -56,7 +57,8 @@ class Host(Protocol):
         """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
 
     def published(self, request: control.Publish, fd: int) -> None:
-        """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and does not."""
+        """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and ViewError when
+        it is none, and does not."""
 
     def accused(self, index: int, epoch: int, reason: str) -> None:
         """The game says that a mod's worker lied to it."""
@@ -154,7 +156,7 @@ class Attachment:
                 self._send(control.Done(request.id))
             case control.ReceiptsRequest():
                 # What was put on offer before this request came rang no bell for it: the game has to look first.
-                patience = 0.0 if self._host.offering() else min(request.patience, LONGEST_PATIENCE)
+                patience = 0.0 if self._host.offering() else patience_of(request.patience)
                 for receipt in await self._host.journal.beyond(request.since, patience):
                     self._send(control.ReceiptItem(request.id, receipt))
                 self._send(control.Done(request.id))
@@ -162,7 +164,7 @@ class Attachment:
                 await asyncio.to_thread(logs.flush)
                 self._send(control.Done(request.id))
             case control.Settle():
-                rest = await self._host.settle(min(request.patience, LONGEST_PATIENCE))
+                rest = await self._host.settle(patience_of(request.patience))
                 self._send(control.Done(request.id, rest))
             case control.Save() | control.Load():
                 await self._host.saves.answer(request, attached, self._send)
@@ -185,6 +187,10 @@ class Attachment:
             return
         try:
             self._host.published(request, fds[0])
+        except ViewError as error:
+            socket.close(fds[0])
+            self._send(control.Refusal("ViewError", str(error), request.id))
+            return
         except OSError as error:
             socket.close(fds[0])
             text = f"view {request.name!r} cannot be published: {error.strerror}"
@@ -275,6 +281,12 @@ class Attachment:
         self._host.detached(self)
 
 
+def patience_of(seconds: float) -> float:
+    """How long a request waits that asks for so much. Not a number: as long as one may; a wait of that would not end,
+    nor sleep."""
+    return max(0.0, min(LONGEST_PATIENCE, seconds))  # min gives its first where nothing compares
+
+
 def taken(request: control.Request, fds: list[int]) -> bytes:
     """What came in a memfd with a request, copied. Raises OSError, and ValueError when it is not what was announced."""
     if not isinstance(request, control.Provide) and not (isinstance(request, control.Load) and request.begin):
@@ -286,6 +298,9 @@ def taken(request: control.Request, fds: list[int]) -> bytes:
         raise ValueError(f"the game's {name} came with {len(fds)} descriptors instead of one")
     if fcntl.fcntl(fds[0], fcntl.F_GET_SEALS) & segment.ALL_SEALS != segment.ALL_SEALS:
         raise ValueError(f"the game's {name} came with memory that may still change")
+    status = os.fstat(fds[0])
+    if status.st_size != request.size or status.st_blocks * 512 < request.size:  # a hole costs who sends it nothing
+        raise ValueError(f"the game's {name} came with no memory of {request.size} bytes")
     return segment.read_all(fds[0], min(request.size, most + 1))
 
 

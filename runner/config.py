@@ -126,11 +126,20 @@ def read(file: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         hint = '; text needs quotes, as in root = "mods"' if "Invalid value" in str(error) else ""
         raise ConfigError(f"{file}: is not TOML: {error}{hint}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: is nested too deeply; no setting is a list of lists") from None
+    except ValueError as error:  # what tomllib lets out of a number of 5000 digits
+        raise ConfigError(f"{file}: holds a value that cannot be read: {error}") from None
     config = parse(table, str(file))
     if config.root is None:
         return config
-    config = msgspec.structs.replace(config, root=str((file.parent / Path(config.root).expanduser()).absolute()))
-    if file.resolve().is_relative_to(Path(str(config.root)).resolve()):
+    try:
+        root = (file.parent / Path(config.root).expanduser()).absolute()
+        inside = file.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, `~nobody`, a null character
+        raise ConfigError(f"{file}: root: {amounts.shown(config.root)} is no folder: {error}") from None
+    config = msgspec.structs.replace(config, root=str(root))
+    if inside:
         raise ConfigError(
             f"{file}: lies inside the mods folder it names, where a mod's author could change it; "
             f"move it beside {config.root}"
@@ -214,15 +223,16 @@ def check_root(root: str | Path) -> Path:
         raise ConfigError("the mods folder's name is empty; for the current folder say: .")
     if "\0" in os.fspath(root):
         raise ConfigError(f"{os.fspath(root)!r}: the mods folder cannot have that name: no path holds a null character")
-    path = Path(root).expanduser()
+    path = Path(root)
     try:
+        path = path.expanduser()
         resolved = path.resolve(strict=True)
         if not resolved.is_dir():
             raise ConfigError(f"{path}: the mods folder is a file; name the folder that holds it: {path.parent}")
         with_any = next(resolved.iterdir(), None)
     except FileNotFoundError:
         raise ConfigError(f"{path}: the mods folder does not exist; make it with: mkdir -p {path}") from None
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+    except (OSError, RuntimeError) as error:  # RuntimeError: `~nobody`; a loop of links, before Python 3.13
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: the mods folder cannot be read: {reason}") from None
     if resolved == Path(resolved.anchor):
@@ -258,7 +268,7 @@ def _refuse_unknown_names(settings: Mapping[str, Any], where: str) -> None:
         value = settings.get(key, next(iter(kind)))
         names = [str(member) for member in kind]
         if not isinstance(value, str) or value not in names:
-            raise ConfigError(f"{where}: {key}: expected one of {', '.join(names)}, not {value!r}")
+            raise ConfigError(f"{where}: {key}: expected one of {', '.join(names)}, not {amounts.shown(value)}")
 
 
 def _refuse_out_of_range(config: Config, where: str) -> None:
@@ -266,9 +276,11 @@ def _refuse_out_of_range(config: Config, where: str) -> None:
         if not all(part.isidentifier() for part in name.split(".")):
             raise ConfigError(f"{where}: packages: {name!r} is not a name that `import` takes")
     if config.deterministic is not None and not 0 <= config.deterministic < 2**32:
-        raise ConfigError(f"{where}: deterministic: expected a seed from 0 to {2**32 - 1}, not {config.deterministic}")
+        found = amounts.shown(config.deterministic)
+        raise ConfigError(f"{where}: deterministic: expected a seed from 0 to {2**32 - 1}, not {found}")
     if not 1 <= config.most_mods <= LINES:
-        raise ConfigError(f"{where}: most_mods: expected a number from 1 to {LINES}, not {config.most_mods}")
+        found = amounts.shown(config.most_mods)
+        raise ConfigError(f"{where}: most_mods: expected a number from 1 to {LINES}, not {found}")
     ring = config.limits.ring_bytes
     if ring & (ring - 1) or not LEAST_RING <= ring <= MOST_RING:
         raise ConfigError(

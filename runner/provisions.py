@@ -61,7 +61,7 @@ class Provisions:
             send(control.Refusal("MachineError", f"provide({request.name!r}): {error}", request.id))
             return
         generation = self._generation
-        until = time.monotonic() + min(request.patience, LONGEST_PATIENCE)
+        until = time.monotonic() + min(LONGEST_PATIENCE, request.patience)
         for seat, worker in self._workers():
             self.equip(seat, worker)
         while self._behind(generation) and (left := until - time.monotonic()) > 0:

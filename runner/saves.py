@@ -53,7 +53,7 @@ class Saves:
         """`attached`: what came with the request; `send`: as Attachment sends."""
         if request.begin:
             self.drop()
-            until = time.monotonic() + max(0.0, min(request.timeout, LONGEST_TIMEOUT))
+            until = time.monotonic() + max(0.0, min(LONGEST_TIMEOUT, request.timeout))
             try:
                 work = self._begin(request, attached, until)
             except ProtocolError as error:

@@ -3,8 +3,11 @@
 It outlives the game that filled it: a new version, a way back, the next game's mods find what was published last.
 """
 
+import fcntl
 import logging
 import os
+import stat
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +15,7 @@ from typing import Final
 from ..shared import segment
 from ..shared._ring import Segment
 from ..shared.messages import View
-from ..shared.views import MOVED, memory_bytes
+from ..shared.views import HEAD, MAGIC, MOST_BUFFERS, MOST_VIEWS, MOVED, memory_bytes
 from .seat import Seat
 from .worker_process import WorkerProcess
 
@@ -67,6 +70,29 @@ class Shelf:
                 seat.slot.announce_command()
         if before is not None:
             before.move()
+
+    def why_not(self, view: View, fd: int) -> str:
+        """Why no worker could take this in, or "". A worker ends at a view that it cannot map, and so would all that
+        come after it."""
+        if not (0 <= view.place < MOST_VIEWS and 1 <= view.buffers <= MOST_BUFFERS and 0 < view.generation < 1 << 32):
+            return "its place, its generation or its number of buffers cannot be"
+        if not 2 * HEAD <= view.stride < 1 << 48 or view.stride % HEAD:
+            return f"its buffers cannot be {view.stride} bytes apart"
+        if view.name not in self._views and len(self._views) >= MOST_VIEWS:
+            return f"there are {MOST_VIEWS} views already"
+        size = memory_bytes(view.buffers, view.stride)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+            return f"what came with it is no memory of {size} bytes"
+        try:
+            seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+        except OSError:
+            seals = 0
+        wanted = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+        if seals & wanted != wanted:
+            return "the size of its memory is not sealed"
+        begins = int.from_bytes(os.pread(fd, 8, 0), sys.byteorder)
+        return "" if begins == MAGIC else "its memory is of another layout"
 
     def introduce(self, worker: WorkerProcess) -> None:
         """Tell one who is about to be assigned of all there is: before its Assign, so that it is there at import."""

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..shared import segment
+from ..shared.errors import ViewError
 from ..shared.exits import Exit
 from ..shared.messages import Diagnostic, Retire, View, pack
 from ..shared.policy import Confinement, Intensity, Limits, Probation
@@ -44,6 +45,7 @@ from .snapshot import Library, Snapshot
 from .source import FolderSource, Settled, Timing
 from .switchboard import BOARD_BYTES, PAGE_BYTES, SESSION, WORST_NS, Switchboard
 from .terms import Terms
+from .text import escape
 from .turns import Turns
 
 CHECKPOINT_PERIOD: Final = 1.0
@@ -211,6 +213,8 @@ class Supervisor:
 
     def welcome(self, *, loop: bool = False) -> tuple[control.Welcome, tuple[int, ...]]:
         """Open a session for the attached game. `loop`: it waits in an event loop. Raises OSError: no descriptor."""
+        if not loop:
+            self.switchboard.close_news()  # of a game before this one: it decides what comes with an introduction
         news = (self.switchboard.open_news(),) if loop else ()
         self._sessions += 1
         self.attached = True
@@ -298,9 +302,11 @@ class Supervisor:
 
     def published(self, request: control.Publish, fd: int) -> None:
         """See attachment.Host."""
+        view = View(request.name, request.place, request.generation, request.buffers, request.stride)
+        if why := self.shelf.why_not(view, fd):
+            raise ViewError(f"view {escape(request.name, 200)!r} cannot be published: {why}")
         for lane in () if self.shelf.lent else self.lanes.values():
             lane.tenancy.slots.hold_pins()
-        view = View(request.name, request.place, request.generation, request.buffers, request.stride)
         self.shelf.put(view, fd, [seat for lane in self.lanes.values() for seat in lane.seats.values()])
 
     def accused(self, index: int, epoch: int, reason: str) -> None:

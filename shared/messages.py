@@ -309,7 +309,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
         """The source line without its indent, and a line with carets under what is wrong; empty without source."""
         indent = len(self.source) - len(self.source.lstrip())
         lines = [self.source[indent:]] if self.source.strip() else []
-        if lines and self.column > indent:
+        if lines and indent < self.column <= len(self.source) + 1:  # a worker may claim any
             width = max(1, min(self.end_column, len(self.source) + 1) - self.column)
             lines.append(" " * (self.column - 1 - indent) + "^" * width)
         return lines
