@@ -37,6 +37,15 @@ LOADING: Final = 20.0
 PATIENCE: Final = 20.0
 LIMITS: Final = Limits(hang_after=0.5, load_timeout=2.0)
 NEIGHBOUR: Final = "neighbour"
+SEEN: Final = "seen"
+"""The view that the game publishes in each frame, and the neighbour reads."""
+_SHADES: Final = 251
+_NEIGHBOURS: Final = f"""
+from fumehood.worker import view
+def on_frame(n):
+    seen = view({SEEN!r})
+    return n if seen[0] == seen[-1] == n % {_SHADES} else -1
+"""
 EVIL: Final = "evil"
 _SAYS: Final = """
 def _ended():
@@ -91,6 +100,7 @@ class Trial:
         self.spent: list[float] = []
         """Seconds that each frame took the game."""
         self._endings: list[tuple[str, str]] = []
+        self._left_over: list[str] = []
         self._unanswered = 0
         mods.wait(NEIGHBOUR, timeout=LOADING)
         self._neighbour = self._status(NEIGHBOUR)
@@ -156,17 +166,30 @@ class Trial:
                 return "nothing", f"no verdict within {LOADING:g} s"
             if receipt.verdict != "live":
                 return _why(receipt)
-            with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
-                self.mods[name].post("attack")
-            self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
-            if attack.judged == "game":
-                return self._judged(name, since)
-            if (bad := self._bad(name, since)) is not None:
-                return _why(bad)
-            return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
+            ending = self._let_loose(attack, name, since)
+            if not attack.has_after:
+                return ending
+            since = self._newest()
+            self._root.joinpath(f"{name}.py").write_text(self._text(attack, "attack = after\n"))
+            self.frames(LOADING, lambda: (new := self._receipt(name, since)) and new.verdict == "live")
+            return self._let_loose(attack, name, self._newest())
         finally:
             self._root.joinpath(f"{name}.py").unlink()
-            self.frames(PATIENCE, lambda: name not in self.mods)
+            if not self.frames(PATIENCE, lambda: name not in self.mods):
+                self._left_over.append("the mod did not go")
+
+    def _let_loose(self, attack: Attack, name: str, since: int) -> tuple[str, str]:
+        """The live mod: (ending, what was said of it)."""
+        self._endings.clear()
+        with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
+            self.mods[name].post("attack")
+        self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
+        if attack.judged == "game":
+            stopped = [each for each in self._endings if each[0] != GOT]  # a mistake in the script, or what stopped it
+            return stopped[0] if stopped else self._judged(name, since)
+        if (bad := self._bad(name, since)) is not None:
+            return _why(bad)
+        return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
 
     def _judged(self, name: str, since: int) -> tuple[str, str]:
         """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile."""
@@ -211,19 +234,20 @@ class Trial:
             self.mods.settle(timeout=PATIENCE)
             self.frames(PATIENCE, lambda: EVIL not in self.mods)
 
-    def _text(self, attack: Attack) -> str:
-        """The script as a mod."""
+    def _text(self, attack: Attack, more: str = "") -> str:
+        """The script as a mod. `more`: what stands below it."""
         said = _SAYS.format(
             at_load="_before = _ended()" if attack.at_load else "", ended="_before" if attack.at_load else "_ended()"
         )
         limits = "".join(f"# {name} = {value!r}\n" for name, value in attack.limits.items())
         block = f"# /// script\n# [tool.fumehood.limits]\n{limits}# ///\n" if limits else ""
-        return f"{block}HOST = {self.host()!r}\n{self._kit}\n{attack.text}\n{said}"
+        return f"{block}HOST = {self.host()!r}\n{self._kit}\n{attack.text}\n{more}{said}"
 
     def _frame(self) -> None:
         """One of the game's."""
         began = time.perf_counter()
         self._frames += 1
+        self.mods.publish(SEEN, bytes([self._frames % _SHADES]) * 4096)
         report = self.mods.emit("frame", self._frames, budget=BUDGET)
         if report.results.get(NEIGHBOUR) != [self._frames]:
             self._unanswered += 1
@@ -236,13 +260,14 @@ class Trial:
 
     def _noticed(self) -> list[str]:
         """What others felt of the last one, a line each."""
-        found = self.targets.noticed()
+        found = self.targets.noticed() + self._left_over
+        self._left_over.clear()
         now = self._status(NEIGHBOUR)
         if (now.epoch, now.pid) != (self._neighbour.epoch, self._neighbour.pid):
             found.append("the neighbour was started anew")
             self._neighbour = now
         if self._unanswered:
-            found.append(f"the neighbour did not answer in {self._unanswered} frames")
+            found.append(f"the neighbour did not answer, or read something else, in {self._unanswered} frames")
             self._unanswered = 0
         if not self._zygote.is_running():
             found.append("the zygote was killed")
@@ -279,7 +304,7 @@ def trial(mode: Confinement) -> Iterator[Trial]:
     with Targets() as targets:
         root, log = targets.place / "mods", targets.place / "log"
         root.mkdir()
-        (root / f"{NEIGHBOUR}.py").write_text("def on_frame(n): return n\n")
+        (root / f"{NEIGHBOUR}.py").write_text(_NEIGHBOURS)
         before = set(psutil.Process().children())
         with (
             log.open("wb") as sink,
