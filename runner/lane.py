@@ -562,7 +562,9 @@ class Lane:
         self._heed_unsaid()
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
-        if worker.misbehaved:
+        if limit := worker.exceeded:
+            self._condemn(seat, postmortem.of_limit(limit, stage, getattr(seat.limits, limit), worker.misbehaved, ""))
+        elif worker.misbehaved:
             self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
         else:
             dump = escape(worker.stderr, lines=True)

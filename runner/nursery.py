@@ -236,11 +236,11 @@ class Nursery:
                 limits, folder = worker.limits or self._limits, f"{self._scratch}/{worker.serial}"
                 if not worker.alive:
                     continue
-                reason = scratch.excess(folder, limits)
-                if not reason and (turn + worker.serial) % scratch.TURNS_TO_MAPS == 0:
-                    reason = scratch.kept(worker.pid, folder, limits)
-                if reason:
-                    worker.condemn(reason)
+                found = scratch.excess(folder, limits)
+                if found is None and (turn + worker.serial) % scratch.TURNS_TO_MAPS == 0:
+                    found = scratch.kept(worker.pid, folder, limits)
+                if found is not None:
+                    worker.condemn(found.what, found.limit)
 
     def _refill_later(self) -> None:
         """While spares are left, leave the cores to who took one: a fork takes as long as a mod takes to load."""

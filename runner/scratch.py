@@ -6,7 +6,7 @@ even, keeps its file as well, and of those a process may have 65 530.
 """
 
 import os
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..shared.policy import Limits
 
@@ -21,8 +21,15 @@ names holds the supervisor up for longer; fewer: an honest one with many small m
 _BLOCK: Final = 512  # st_blocks counts in these, whatever the file system's own block is
 
 
-def excess(folder: str, limits: Limits) -> str:
-    """Why the folder is over its limits, or "" when it is not, or is gone. In the supervisor, of a hostile tree.
+class Excess(NamedTuple):
+    """A limit that was crossed."""
+
+    limit: str
+    what: str
+
+
+def excess(folder: str, limits: Limits) -> Excess | None:
+    """Why the folder is over its limits, or None when it is not, or is gone. In the supervisor, of a hostile tree.
 
     Follows no link, stops at the first excess, and takes a tree that cannot be walked (a path too long) for one.
     """
@@ -35,20 +42,20 @@ def excess(folder: str, limits: Limits) -> str:
                     count += 1
                     size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
                     if count > limits.scratch_inodes:
-                        return f"its scratch holds more than {limits.scratch_inodes} files and folders"
+                        return Excess("scratch_inodes", "its scratch holds too many files and folders")
                     if size > limits.scratch_bytes:
-                        return f"its scratch holds more than {limits.scratch_bytes} bytes"
+                        return Excess("scratch_bytes", "its scratch holds too many bytes")
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
     except FileNotFoundError:
-        return ""  # it was being changed, or cleared away: the next look counts
+        return None  # it was being changed, or cleared away: the next look counts
     except OSError as error:
-        return f"its scratch cannot be measured: {error.strerror}"
-    return ""
+        return Excess("scratch_inodes", f"its scratch cannot be measured: {error.strerror}")
+    return None
 
 
-def kept(pid: int, folder: str, limits: Limits) -> str:
-    """Why the process keeps too many deleted files of the folder by mapping them, or "" when it does not, or is gone.
+def kept(pid: int, folder: str, limits: Limits) -> Excess | None:
+    """Why the process keeps too many deleted files of the folder by mapping them, or None when it does not, or is gone.
 
     Sees nothing where the supervisor may not look: as root without CAP_SYS_PTRACE.
     """
@@ -56,11 +63,11 @@ def kept(pid: int, folder: str, limits: Limits) -> str:
         with open(f"/proc/{pid}/maps", "rb") as file:  # noqa: PTH123 (half of the time of a Path)
             maps = file.read(MAPS)
     except OSError:
-        return ""
+        return None
     if len(maps) == MAPS:
-        return "it has more mappings than can be looked through"
+        return Excess("files", "it has more mappings than can be looked through")
     place = b" %s/" % os.fsencode(os.path.realpath(folder))
     ours = (line for line in maps.splitlines() if line.endswith(b" (deleted)") and place in line)
     if len({tuple(line.split(None, 5)[3:5]) for line in ours}) > limits.files:  # device and inode
-        return f"it keeps more than {limits.files} deleted files of its scratch mapped"
-    return ""
+        return Excess("files", "it keeps too many deleted files of its scratch mapped")
+    return None

@@ -171,8 +171,11 @@ class Trial:
                 return ending
             since = self._newest()
             self._root.joinpath(f"{name}.py").write_text(self._text(attack, "attack = after\n"))
-            self.frames(LOADING, lambda: (new := self._receipt(name, since)) and new.verdict == "live")
-            return self._let_loose(attack, name, self._newest())
+            self.frames(LOADING, lambda: self._receipt(name, since, receipt.digest))
+            receipt = self._receipt(name, since, receipt.digest)
+            if receipt is None or receipt.verdict != "live":
+                return _why(receipt) if receipt is not None else ("nothing", f"no second verdict within {LOADING:g} s")
+            return self._let_loose(attack, name, receipt.number)
         finally:
             self._root.joinpath(f"{name}.py").unlink()
             if not self.frames(PATIENCE, lambda: name not in self.mods):
@@ -287,9 +290,9 @@ class Trial:
     def _newest(self) -> int:
         return max((receipt.number for receipt in self.mods.receipts()), default=0)
 
-    def _receipt(self, name: str, since: int) -> Receipt | None:
-        """The first verdict on what was saved."""
-        return next((each for each in self.mods.receipts(since) if each.mod == name), None)
+    def _receipt(self, name: str, since: int, besides: str = "") -> Receipt | None:
+        """The first verdict on what was saved. `besides`: the digest of what was saved before."""
+        return next((each for each in self.mods.receipts(since) if each.mod == name and each.digest != besides), None)
 
     def _bad(self, name: str, since: int) -> Receipt | None:
         """The first that says how it ended, if it did."""

@@ -76,7 +76,9 @@ class WorkerProcess:
         self.limits: Limits | None = None
         """What it is held to."""
         self.misbehaved = ""
-        """Why it was killed for what it said; empty: it was not."""
+        """Why it was killed for what it said or did; empty: it was not."""
+        self.exceeded = ""
+        """Which limit that was about; empty: about none."""
         self.stderr = ""
         """The last characters it wrote to stderr, raw: escape before showing."""
         self.on_stderr: Callable[[str], None] | None = None
@@ -142,9 +144,10 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
-    def condemn(self, reason: str) -> None:
-        """Kill it for something it did; `misbehaved` keeps the first reason."""
-        self.misbehaved = self.misbehaved or reason
+    def condemn(self, reason: str, limit: str = "") -> None:
+        """Kill it for something it did; `misbehaved` keeps the first reason, `exceeded` the limit that it crossed."""
+        if not self.misbehaved:
+            self.misbehaved, self.exceeded = reason, limit
         self.kill()
 
     async def stack(self, timeout: float) -> str:

@@ -409,6 +409,7 @@ async def test_in_the_reduced_mode_a_scratch_over_its_limits_is_death():
         order(worker, "import os, time\nopen('big', 'wb').write(os.urandom(1 << 20))\ntime.sleep(60)")
         assert await end(worker) == -signal.SIGKILL
         assert "scratch" in worker.misbehaved
+        assert worker.exceeded == "scratch_bytes"
 
 
 DEEP = """
@@ -479,11 +480,11 @@ async def test_in_the_reduced_mode_deleted_files_do_not_pile_up_in_mappings():
         """
         folder = f"{house._scratch}/{worker.serial}"
         assert await ask(worker, pile % 20) == 19
-        assert scratch.kept(worker.pid, folder, worker.limits) == ""
+        assert scratch.kept(worker.pid, folder, worker.limits) is None
         order(worker, pile % 1 + "    time.sleep(60)")
         assert await end(worker) == -signal.SIGKILL
         assert "deleted files" in worker.misbehaved
-        assert scratch.kept(worker.pid, folder, worker.limits) == ""
+        assert scratch.kept(worker.pid, folder, worker.limits) is None
 
 
 @in_a_loop

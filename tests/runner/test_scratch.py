@@ -9,28 +9,34 @@ from fumehood.shared.policy import Limits
 LIMITS = Limits(scratch_bytes=64 * 1024, scratch_inodes=20)
 
 
+def crossed(folder, limits):
+    found = excess(str(folder), limits)
+    assert found is not None
+    return found
+
+
 def test_within_its_limits_there_is_nothing_to_say(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_bytes(bytes(4096))
-    assert excess(str(tmp_path), LIMITS) == ""
-    assert excess(str(tmp_path / "gone"), LIMITS) == ""
+    assert excess(str(tmp_path), LIMITS) is None
+    assert excess(str(tmp_path / "gone"), LIMITS) is None
 
 
 def test_bytes_and_entries_are_counted_at_any_depth(tmp_path):
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "big").write_bytes(os.urandom(128 * 1024))
-    assert "bytes" in excess(str(tmp_path), LIMITS)
+    assert crossed(tmp_path, LIMITS) == ("scratch_bytes", "its scratch holds too many bytes")
     (deep / "big").unlink()
     for number in range(30):
         (deep / str(number)).touch()
-    assert "files and folders" in excess(str(tmp_path), LIMITS)
+    assert crossed(tmp_path, LIMITS) == ("scratch_inodes", "its scratch holds too many files and folders")
 
 
 def test_links_are_not_followed(tmp_path):
     (tmp_path / "everything").symlink_to("/")
     (tmp_path / "itself").symlink_to(".")
-    assert excess(str(tmp_path), LIMITS) == ""
+    assert excess(str(tmp_path), LIMITS) is None
 
 
 def test_a_tree_that_is_too_deep_to_walk_is_too_much(tmp_path):
@@ -43,11 +49,11 @@ def test_a_tree_that_is_too_deep_to_walk_is_too_much(tmp_path):
             here = below
     finally:
         os.close(here)
-    assert "cannot be measured" in excess(str(tmp_path), Limits(scratch_inodes=100))
+    assert "cannot be measured" in crossed(tmp_path, Limits(scratch_inodes=100)).what
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_folder_that_hides_itself_is_too_much(tmp_path):
     (tmp_path / "hidden").mkdir(mode=0o000)
-    assert "cannot be measured" in excess(str(tmp_path), LIMITS)
+    assert "cannot be measured" in crossed(tmp_path, LIMITS).what
     (tmp_path / "hidden").chmod(0o700)
