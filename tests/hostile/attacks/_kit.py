@@ -28,7 +28,7 @@ _NUMBERS = {
         "kcmp": 312, "finit_module": 313, "sched_setattr": 314, "sched_getattr": 315, "seccomp": 317, "memfd_create": 319,
         "bpf": 321, "execveat": 322, "userfaultfd": 323, "membarrier": 324, "mlock": 149, "mlock2": 325, "pkey_mprotect": 329,
         "pkey_alloc": 330,
-        "brk": 12, "mremap": 25, "mincore": 27, "getpid": 39, "sched_setaffinity": 203, "fadvise64": 221, "mlockall": 151,
+        "pread64": 17, "brk": 12, "mremap": 25, "mincore": 27, "getpid": 39, "sched_setaffinity": 203, "fadvise64": 221, "mlockall": 151,
         "sync": 162, "set_robust_list": 273,
     },
     "aarch64": {
@@ -44,7 +44,7 @@ _NUMBERS = {
         "memfd_create": 279, "bpf": 280, "execveat": 281, "userfaultfd": 282, "init_module": 105, "io_setup": 0,
         "eventfd2": 19, "epoll_create1": 20, "fcntl": 25, "inotify_init1": 26, "pipe2": 59, "vmsplice": 75,
         "timer_create": 107, "swapon": 224, "adjtimex": 171, "kexec_load": 104, "write": 64, "read": 63,
-        "pkey_mprotect": 288, "mlock2": 284, "brk": 214, "mremap": 216, "mincore": 232, "getpid": 172,
+        "pread64": 67, "pkey_mprotect": 288, "mlock2": 284, "brk": 214, "mremap": 216, "mincore": 232, "getpid": 172,
         "sched_setaffinity": 122, "fadvise64": 223, "mlockall": 230, "sync": 81, "set_robust_list": 99,
         "sched_setscheduler": 119, "sigqueueinfo": 138, "timerfd_create": 85,
     },
