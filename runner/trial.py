@@ -184,18 +184,20 @@ class Trial:
     def _let_loose(self, attack: Attack, name: str, since: int) -> tuple[str, str]:
         """The live mod: (ending, what was said of it)."""
         self._endings.clear()
+        epoch = self.mods[name].epoch
         with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
             self.mods[name].post("attack")
         self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
         if attack.judged == "game":
             stopped = [each for each in self._endings if each[0] != GOT]  # a mistake in the script, or what stopped it
-            return stopped[0] if stopped else self._judged(name, since)
+            return stopped[0] if stopped else self._judged(name, since, epoch)
         if (bad := self._bad(name, since)) is not None:
             return _why(bad)
         return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
 
-    def _judged(self, name: str, since: int) -> tuple[str, str]:
-        """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile."""
+    def _judged(self, name: str, since: int, epoch: int) -> tuple[str, str]:
+        """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile.
+        `epoch`: that of its worker."""
 
         def answers() -> bool:
             try:
@@ -204,6 +206,8 @@ class Trial:
                 return False
 
         self.frames(PATIENCE, lambda: self._bad(name, since) or answers())
+        if self.mods[name].epoch != epoch:  # its successor may answer sooner than is told what it succeeds
+            self.frames(PATIENCE, lambda: self._bad(name, since))
         if (bad := self._bad(name, since)) is not None:
             return _why(bad)
         return ("answers", "it goes on") if answers() else ("nothing", f"no answer for {PATIENCE:g} s")
