@@ -167,19 +167,21 @@ class Trial:
             if receipt.verdict != "live":
                 return _why(receipt)
             ending = self._let_loose(attack, name, since)
-            if not attack.has_after:
-                return ending
-            since = self._newest()
-            self._root.joinpath(f"{name}.py").write_text(self._text(attack, "attack = after\n"))
-            self.frames(LOADING, lambda: self._receipt(name, since, receipt.digest))
-            receipt = self._receipt(name, since, receipt.digest)
-            if receipt is None or receipt.verdict != "live":
-                return _why(receipt) if receipt is not None else ("nothing", f"no second verdict within {LOADING:g} s")
-            return self._let_loose(attack, name, receipt.number)
+            return self._again(attack, name, receipt) if attack.has_after else ending
         finally:
             self._root.joinpath(f"{name}.py").unlink()
             if not self.frames(PATIENCE, lambda: name not in self.mods):
                 self._left_over.append("the mod did not go")
+
+    def _again(self, attack: Attack, name: str, first: Receipt) -> tuple[str, str]:
+        """Its second half, as a new version of the mod. `first`: of the one before."""
+        since = self._newest()
+        self._root.joinpath(f"{name}.py").write_text(self._text(attack, "attack = after\n"))
+        self.frames(LOADING, lambda: self._receipt(name, since, first.digest))
+        receipt = self._receipt(name, since, first.digest)
+        if receipt is None:
+            return "nothing", f"no second verdict within {LOADING:g} s"
+        return self._let_loose(attack, name, receipt.number) if receipt.verdict == "live" else _why(receipt)
 
     def _let_loose(self, attack: Attack, name: str, since: int) -> tuple[str, str]:
         """The live mod: (ending, what was said of it)."""
