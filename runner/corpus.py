@@ -69,6 +69,11 @@ class Attack(NamedTuple):
         """Whether it attacks by what lies in the mods folder: `plant(root)` puts it there."""
         return "\ndef plant(" in self.text
 
+    @property
+    def has_after(self) -> bool:
+        """Whether it has a second half, `after()`, for a fresh worker of the same mod."""
+        return "\ndef after(" in self.text
+
     def fate(self, mode: Confinement) -> Fate:
         """What has to become of it in that mode."""
         return self.full if mode is Confinement.FULL else self.reduced

@@ -240,8 +240,7 @@ class Nursery:
                 if found is None and (turn + worker.serial) % scratch.TURNS_TO_MAPS == 0:
                     found = scratch.kept(worker.pid, folder, limits)
                 if found is not None:
-                    worker.crossed = found.limit
-                    worker.condemn(found.what)
+                    worker.condemn(found.what, found.limit)
 
     def _refill_later(self) -> None:
         """While spares are left, leave the cores to who took one: a fork takes as long as a mod takes to load."""

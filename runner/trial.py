@@ -40,6 +40,15 @@ LOADING: Final = 20.0
 PATIENCE: Final = 20.0
 LIMITS: Final = Limits(hang_after=0.5, load_timeout=2.0)
 NEIGHBOUR: Final = "neighbour"
+SEEN: Final = "seen"
+"""The view that the game publishes in each frame, and the neighbour reads."""
+_SHADES: Final = 251
+_NEIGHBOURS: Final = f"""
+from fumehood.worker import view
+def on_frame(n):
+    seen = view({SEEN!r})
+    return n if seen[0] == seen[-1] == n % {_SHADES} else -1
+"""
 EVIL: Final = "evil"
 MISTAKES: Final = (
     "AttributeError",
@@ -107,9 +116,8 @@ class Trial:
         self._endings: list[tuple[str, str]] = []
         self._shown: list[str] = []
         """What the game could show of the last attack: errors, receipts."""
-        self._stayed: list[str] = []
+        self._left_over: list[str] = []
         self._unanswered = 0
-        self._outlived = False
         mods.wait(NEIGHBOUR, timeout=LOADING)
         self._neighbour = self._status(NEIGHBOUR)
         (self._zygote,) = supervisor.children()
@@ -176,28 +184,48 @@ class Trial:
             if receipt.verdict != "live":
                 return _why(receipt)
             worker = self._worker(name)
-            with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
-                self.mods[name].post("attack")
-            self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
-            if attack.judged == "game":
-                return self._judged(name, since)
-            if (bad := self._bad(name, since)) is not None:
-                return _why(bad)
-            return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
+            ending = self._let_loose(attack, name, since)
+            return self._again(attack, name, receipt) if attack.has_after else ending
         finally:
             self._root.joinpath(f"{name}.py").unlink()
             self._gone(lambda: name not in self.mods)
             if worker is not None and not self.frames(PATIENCE, lambda: not worker.is_running()):
-                self._outlived = True
+                self._left_over.append("its process outlived its mod")
             self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
 
     def _gone(self, gone: Callable[[], bool]) -> None:
         """Its files are gone: it has to go, whatever it likes."""
         if not self.frames(PATIENCE, gone):
-            self._stayed.append(f"it did not go within {PATIENCE:g} s")
+            self._left_over.append(f"it did not go within {PATIENCE:g} s")
 
-    def _judged(self, name: str, since: int) -> tuple[str, str]:
-        """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile."""
+    def _again(self, attack: Attack, name: str, first: Receipt) -> tuple[str, str]:
+        """Its second half, as a new version of the mod. `first`: of the one before."""
+        since = self._newest()
+        self._root.joinpath(f"{name}.py").write_text(self._text(attack, "attack = after\n"))
+        self.frames(LOADING, lambda: self._receipt(name, since, first.digest))
+        receipt = self._receipt(name, since, first.digest)
+        if receipt is None:
+            return "nothing", f"no second verdict within {LOADING:g} s"
+        return self._let_loose(attack, name, receipt.number) if receipt.verdict == "live" else _why(receipt)
+
+    def _let_loose(self, attack: Attack, name: str, since: int) -> tuple[str, str]:
+        """The live mod: (ending, what was said of it)."""
+        self._endings.clear()
+        epoch = self.mods[name].epoch
+        with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
+            self.mods[name].post("attack")
+        self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
+        if attack.judged == "game":
+            tell = {*MISTAKES, *attack.full.endings, *attack.reduced.endings} - {GOT}
+            told = [each for each in self._endings if each[0] in tell]  # a mistake in the script, or what stopped it
+            return told[0] if told else self._judged(name, since, epoch)
+        if (bad := self._bad(name, since)) is not None:
+            return _why(bad)
+        return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
+
+    def _judged(self, name: str, since: int, epoch: int) -> tuple[str, str]:
+        """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile.
+        `epoch`: that of its worker."""
 
         def answers() -> bool:
             try:
@@ -209,8 +237,8 @@ class Trial:
                 return False
 
         self.frames(PATIENCE, lambda: self._bad(name, since) or answers())
-        if self._endings and self._endings[0][0] in MISTAKES:
-            return self._endings[0]
+        if self.mods[name].epoch != epoch:  # its successor may answer sooner than is told what it succeeds
+            self.frames(PATIENCE, lambda: self._bad(name, since))
         if (bad := self._bad(name, since)) is not None:
             return _why(bad)
         return ("answers", "it goes on") if answers() else ("nothing", f"no answer for {PATIENCE:g} s")
@@ -255,19 +283,20 @@ class Trial:
         exact = (each for each in receipts if each.mod == EVIL)
         return next(exact, None) or next((each for each in receipts if not struck.fullmatch(each.mod)), None)
 
-    def _text(self, attack: Attack) -> str:
-        """The script as a mod."""
+    def _text(self, attack: Attack, more: str = "") -> str:
+        """The script as a mod. `more`: what stands below it."""
         said = _SAYS.format(
             at_load="_before = _ended()" if attack.at_load else "", ended="_before" if attack.at_load else "_ended()"
         )
         limits = "".join(f"# {name} = {value!r}\n" for name, value in attack.limits.items())
         block = f"# /// script\n# [tool.fumehood.limits]\n{limits}# ///\n" if limits else ""
-        return f"{block}HOST = {self.host()!r}\n{self._kit}\n{attack.text}\n{said}"
+        return f"{block}HOST = {self.host()!r}\n{self._kit}\n{attack.text}\n{more}{said}"
 
     def _frame(self) -> None:
         """One of the game's."""
         began = time.perf_counter()
         self._frames += 1
+        self.mods.publish(SEEN, bytes([self._frames % _SHADES]) * 4096)
         report = self.mods.emit("frame", self._frames, budget=BUDGET)
         if report.results.get(NEIGHBOUR) != [self._frames]:
             self._unanswered += 1
@@ -280,21 +309,17 @@ class Trial:
 
     def _noticed(self) -> list[str]:
         """What others felt of the last one, a line each."""
-        found = self.targets.noticed()
+        found = self.targets.noticed() + self._left_over
+        self._left_over.clear()
         now = self._status(NEIGHBOUR)
         if (now.epoch, now.pid) != (self._neighbour.epoch, self._neighbour.pid):
             found.append("the neighbour was started anew")
             self._neighbour = now
         if self._unanswered:
-            found.append(f"the neighbour did not answer in {self._unanswered} frames")
+            found.append(f"the neighbour did not answer, or read something else, in {self._unanswered} frames")
             self._unanswered = 0
-        if self._outlived:
-            found.append("its process outlived its mod")
-            self._outlived = False
         if not self._zygote.is_running():
             found.append("the zygote was killed")
-        found += self._stayed
-        self._stayed.clear()
         self.mods._link.flush_log()
         with self.log.open("rb") as file:
             file.seek(self._log_read)
@@ -328,9 +353,9 @@ class Trial:
     def _newest(self) -> int:
         return max((receipt.number for receipt in self.mods.receipts()), default=0)
 
-    def _receipt(self, name: str, since: int) -> Receipt | None:
-        """The first verdict on what was saved."""
-        return next((each for each in self.mods.receipts(since) if each.mod == name), None)
+    def _receipt(self, name: str, since: int, besides: str = "") -> Receipt | None:
+        """The first verdict on what was saved. `besides`: the digest of what was saved before."""
+        return next((each for each in self.mods.receipts(since) if each.mod == name and each.digest != besides), None)
 
     def _bad(self, name: str, since: int) -> Receipt | None:
         """The first that says how it ended, if it did."""
@@ -345,7 +370,7 @@ def trial(mode: Confinement) -> Iterator[Trial]:
     with Targets() as targets:
         root, log = targets.place / "mods", targets.place / "log"
         root.mkdir()
-        (root / f"{NEIGHBOUR}.py").write_text("def on_frame(n): return n\n")
+        (root / f"{NEIGHBOUR}.py").write_text(_NEIGHBOURS)
         before = set(psutil.Process().children())
         with (
             log.open("wb") as sink,

@@ -144,9 +144,10 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
-    def condemn(self, reason: str) -> None:
-        """Kill it for something it did; `misbehaved` keeps the first reason."""
-        self.misbehaved = self.misbehaved or reason
+    def condemn(self, reason: str, limit: str = "") -> None:
+        """Kill it for something it did; `misbehaved` keeps the first reason, `crossed` the limit that it was for."""
+        if not self.misbehaved:
+            self.misbehaved, self.crossed = reason, limit
         self.kill()
 
     async def stack(self, timeout: float) -> str:

@@ -70,6 +70,9 @@ REFUSED: Final = {
     "mmap.mmap(-1, n)": "is shared memory by default, which no limit counts (PermissionError): without a file say "
     "flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS; a mapping of a file may be shared",
     "fcntl.lockf, fcntl.fcntl(F_SETLK, ...)": "lock nothing and succeed: nobody else can open what a mod can write",
+    "os.fsync, os.fdatasync, mmap.flush": "do nothing and succeed: what a mod writes there ends with its process",
+    "os.open(..., os.O_DIRECT), os.O_SYNC, os.O_DSYNC, flags of os.preadv and os.pwritev": "are refused "
+    "(PermissionError): no limit counts the disk's time",
     "fcntl.flock": "would lock what is shared with the supervisor (PermissionError)",
     "os.truncate": "in the reduced mode (PermissionError): open the file and truncate that",
     "os.chmod, os.utime": "in the reduced mode (PermissionError): there they would reach files of the host",

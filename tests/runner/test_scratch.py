@@ -9,6 +9,12 @@ from fumehood.shared.policy import Limits
 LIMITS = Limits(scratch_bytes=64 * 1024, scratch_inodes=20)
 
 
+def crossed(folder, limits):
+    found = excess(str(folder), limits)
+    assert found is not None
+    return found
+
+
 def test_within_its_limits_there_is_nothing_to_say(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_bytes(bytes(4096))

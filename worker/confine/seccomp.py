@@ -19,6 +19,9 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - F_SETLK and its kin lock nothing and say that they did: locks on the library's files would be heard by other mods and
   felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
   keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
+- Reads and writes past the page cache (O_DIRECT, O_SYNC, flags of preadv2 and pwritev2): no limit counts a disk's time.
+  fsync and its kin do nothing and say that they did: a scratch ends with its worker, so nobody can tell. RWF_NOWAIT
+  besides tells which pages of the library others have read.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
 - renameat2 that leaves a whiteout: that is a device file, which mknod may not make, and Landlock does not judge it.
 - CPU clocks by process number: the game's tells to the nanosecond when it works.
@@ -42,18 +45,22 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 READING: Final = _names(
-    "read pread64 readv preadv preadv2 lseek close fstat newfstatat stat lstat statx access "
+    "read pread64 readv preadv lseek close fstat newfstatat stat lstat statx access "
     "faccessat faccessat2 readlink readlinkat getdents64 getcwd chdir fchdir statfs fstatfs umask dup dup2 "
     "dup3 close_range"
 )
 WRITING: Final = _names(
-    "write pwrite64 writev pwritev pwritev2 ftruncate mkdir mkdirat rmdir unlink "
+    "write pwrite64 writev pwritev ftruncate mkdir mkdirat rmdir unlink "
     "unlinkat rename renameat link linkat symlink symlinkat"
 )
+PLAIN: Final = _names("preadv2 pwritev2")
+"""Without any of their flags, as Python calls them."""
+SYNCING: Final = _names("fsync fdatasync msync")
+"""Pretended: nothing it writes has to last, and on the library it would make the host's disk write its cache out."""
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
 """Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
 writable is the worker's."""
-MEMORY: Final = _names("munmap mremap brk msync")
+MEMORY: Final = _names("munmap mremap brk")
 TIME: Final = _names("nanosleep gettimeofday time times getitimer setitimer alarm")
 CLOCKS: Final = _names("clock_gettime clock_getres clock_nanosleep")
 """Of the clocks that have a name. A number below zero is a process's or thread's CPU clock, which the kernel shows
@@ -82,8 +89,6 @@ ANSWERS: Final = {
         ),
         errno.ENOTSUP,  # shutil.copy2 takes this for "no attributes here", EPERM for a failure
     ),
-    "fsync": 0,  # nothing it writes has to last, and on the library it would make the host's disk write its cache out
-    "fdatasync": 0,
     "ioctl": errno.ENOTTY,  # what isatty expects; Python's FIOCLEX then falls back to fcntl
 }
 UNKNOWN: Final = {
@@ -114,6 +119,7 @@ PRCTL: Final = (2, 3, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, GET_NA
 _WORD: Final = 0xFFFFFFFF
 _SIGN: Final = 0x80000000
 _WHITEOUT: Final = 4
+_PAST_THE_CACHE: Final = os.O_DIRECT | os.O_SYNC  # the latter has O_DSYNC's bit
 _SET_MODE_FILTER: Final = 1
 _INSTRUCTION: Final = 8
 """Bytes of a BPF instruction."""
@@ -172,6 +178,8 @@ def compile_program(mode: Confinement) -> Program:
     names = ALLOWED + (tuple(OWNING) if mode is Confinement.FULL else ())
     for name in names:
         rules.add_rule(lib.ALLOW, name)
+    for name in SYNCING:
+        rules.add_rule(lib.ERRNO(0), name)
     for name, number in ANSWERS.items():
         rules.add_rule(lib.ERRNO(number), name)
     for number in UNKNOWN.values():
@@ -193,9 +201,11 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, _MAP_PRIVATE, _MAP_TYPE | _MAP_HUGETLB))
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, 0, _MAP_ANONYMOUS | _MAP_HUGETLB))  # of a file
     for name, flags in (("open", 1), ("openat", 2)):
-        rules.add_rule(lib.ALLOW, name, masked(flags, 0, os.O_TRUNC))
+        rules.add_rule(lib.ALLOW, name, masked(flags, 0, os.O_TRUNC | _PAST_THE_CACHE))
         for writing in (os.O_WRONLY, os.O_RDWR):  # judged by Landlock; any other O_TRUNC empties what it may read
-            rules.add_rule(lib.ALLOW, name, masked(flags, writing, os.O_ACCMODE))
+            rules.add_rule(lib.ALLOW, name, masked(flags, writing, os.O_ACCMODE | _PAST_THE_CACHE))
+    for name in PLAIN:
+        rules.add_rule(lib.ALLOW, name, masked(5, 0))
     rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
     for advice in MADVISE:
         rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))

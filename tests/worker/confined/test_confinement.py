@@ -408,6 +408,35 @@ def test_writing_out_is_pretended(cell):
     )  # fmt: skip
 
 
+def test_nobody_keeps_the_disk_busy(cell):
+    """What goes past the page cache is refused, and to sync does nothing."""
+    for flag in ("O_DIRECT", "O_SYNC", "O_DSYNC", "O_RSYNC"):
+        assert cell.errno(f"import json, os; os.open(json.__file__, os.O_RDONLY | os.{flag})") == "EPERM", flag
+        assert cell.errno(f"import os; os.open('own', os.O_RDWR | os.O_CREAT | os.{flag})") == "EPERM", flag
+    for flag in (1, 2, 4, 8, 16, 0x80):  # HIPRI, DSYNC, SYNC, NOWAIT, APPEND, DONTCACHE
+        assert (
+            cell.errno(f"import json, os; os.preadv(os.open(json.__file__, 0), [bytearray(9)], 0, {flag})") == "EPERM"
+        )
+        assert (
+            cell.errno(f"import os; os.pwritev(os.open('own', os.O_RDWR | os.O_CREAT), [b'x'], 0, {flag})") == "EPERM"
+        )
+    assert (
+        cell.ask("""
+        import mmap, os
+        with open("plain", "w+b", buffering=0) as file:
+            file.write(bytes(4096))
+            os.pwritev(file.fileno(), [b"abc"], 0, 0)
+            mmap.mmap(file.fileno(), 4096).flush()
+            os.fsync(file.fileno())
+            got = bytearray(3)
+            os.preadv(file.fileno(), [got], 0, 0)
+        os.fsync(50), os.fdatasync(50)
+        result = bytes(got)
+    """)
+        == b"abc"
+    )
+
+
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_sqlite_keeps_a_database_in_the_scratch(cell, journal):
     """Two connections see each other's locks: sqlite keeps those of one process apart by itself."""
