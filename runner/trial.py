@@ -100,16 +100,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class Trial:
     """One game, and the attacks on it, one after the other."""
 
-    def __init__(self, mods: "Mods", root: Path, log: Path, targets: Targets, supervisor: psutil.Process) -> None:
-        """`log`: where the supervisor's goes. Waits for the neighbour. Raises FumehoodError."""
+    def __init__(
+        self, mods: "Mods", root: Path, log: Path, targets: Targets, supervisor: psutil.Process, beat: float
+    ) -> None:
+        """`log`: where the supervisor's goes; `beat`: seconds from frame to frame. Waits for the neighbour. Raises FumehoodError."""
         self.mods = mods
         self.targets = targets
         self._root = root
         self.log = log
         self._log_read = 0
         self._supervisor = supervisor
+        self._beat = beat
         self._kit = read_kit()
-        self._count = 0
         self._frames = 0
         self.spent: list[float] = []
         """Seconds that each frame took the game."""
@@ -127,7 +129,6 @@ class Trial:
     def run(self, attack: Attack, mode: Confinement) -> Result:
         """Let it loose and judge it. `mode`: that of the supervisor. Raises FumehoodError only when the game itself is
         no more."""
-        self._count += 1
         self._endings.clear()
         first = len(self.spent)
         ending, said = self._planted(attack) if attack.planted else self._struck(attack)
@@ -168,11 +169,16 @@ class Trial:
             "mods": str(self._root),
         }
 
+    def footprint(self) -> tuple[int, int]:
+        """What the supervisor holds once it is at rest: descriptors, and bytes of memory of its own."""
+        self.mods.settle(timeout=PATIENCE)
+        return self._supervisor.num_fds(), self._supervisor.memory_full_info().uss
+
     # ── the inside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _struck(self, attack: Attack) -> tuple[str, str]:
         """As a mod: (ending, what was said of it)."""
-        name = f"{EVIL}{self._count}"
+        name = f"{EVIL}_{attack.name.replace('/', '_')}"  # again the same for the same attack: a name costs descriptors
         since = self._newest()
         worker: psutil.Process | None = None
         self._root.joinpath(f"{name}.py").write_text(self._text(attack))
@@ -279,7 +285,7 @@ class Trial:
     def _planted_receipt(self, since: int) -> Receipt | None:
         """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""
         receipts = [each for each in self.mods.receipts(since) if each.mod.startswith(EVIL)]
-        struck = re.compile(rf"{EVIL}\d+")
+        struck = re.compile(rf"{EVIL}_\w+")
         exact = (each for each in receipts if each.mod == EVIL)
         return next(exact, None) or next((each for each in receipts if not struck.fullmatch(each.mod)), None)
 
@@ -305,7 +311,7 @@ class Trial:
                 self._endings.append((str(intent.fields.get("ending")), str(intent.fields.get("text"))))
         spent = time.perf_counter() - began
         self.spent.append(spent)
-        time.sleep(max(0.0, FRAME - spent))  # the beat of a game, not a wait for something
+        time.sleep(max(0.0, self._beat - spent))  # the beat of a game, not a wait for something
 
     def _noticed(self) -> list[str]:
         """What others felt of the last one, a line each."""
@@ -365,8 +371,9 @@ class Trial:
 
 
 @contextlib.contextmanager
-def trial(mode: Confinement) -> Iterator[Trial]:
-    """A game in that mode, in a folder of its own, for as many attacks as one likes. Raises what `launch` raises."""
+def trial(mode: Confinement, beat: float = FRAME) -> Iterator[Trial]:
+    """A game in that mode, in a folder of its own, for as many attacks as one likes. `beat`: seconds from frame to
+    frame. Raises what `launch` raises."""
     with Targets() as targets:
         root, log = targets.place / "mods", targets.place / "log"
         root.mkdir()
@@ -377,7 +384,7 @@ def trial(mode: Confinement) -> Iterator[Trial]:
             launch(root, confinement=mode, limits=LIMITS, log_to=sink.fileno(), reload_interval=0.0) as mods,
         ):
             (supervisor,) = set(psutil.Process().children()) - before
-            yield Trial(mods, root, log, targets, supervisor)
+            yield Trial(mods, root, log, targets, supervisor, beat)
 
 
 def _why(receipt: Receipt) -> tuple[str, str]:

@@ -33,6 +33,8 @@ from fumehood.shared.policy import Confinement
 from report import Report
 
 BIRTHS: Final = 40
+BEAT: Final = 0.004
+"""Seconds from frame to frame: how the game fares is not asked here, and each attack waits for a few of them."""
 PATIENCE: Final = 900.0
 """Seconds for all attacks without one layer."""
 NONE: Final = "(none)"
@@ -100,7 +102,7 @@ def without(name: str, prefix: str) -> dict[str, Any]:
 def child(attacks: list[Attack]) -> int:
     """In that process: try them all."""
     endings = {}
-    with trial(Confinement.FULL) as it:
+    with trial(Confinement.FULL, beat=BEAT) as it:
         for attack in attacks:
             result = it.run(attack, Confinement.FULL)
             endings[attack.name] = (result.ending, result.noticed)

@@ -9,7 +9,7 @@ from fumehood.runner import corpus, proof, trial
 from fumehood.runner.corpus import GOT, Attack
 from fumehood.runner.targets import Targets
 from fumehood.shared.errors import ConfigError
-from fumehood.shared.policy import Confinement
+from fumehood.shared.policy import MIB, Confinement
 
 ATTACKS = corpus.read()
 BY_NAME = {attack.name: attack for attack in ATTACKS}
@@ -44,6 +44,20 @@ def test_it_is_stopped_by_what_must_stop_it_and_nobody_notices(arena, name):
     it, mode = arena
     result = it.run(BY_NAME[name], mode)
     assert result.verdict in ("stopped", "conceded"), result
+
+
+def test_the_supervisor_holds_no_more_after_them_than_before(arena):
+    """Descriptors and memory: the same attacks twice, once for what is kept of a mod's name for good."""
+    it, mode = arena
+    quick = [attack for attack in ATTACKS if attack.quick]
+    for attack in quick:
+        it.run(attack, mode)
+    descriptors, memory = it.footprint()
+    for attack in quick:
+        it.run(attack, mode)
+    again, grown = it.footprint()
+    assert again == descriptors
+    assert grown - memory < 4 * MIB, f"{len(quick)} attacks"
 
 
 def test_what_is_conceded_stands_in_security_md():

@@ -8,11 +8,12 @@ def attack():
 
 
 def memory():
+    import fcntl
     import stat
 
     for fd in range(1024):
         try:
-            if stat.S_ISREG(os.fstat(fd).st_mode):
+            if stat.S_ISREG(os.fstat(fd).st_mode) and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR:
                 return fd
         except OSError:
             continue
