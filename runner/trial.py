@@ -103,7 +103,8 @@ class Trial:
     def __init__(
         self, mods: "Mods", root: Path, log: Path, targets: Targets, supervisor: psutil.Process, beat: float
     ) -> None:
-        """`log`: where the supervisor's goes; `beat`: seconds from frame to frame. Waits for the neighbour. Raises FumehoodError."""
+        """`log`: where the supervisor's goes; `beat`: seconds from frame to frame. Waits for the neighbour. Raises
+        FumehoodError."""
         self.mods = mods
         self.targets = targets
         self._root = root
