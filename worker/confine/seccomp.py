@@ -15,7 +15,8 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
 - fsync and fdatasync do nothing and say that they did: by a file that may only be read they would keep the host's disk
-  busy, which no limit counts.
+  busy, which no limit counts. O_DIRECT, and flags of preadv2, which read past the host's cache or tell what is in it.
+- RENAME_WHITEOUT, which makes a device without mknod.
 - F_SETLK and its kin lock nothing and say that they did: locks on the library's files would be heard by other mods and
   felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
   keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
@@ -40,13 +41,13 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 READING: Final = _names(
-    "read pread64 readv preadv preadv2 lseek close fstat newfstatat stat lstat statx access "
+    "read pread64 readv preadv lseek close fstat newfstatat stat lstat statx access "
     "faccessat faccessat2 readlink readlinkat getdents64 getcwd chdir fchdir statfs fstatfs umask dup dup2 "
     "dup3 close_range"
 )
 WRITING: Final = _names(
-    "write pwrite64 writev pwritev pwritev2 ftruncate mkdir mkdirat rmdir unlink "
-    "unlinkat rename renameat renameat2 link linkat symlink symlinkat"
+    "write pwrite64 writev pwritev ftruncate mkdir mkdirat rmdir unlink "
+    "unlinkat rename renameat link linkat symlink symlinkat"
 )
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
 """Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
@@ -102,6 +103,7 @@ _MAP_ANONYMOUS: Final = 0x20
 _MAP_HUGETLB: Final = 0x40000
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
+_RENAME_FLAGS: Final = 1 | 2  # NOREPLACE, EXCHANGE
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
 FCNTL: Final = (0, 1, 2, 3, 5, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, DUPFD_CLOEXEC, GET_SEALS
 LOCKING: Final = (6, 7, 37, 38)  # SETLK, SETLKW, OFD_SETLK, OFD_SETLKW
@@ -196,9 +198,12 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, _MAP_PRIVATE, _MAP_TYPE | _MAP_HUGETLB))
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, 0, _MAP_ANONYMOUS | _MAP_HUGETLB))  # of a file
     for name, flags in (("open", 1), ("openat", 2)):
-        rules.add_rule(lib.ALLOW, name, masked(flags, 0, os.O_TRUNC))
+        rules.add_rule(lib.ALLOW, name, masked(flags, 0, os.O_TRUNC | os.O_DIRECT))
         for writing in (os.O_WRONLY, os.O_RDWR):  # judged by Landlock; any other O_TRUNC empties what it may read
-            rules.add_rule(lib.ALLOW, name, masked(flags, writing, os.O_ACCMODE))
+            rules.add_rule(lib.ALLOW, name, masked(flags, writing, os.O_ACCMODE | os.O_DIRECT))
+    for name in ("preadv2", "pwritev2"):
+        rules.add_rule(lib.ALLOW, name, masked(5, 0))
+    rules.add_rule(lib.ALLOW, "renameat2", masked(4, 0, _WORD & ~_RENAME_FLAGS))
     rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
     for advice in MADVISE:
         rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))
