@@ -15,7 +15,7 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
 - fsync and fdatasync do nothing and say that they did: by a file that may only be read they would keep the host's disk
-  busy, which no limit counts.
+  busy, which no limit counts. O_DIRECT, and flags of preadv2, which read past the host's cache or tell what is in it.
 - F_SETLK and its kin lock nothing and say that they did: locks on the library's files would be heard by other mods and
   felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
   keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
@@ -110,6 +110,7 @@ _MAP_ANONYMOUS: Final = 0x20
 _MAP_HUGETLB: Final = 0x40000
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
+_RENAME_FLAGS: Final = 1 | 2  # NOREPLACE, EXCHANGE
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
 FCNTL: Final = (0, 1, 2, 3, 5, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, DUPFD_CLOEXEC, GET_SEALS
 LOCKING: Final = (6, 7, 37, 38)  # SETLK, SETLKW, OFD_SETLK, OFD_SETLKW
@@ -118,7 +119,6 @@ PRCTL: Final = (2, 3, 16, 21, 23, 27, 39)  # GET_PDEATHSIG, GET_DUMPABLE, GET_NA
 
 _WORD: Final = 0xFFFFFFFF
 _SIGN: Final = 0x80000000
-_WHITEOUT: Final = 4
 _PAST_THE_CACHE: Final = os.O_DIRECT | os.O_SYNC  # the latter has O_DSYNC's bit
 _SET_MODE_FILTER: Final = 1
 _INSTRUCTION: Final = 8
@@ -217,7 +217,7 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
         rules.add_rule(lib.ERRNO(0), "fcntl", masked(1, command))
     for name in CLOCKS:
         rules.add_rule(lib.ALLOW, name, masked(0, 0, _SIGN))
-    rules.add_rule(lib.ALLOW, "renameat2", masked(4, 0, _WHITEOUT))
+    rules.add_rule(lib.ALLOW, "renameat2", masked(4, 0, _WORD & ~_RENAME_FLAGS))
     for option in PRCTL:
         rules.add_rule(lib.ALLOW, "prctl", masked(0, option))
     rules.add_rule(lib.ALLOW, "prlimit64", masked(0, 0), lib.Arg(2, lib.EQ, 0))  # reading its own, never setting

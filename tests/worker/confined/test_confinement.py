@@ -401,6 +401,23 @@ def test_a_lock_is_pretended_and_locks_nothing(cells, cell):
     other.worker.kill()
 
 
+def test_reading_goes_through_the_cache_and_asks_nothing_of_it(cell):
+    assert cell.errno("import os; os.open(os.__file__, os.O_RDONLY | os.O_DIRECT)") == "EPERM"
+    assert cell.errno("import os; os.open('f', os.O_RDWR | os.O_CREAT | os.O_DIRECT)") == "EPERM"
+    assert cell.ask("fd = os.open(os.__file__, 0); result = os.preadv(fd, [bytearray(3)], 0, 0)") == 3
+    for flag in ("os.RWF_NOWAIT", "0x80"):  # 0x80: RWF_DONTCACHE
+        assert cell.errno(f"os.preadv(fd, [bytearray(3)], 0, {flag})") == "EPERM"
+
+
+def test_a_rename_makes_no_device(cell):
+    cell.ask(
+        "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); open('a', 'w').close(); open('b', 'w').close()"
+    )
+    rename = "libc.renameat2(-100, b'a', -100, b'b', {flag}), ctypes.get_errno()"
+    for flag, outcome in ((4, (-1, 1)), (1, (-1, 17)), (2, (0, 17)), (0, (0, 17))):  # 1: EPERM, 17: EEXIST
+        assert cell.ask(f"result = {rename.format(flag=flag)}") == outcome
+
+
 def test_writing_out_is_pretended(cell):
     # By a file that may only be read it would make the host's disk write its cache out. A pipe tells: it cannot be.
     assert cell.ask("import os; result = os.fsync(0), os.fdatasync(0), os.fsync(os.open(os.__file__, 0))") == (
