@@ -121,7 +121,7 @@ class Trial:
         self._count += 1
         self._endings.clear()
         first = len(self.spent)
-        ending, said = self._planted(attack) if attack.planted else self._struck(attack)
+        ending, said = self._planted(attack) if attack.planted else self._struck(attack, attack.fate(mode).endings)
         noticed = self._noticed()
         fate = attack.fate(mode)
         verdict: Verdict = "OTHERWISE"
@@ -161,7 +161,7 @@ class Trial:
 
     # ── the inside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _struck(self, attack: Attack) -> tuple[str, str]:
+    def _struck(self, attack: Attack, endings: tuple[str, ...]) -> tuple[str, str]:
         """As a mod: (ending, what was said of it)."""
         name = f"{EVIL}{self._count}"
         since = self._newest()
@@ -177,7 +177,7 @@ class Trial:
                 self.mods[name].post("attack")
             self.frames(attack.seconds, lambda: self._endings or self._bad(name, since))
             if attack.judged == "game":
-                return self._judged(name, since)
+                return self._judged(name, since, "answers" in endings)
             if (bad := self._bad(name, since)) is not None:
                 return _why(bad)
             return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
@@ -191,7 +191,7 @@ class Trial:
         if not self.frames(PATIENCE, gone):
             self._stayed.append(f"it did not go within {PATIENCE:g} s")
 
-    def _judged(self, name: str, since: int) -> tuple[str, str]:
+    def _judged(self, name: str, since: int, may_answer: bool) -> tuple[str, str]:
         """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile."""
 
         def answers() -> bool:
@@ -203,6 +203,8 @@ class Trial:
             except KeyError:
                 return False
 
+        if not may_answer:  # what is to end it may take longer than its next answer
+            self.frames(PATIENCE / 4, lambda: self._bad(name, since))
         self.frames(PATIENCE, lambda: self._bad(name, since) or answers())
         if self._endings and self._endings[0][0] in MISTAKES:
             return self._endings[0]
@@ -333,7 +335,7 @@ def trial(mode: Confinement) -> Iterator[Trial]:
         (root / f"{NEIGHBOUR}.py").write_text("def on_frame(n): return n\n")
         before = set(psutil.Process().children())
         with (
-            log.open("wb") as sink,
+            log.open("ab") as sink,
             launch(root, confinement=mode, limits=LIMITS, log_to=sink.fileno(), reload_interval=0.0) as mods,
         ):
             (supervisor,) = set(psutil.Process().children()) - before
