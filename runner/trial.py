@@ -132,7 +132,7 @@ class Trial:
         no more."""
         self._endings.clear()
         first = len(self.spent)
-        ending, said = self._planted(attack) if attack.planted else self._struck(attack)
+        ending, said = self._planted(attack) if attack.planted else self._struck(attack, attack.fate(mode).endings)
         noticed = self._noticed()
         fate = attack.fate(mode)
         verdict: Verdict = "OTHERWISE"
@@ -177,7 +177,7 @@ class Trial:
 
     # ── the inside ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _struck(self, attack: Attack) -> tuple[str, str]:
+    def _struck(self, attack: Attack, endings: tuple[str, ...]) -> tuple[str, str]:
         """As a mod: (ending, what was said of it)."""
         name = f"{EVIL}_{attack.name.replace('/', '_')}"  # again the same for the same attack: a name costs descriptors
         since = self._newest()
@@ -191,8 +191,8 @@ class Trial:
             if receipt.verdict != "live":
                 return _why(receipt)
             worker = self._worker(name)
-            ending = self._let_loose(attack, name, since)
-            return self._again(attack, name, receipt) if attack.has_after else ending
+            ending = self._let_loose(attack, name, since, "answers" in endings)
+            return self._again(attack, name, receipt, "answers" in endings) if attack.has_after else ending
         finally:
             self._root.joinpath(f"{name}.py").unlink()
             self._gone(lambda: name not in self.mods)
@@ -205,7 +205,7 @@ class Trial:
         if not self.frames(PATIENCE, gone):
             self._left_over.append(f"it did not go within {PATIENCE:g} s")
 
-    def _again(self, attack: Attack, name: str, first: Receipt) -> tuple[str, str]:
+    def _again(self, attack: Attack, name: str, first: Receipt, may_answer: bool) -> tuple[str, str]:
         """Its second half, as a new version of the mod. `first`: of the one before."""
         since = self._newest()
         self._root.joinpath(f"{name}.py").write_text(self._text(attack, "attack = after\n"))
@@ -213,10 +213,12 @@ class Trial:
         receipt = self._receipt(name, since, first.digest)
         if receipt is None:
             return "nothing", f"no second verdict within {LOADING:g} s"
-        return self._let_loose(attack, name, receipt.number) if receipt.verdict == "live" else _why(receipt)
+        if receipt.verdict != "live":
+            return _why(receipt)
+        return self._let_loose(attack, name, receipt.number, may_answer)
 
-    def _let_loose(self, attack: Attack, name: str, since: int) -> tuple[str, str]:
-        """The live mod: (ending, what was said of it)."""
+    def _let_loose(self, attack: Attack, name: str, since: int, may_answer: bool) -> tuple[str, str]:
+        """The live mod: (ending, what was said of it). `may_answer`: whether it may go on after it."""
         self._endings.clear()
         epoch = self.mods[name].epoch
         with contextlib.suppress(ModFailure):  # it may be gone already: its receipt says why
@@ -225,14 +227,14 @@ class Trial:
         if attack.judged == "game":
             tell = {*MISTAKES, *attack.full.endings, *attack.reduced.endings} - {GOT}
             told = [each for each in self._endings if each[0] in tell]  # a mistake in the script, or what stopped it
-            return told[0] if told else self._judged(name, since, epoch)
+            return told[0] if told else self._judged(name, since, epoch, may_answer)
         if (bad := self._bad(name, since)) is not None:
             return _why(bad)
         return self._endings[0] if self._endings else ("nothing", f"nothing was heard for {attack.seconds:g} s")
 
-    def _judged(self, name: str, since: int, epoch: int) -> tuple[str, str]:
+    def _judged(self, name: str, since: int, epoch: int, may_answer: bool) -> tuple[str, str]:
         """Where it cannot know: whether it, or what came after it, answers again, and what was said of it meanwhile.
-        `epoch`: that of its worker."""
+        `epoch`: that of its worker; `may_answer`: whether it may go on, or has to end."""
 
         def answers() -> bool:
             try:
@@ -243,6 +245,8 @@ class Trial:
             except KeyError:
                 return False
 
+        if not may_answer:  # what is to end it may take longer than its next answer
+            self.frames(PATIENCE / 4, lambda: self._bad(name, since))
         self.frames(PATIENCE, lambda: self._bad(name, since) or answers())
         if self.mods[name].epoch != epoch:  # its successor may answer sooner than is told what it succeeds
             self.frames(PATIENCE, lambda: self._bad(name, since))
@@ -381,7 +385,7 @@ def trial(mode: Confinement, beat: float = FRAME) -> Iterator[Trial]:
         (root / f"{NEIGHBOUR}.py").write_text(_NEIGHBOURS)
         before = set(psutil.Process().children())
         with (
-            log.open("wb") as sink,
+            log.open("ab") as sink,
             launch(root, confinement=mode, limits=LIMITS, log_to=sink.fileno(), reload_interval=0.0) as mods,
         ):
             (supervisor,) = set(psutil.Process().children()) - before

@@ -1,10 +1,13 @@
-"""Rings for the game five thousand times with nothing to say."""
+"""Rings for the game without a pause, with nothing to say."""
 
 FULL = "answers", "price of messages"
 JUDGED = "game"
-ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
+ALONE = "it may ring its own bell as it likes: what is attacked is the game, which is woken"
 
 
 def attack():
-    for _ in range(5000):
+    import time
+
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
         grip()["Serving"]._up.nudge()

@@ -2,7 +2,7 @@
 
 FULL = "answers", "total decoding"
 JUDGED = "game"
-ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
+ALONE = "it may say of itself what it likes: what is attacked is whoever believes it"
 
 
 def attack():

@@ -2,6 +2,7 @@
 
 FULL = "answers", "price of messages"
 JUDGED = "game"
+SECONDS = 0.5
 
 
 def attack():
