@@ -119,6 +119,7 @@ class Trial:
         self._endings: list[tuple[str, str]] = []
         self._shown: list[str] = []
         """What the game could show of the last attack: errors, receipts."""
+        self._leaving: tuple[str, psutil.Process | None] | None = None
         self._left_over: list[str] = []
         self._unanswered = 0
         mods.wait(NEIGHBOUR, timeout=LOADING)
@@ -127,12 +128,16 @@ class Trial:
 
     # ── one attack ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, attack: Attack, mode: Confinement) -> Result:
-        """Let it loose and judge it. `mode`: that of the supervisor. Raises FumehoodError only when the game itself is
-        no more."""
+    def run(self, attack: Attack, mode: Confinement, *, linger: bool = False) -> Result:
+        """Let it loose and judge it. `mode`: that of the supervisor. `linger`: do not wait until its mod is gone, which
+        is then noticed of the next one. Raises FumehoodError only when the game itself is no more."""
         self._endings.clear()
         first = len(self.spent)
+        if attack.planted:
+            self._see_off()
         ending, said = self._planted(attack) if attack.planted else self._struck(attack, attack.fate(mode).endings)
+        if not linger:
+            self._see_off()
         noticed = self._noticed()
         fate = attack.fate(mode)
         verdict: Verdict = "OTHERWISE"
@@ -172,6 +177,7 @@ class Trial:
 
     def footprint(self) -> tuple[int, int]:
         """What the supervisor holds once it is at rest: descriptors, and bytes of memory of its own."""
+        self._see_off()
         self.mods.settle(timeout=PATIENCE)
         return self._supervisor.num_fds(), self._supervisor.memory_full_info().uss
 
@@ -194,16 +200,24 @@ class Trial:
             ending = self._let_loose(attack, name, since, "answers" in endings)
             return self._again(attack, name, receipt, "answers" in endings) if attack.has_after else ending
         finally:
+            self._see_off()
             self._root.joinpath(f"{name}.py").unlink()
-            self._gone(lambda: name not in self.mods)
-            if worker is not None and not self.frames(PATIENCE, lambda: not worker.is_running()):
-                self._left_over.append("its process outlived its mod")
+            self._leaving = name, worker
             self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
 
-    def _gone(self, gone: Callable[[], bool]) -> None:
+    def _see_off(self) -> None:
+        """Wait until the mod of the last one is gone, and its worker."""
+        if self._leaving is None:
+            return
+        (name, worker), self._leaving = self._leaving, None
+        self._gone(name, lambda: name not in self.mods)
+        if worker is not None and not self.frames(PATIENCE, lambda: not worker.is_running()):
+            self._left_over.append(f"the process of {name} outlived its mod")
+
+    def _gone(self, name: str, gone: Callable[[], bool]) -> None:
         """Its files are gone: it has to go, whatever it likes."""
         if not self.frames(PATIENCE, gone):
-            self._left_over.append(f"it did not go within {PATIENCE:g} s")
+            self._left_over.append(f"{name} did not go within {PATIENCE:g} s")
 
     def _again(self, attack: Attack, name: str, first: Receipt, may_answer: bool) -> tuple[str, str]:
         """Its second half, as a new version of the mod. `first`: of the one before."""
@@ -284,12 +298,16 @@ class Trial:
             for left in set(self._root.iterdir()) - before:
                 _remove(left)
             self.mods.settle(timeout=PATIENCE)
-            self._gone(lambda: not any(name.startswith(EVIL) for name in self.mods))
+            self._gone(EVIL, lambda: not any(name.startswith(EVIL) for name in self.mods))
             self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
 
     def _planted_receipt(self, since: int) -> Receipt | None:
         """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""
-        receipts = [each for each in self.mods.receipts(since) if each.mod.startswith(EVIL)]
+        receipts = [
+            each
+            for each in self.mods.receipts(since)
+            if each.mod.startswith(EVIL) and each.verdict != "unloaded"  # late, of what was planted before
+        ]
         struck = re.compile(rf"{EVIL}_\w+")
         exact = (each for each in receipts if each.mod == EVIL)
         return next(exact, None) or next((each for each in receipts if not struck.fullmatch(each.mod)), None)

@@ -50,7 +50,7 @@ def layers(place: Path) -> list[Layer]:
     no_root = "    for fd in (taken or {}).values():\n        os.close(fd)\n"
     return [
         Layer("seccomp", (Change(_BOOTSTRAP, "        *prepared.filter.install(),\n"),), ("seccomp",)),
-        Layer("Landlock", (Change(_BOOTSTRAP, "        *landlock.restrict(),\n"),), ("landlock",)),
+        Layer("Landlock", (Change(_BOOTSTRAP, "        *landlock.restrict(*rulesets),\n"),), ("landlock",)),
         Layer(
             "private root",
             (

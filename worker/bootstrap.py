@@ -60,13 +60,14 @@ class Script(NamedTuple):
 
 def write_script(prepared: Prepared, limits: Limits, scratch: str) -> Script:
     """In the zygote: the list, in order."""
+    rulesets = (fds.Held.RULESET, fds.Held.LIBRARY) if prepared.covered else (fds.Held.RULESET,)
     listed = [
         call("process group", "setpgid", 0, 0),
         *namespaces.die_with(prepared.zygote),
         *root.enter_scratch(scratch, limits, mount=prepared.confinement is Confinement.FULL),
         call("batch", "sched_setscheduler", 0, os.SCHED_BATCH, _NO_PRIORITY),
         *capabilities.drop_all(),
-        *landlock.restrict(*((fds.Held.RULESET, fds.Held.LIBRARY) if prepared.covered else (fds.Held.RULESET,))),
+        *landlock.restrict(*rulesets),
         *fds.arrange(),
         *rlimits.lower(limits, prepared.base),
         *prepared.filter.install(),
