@@ -126,7 +126,8 @@ def test_only_the_ending_that_is_expected_counts(arena, body, verdict):
 
 def test_a_trace_on_the_host_is_noticed(arena):
     it, mode = arena
-    planted = f'{script("raise PermissionError(1, 0)", "SECONDS = 0.1").text}\ndef plant(root): open(HOST["folder"] + "/left", "w")\n'
+    planted = script("raise PermissionError(1, 0)", "SECONDS = 0.1").text
+    planted += '\ndef plant(root): open(HOST["folder"] + "/left", "w")\n'
     result = it.run(corpus.parse("a/b", planted), mode)
     assert (result.verdict, result.noticed) == ("NOTICED", ["files were made or removed"])
     assert it.targets.noticed() == [], "and put right"
