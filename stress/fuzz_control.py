@@ -6,6 +6,7 @@ while a hostile one is attached, another client has to be told so at once.
 """
 
 import contextlib
+import ctypes
 import os
 import random
 import signal
@@ -47,6 +48,11 @@ PUBLISH: Final = pack(control.Publish(6, "v", 0, 65_537, 2, 2 * VIEW_HEAD))
 """One that is right, with the second file; `PROVIDE` with the first."""
 
 
+def _end_with_parent() -> None:
+    """In the child: a supervisor outlives its games, and is not to outlive a fuzzer that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 class Control:
     """The target. Starts its supervisor, and ends it."""
 
@@ -67,7 +73,9 @@ class Control:
         command = [sys.executable, "-m", "fumehood.runner.cli", "run", str(self._root), "--log-level", "info"]
         self._log = Path(self._folder.name) / "log"
         with self._log.open("wb") as log:
-            self._supervisor = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, cwd=self._folder.name)
+            self._supervisor = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=log, cwd=self._folder.name, preexec_fn=_end_with_parent
+            )
         self._address = os.fspath(address.of(self._root))
         self._until(lambda: b"attach with" in self._log.read_bytes(), "the supervisor serves")
         sparse = os.memfd_create("sparse")
