@@ -66,8 +66,11 @@ def test_two_commands_set_everything_up_and_stand_on_top():
     # CI runs these very lines: it takes them out of the README by what they begin with, as here.
     ci = (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8")
     assert "grep '^python3 -m venv ' README.md" in ci
-    for number in range(len(SETUP)):
-        assert f'bash -c "${{readme[{number}]}}' in ci
+    assert 'bash -c "${readme[0]}"' in ci
+    assert "install=${readme[1]% && *}" in ci
+    assert "pytest=${readme[1]##* && }" in ci
+    for half in ('bash -c "$install"', 'bash -c "$pytest ${first[*]}"'):
+        assert half in ci
 
 
 def test_the_game_and_its_mod_run_as_they_stand(place):
