@@ -13,6 +13,7 @@ Exit code: 0; 1 when an attack succeeds with every layer in its place, or one co
 """
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -33,6 +34,8 @@ from fumehood.shared.policy import Confinement
 from report import Report
 
 BIRTHS: Final = 40
+AT_ONCE: Final = 4
+"""Layers that are tried side by side. More: each takes longer, and attacks on time itself end otherwise."""
 BEAT: Final = 0.004
 """Seconds from frame to frame: how the game fares is not asked here, and each attack waits for a few of them."""
 PATIENCE: Final = 900.0
@@ -50,11 +53,11 @@ def main() -> int:
     options = report.parser(__doc__ or "")
     options.add_argument("--only", action="append", metavar="LAYER", help="this layer; may be given several times")
     options.add_argument("--attacks", default="", metavar="PREFIX", help="those whose name begins so")
-    options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options.add_argument("--child", choices=("attacks", "births"), help=argparse.SUPPRESS)
     arguments = options.parse_args()
     chosen = [each for each in corpus.read() if judged_by_kernel(each) and each.name.startswith(arguments.attacks)]
     if arguments.child:
-        return child(chosen)
+        return attack_all(chosen) if arguments.child == "attacks" else make_workers()
     if not chosen:
         options.error(f"no attack's name begins with {arguments.attacks!r}")
     busy = report.busy()
@@ -62,7 +65,7 @@ def main() -> int:
     names = [layer.name for layer in layers_removed.layers(Path("/")) if not layer.root or os.geteuid() == 0]
     if unknown := set(arguments.only or ()) - set(names):
         options.error(f"no layer is called {unknown.pop()!r}: {', '.join(names)}")
-    found = {name: without(name, arguments.attacks) for name in [NONE, *(arguments.only or names)]}
+    found = without_each([NONE, *(arguments.only or names)], arguments.attacks)
     code = tell(made, {attack.name: attack for attack in chosen}, found)
     made.machine = report.machine(busy, report.busy())
     report.emit(made.document(), arguments.json, made.show)
@@ -72,44 +75,81 @@ def main() -> int:
 # ── with one layer removed: a process of its own, in which `fumehood` is that copy ────────────────────────────────────
 
 
-def without(name: str, prefix: str) -> dict[str, Any]:
-    """What became of every attack without that layer, and what a worker costs then; or under "error" why not."""
-    print(f"without {name} …", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory(prefix="fumehood-layers-") as folder:
-        place = Path(folder)
-        layer = next((each for each in layers_removed.layers(place) if each.name == name), None)
+def without_each(names: list[str], prefix: str) -> dict[str, dict[str, Any]]:
+    """What became of every attack without each of these layers, and what a worker costs then; or under "error" why
+    not. The attacks wait more than they work: AT_ONCE go on side by side; what is measured goes on alone."""
+    found: dict[str, dict[str, Any]] = {}
+    for batch in [names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE)]:
+        print(f"without {', '.join(batch)} …", file=sys.stderr, flush=True)
+        with contextlib.ExitStack() as stack:
+            under_way = [stack.enter_context(Without(name, "attacks", prefix)) for name in batch]
+            found |= {each.name: each.said() for each in under_way}
+        for name in batch:
+            if "error" not in found[name]:
+                with Without(name, "births", prefix) as alone:
+                    found[name] |= alone.said()
+    return found
+
+
+class Without:
+    """One run in a copy without that layer. A context manager: at its end it is killed, if it runs, and cleared away."""
+
+    def __init__(self, name: str, what: str, prefix: str) -> None:
+        self.name = name
+        self._command = ["--child", what, "--attacks", prefix]
+
+    def __enter__(self) -> "Without":
+        self._folder = tempfile.TemporaryDirectory(prefix="fumehood-layers-")
+        place = Path(self._folder.name)
+        layer = next((each for each in layers_removed.layers(place) if each.name == self.name), None)
         site = layers_removed.copy_without(layer, place)
         python, bound = sys.executable, []
         if os.geteuid() == 0 and not _open_to_all(Path(sys.base_prefix)):
             # Without a private root, and as nobody in particular, workers could not read an interpreter in /root.
             python, bound = _environment(place)
-        environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [python, __file__, "--child", "--attacks", prefix],
-            env=environment,
-            capture_output=True,
+        self._process = subprocess.Popen(
+            [python, __file__, *self._command],
+            env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE,
-            check=False,
             preexec_fn=lambda: _bind(bound),
         )
-    try:
-        return dict(json.loads(done.stdout.splitlines()[-1]))
-    except (ValueError, IndexError):
-        return {"error": f"status {done.returncode}: {done.stderr.strip()[-1000:]}"}
+        return self
+
+    def said(self) -> dict[str, Any]:
+        """What came of it, waited for."""
+        try:
+            out, err = self._process.communicate(timeout=PATIENCE)
+            return dict(json.loads(out.splitlines()[-1]))
+        except subprocess.TimeoutExpired:
+            return {"error": f"it was not over within {PATIENCE:g} s"}
+        except (ValueError, IndexError):
+            return {"error": f"status {self._process.returncode}: {err.strip()[-1000:]}"}
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()  # what was bound below it was so for that process alone
 
 
-def child(attacks: list[Attack]) -> int:
+def attack_all(attacks: list[Attack]) -> int:
     """In that process: try them all."""
     endings = {}
     with trial(Confinement.FULL, beat=BEAT) as it:
         for attack in attacks:
-            result = it.run(attack, Confinement.FULL)
+            result = it.run(attack, Confinement.FULL, linger=True)
             endings[attack.name] = (result.ending, result.noticed)
+    print(json.dumps({"endings": endings}))
+    return 0
+
+
+def make_workers() -> int:
+    """In that process: measure what one costs."""
     births, _ = forks.measure(Confinement.FULL, BIRTHS)
     steps = {name: report.Spread.of(values).p50 for name, values in births.steps.items()}
-    fork = report.Spread.of(births.microseconds).p50
-    print(json.dumps({"endings": endings, "fork_us": fork, "steps_us": steps}))
+    print(json.dumps({"fork_us": report.Spread.of(births.microseconds).p50, "steps_us": steps}))
     return 0
 
 
