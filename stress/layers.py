@@ -92,7 +92,7 @@ def without_each(names: list[str], prefix: str) -> dict[str, dict[str, Any]]:
 
 
 class Without:
-    """One run in a copy without that layer. A context manager: at its end it is killed, if it runs, and cleared away."""
+    """One run in a copy without that layer. A context manager: at its end it is killed and cleared away."""
 
     def __init__(self, name: str, what: str, prefix: str) -> None:
         self.name = name
