@@ -23,12 +23,12 @@ import psutil
 
 from ..shared.errors import FumehoodError, ModFailure
 from ..shared.policy import Confinement, Limits
+from . import shown
 from .corpus import GOT, Attack
 from .corpus import kit as read_kit
 from .launch import launch
 from .records import Receipt
 from .targets import Targets
-from .text import FILLERS, MOST_MARKS
 
 if TYPE_CHECKING:
     from .game import Mods
@@ -59,8 +59,6 @@ MISTAKES: Final = (
     "UnboundLocalError",
 )
 """Endings that are a mistake in the script, also where the game judges: it did not attack at all."""
-LONGEST_LINE: Final = 64 * 1024
-"""Bytes of a line in the log. A mod that gets longer ones there floods a disk with few of them."""
 _SAYS: Final = """
 def _ended():
     try:
@@ -203,7 +201,7 @@ class Trial:
             self._see_off()
             self._root.joinpath(f"{name}.py").unlink()
             self._leaving = name, worker
-            self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
+            self._shown += [text for each in self.mods.receipts(since) for text in shown.texts(each)]
 
     def _see_off(self) -> None:
         """Wait until the mod of the last one is gone, and its worker."""
@@ -299,7 +297,7 @@ class Trial:
                 _remove(left)
             self.mods.settle(timeout=PATIENCE)
             self._gone(EVIL, lambda: not any(name.startswith(EVIL) for name in self.mods))
-            self._shown += [text for each in self.mods.receipts(since) for text in _texts(each)]
+            self._shown += [text for each in self.mods.receipts(since) for text in shown.texts(each)]
 
     def _planted_receipt(self, since: int) -> Receipt | None:
         """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""
@@ -355,16 +353,11 @@ class Trial:
             said = file.read()
         self._log_read += len(said)
         text = said.decode(errors="replace")
-        if odd := _odd(text):
-            found.append(f"{odd!a} reached the log")
-        if strange := [line for line in text.split("\n") if line and not _LINE.match(line)]:
-            found.append(f"a line of the log is not the log's own: {strange[0]!a}")
-        if any(len(line) > LONGEST_LINE for line in text.split("\n")):
-            found.append("a line of the log is too long")
+        found += shown.in_log(text)
         if self.targets.words in text:
             found.append("the secret stands in the log")
-        self._shown += [shown for status in self.mods.status() for shown in _texts(status)]
-        if odd := _odd("".join(self._shown).replace("\t", " ")):
+        self._shown += [text for status in self.mods.status() for text in shown.texts(status)]
+        if odd := shown.odd("".join(self._shown).replace("\t", " ")):
             found.append(f"{odd!a} would be shown by the game")
         self._shown.clear()
         return found
@@ -413,30 +406,6 @@ def trial(mode: Confinement, beat: float = FRAME) -> Iterator[Trial]:
 def _why(receipt: Receipt) -> tuple[str, str]:
     found = receipt.diagnostic
     return (found.kind, str(found)) if found is not None else (receipt.verdict, receipt.verdict)
-
-
-_LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|    ")
-"""How the log's lines begin: with a time, or with the indent of what stands below one."""
-
-
-def _odd(text: str) -> str:
-    """What a terminal might obey, or draw as nothing or over its neighbours: the first of it; empty: none."""
-    flat = text.replace("\n", " ")
-    if found := next((char for char in flat if not char.isprintable() or char in FILLERS), ""):
-        return found
-    pile = re.search(rf"[\u0300-\u036f\u0483-\u0489]{{{MOST_MARKS + 1}}}", flat)
-    return pile[0] if pile else ""
-
-
-def _texts(told: msgspec.Struct) -> list[str]:
-    """Every text in it."""
-    texts: list[str] = []
-    for value in msgspec.structs.asdict(told).values():
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, msgspec.Struct):
-            texts += [*_texts(value), str(value)]
-    return texts
 
 
 def _remove(path: Path) -> None:

@@ -58,8 +58,9 @@ def test_the_supervisor_holds_no_more_after_them_than_before(arena):
     descriptors, memory = it.footprint()
     for attack in quick:
         it.run(attack, mode, linger=True)
-    again, grown = it.footprint()
-    assert again == descriptors
+    # A spare that is just being made has some too.
+    assert it.frames(trial.PATIENCE, lambda: it.footprint()[0] <= descriptors), (descriptors, it.footprint())
+    _, grown = it.footprint()
     assert grown - memory < 4 * MIB, f"{len(quick)} attacks"
 
 
