@@ -575,7 +575,7 @@ class Lane:
             self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
         else:
             known = None if status == UNKNOWN_STATUS else status
-            cpu = self._patrols[seat.attempt].cpu
+            cpu = max(worker.cpu, self._patrols[seat.attempt].cpu)
             self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words, cpu))
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────

@@ -358,7 +358,7 @@ class Nursery:
             worker.stderr = report.error
             worker.abandon()
         elif worker is not None and isinstance(report, Exited):
-            worker.reaped(report.status)
+            worker.reaped(report.status, report.cpu)
 
     def _lost(self, reason: str) -> None:
         """The zygote ended: everything of its is dead or dying. The owner hears it first, whatever else fails here."""

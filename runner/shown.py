@@ -26,13 +26,13 @@ def odd(text: str) -> str:
 
 def texts(told: msgspec.Struct) -> list[str]:
     """Every text in it."""
-    texts: list[str] = []
+    found: list[str] = []
     for value in msgspec.structs.asdict(told).values():
         if isinstance(value, str):
-            texts.append(value)
+            found.append(value)
         elif isinstance(value, msgspec.Struct):
-            texts += [*texts(value), str(value)]
-    return texts
+            found += [*texts(value), str(value)]
+    return found
 
 
 def in_log(text: str) -> list[str]:

@@ -81,6 +81,8 @@ class WorkerProcess:
         """Name of the limit that this was for, if it was for one."""
         self.stderr = ""
         """The last characters it wrote to stderr, raw: escape before showing."""
+        self.cpu = 0.0
+        """CPU seconds of its whole life; 0 until it is reaped."""
         self.on_stderr: Callable[[str], None] | None = None
         self.on_exit: Callable[[int], None] | None = None
         self.on_dead: Callable[[], None] | None = None
@@ -221,9 +223,9 @@ class WorkerProcess:
         if self.steps and self.pidfd >= 0 and not self.confined.done():
             self.confined.set_result(None)
 
-    def reaped(self, status: int) -> None:
-        """The zygote reaped it."""
-        self._status = status
+    def reaped(self, status: int, cpu: float) -> None:
+        """The zygote reaped it. `cpu`: seconds of its whole life."""
+        self._status, self.cpu = status, cpu
         if self._dead:
             self._finish(status)
 

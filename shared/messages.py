@@ -440,10 +440,12 @@ class ForkFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Exited(msgspec.Struct, frozen=True, tag=True):
-    """A worker was reaped: `status` as os.waitstatus_to_exitcode gives it (negative: killed by that signal)."""
+    """A worker was reaped: `status` as os.waitstatus_to_exitcode gives it (negative: killed by that signal); `cpu`: CPU
+    seconds of its whole life."""
 
     serial: int
     status: int
+    cpu: float = 0.0
 
 
 ZygoteReport = ZygoteUp | Forked | ForkFailed | Exited

@@ -70,7 +70,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"fumehood"}
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".c", ".h"))]
     inside = {name.removeprefix("fumehood/").split("/")[0] for name in names if name.startswith("fumehood/")}
-    assert inside == {"__init__.py", "py.typed", "runner", "worker", "shared", "examples"}
+    assert inside == {"__init__.py", "py.typed", "runner", "worker", "shared", "examples", "attacks"}
     stubs = {"shared/_ring.pyi", "worker/_window.pyi", "worker/confine/_calls.pyi"}
     assert {f"fumehood/{stub}" for stub in stubs} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

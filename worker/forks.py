@@ -42,7 +42,7 @@ class Forks:
         self._full = prepared.confinement is Confinement.FULL
         self._new = syscalls.CLONE_NEWPID if self._full else 0
         self._last: tuple[dict[str, Any], Script] | None = None
-        self._serials: dict[int, int] = {}  # pidfd → serial
+        self._serials: dict[int, tuple[int, int]] = {}  # pidfd → serial, pid
         self._outbox: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._removals: deque[Iterator[None]] = deque()
         self._poll = select.poll()
@@ -109,7 +109,7 @@ class Forks:
         finally:
             fds.let_go(fds.Held.ERRORS, fds.Held.COMMANDS)
         pidfd = os.pidfd_open(pid)
-        self._serials[pidfd] = request.serial
+        self._serials[pidfd] = request.serial, pid
         self._poll.register(pidfd, select.POLLIN)
         self._send(Forked(request.serial), (os.dup(pidfd),))
 
@@ -137,13 +137,13 @@ class Forks:
         return str(path)
 
     def _reap(self, pidfd: int) -> None:
-        ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-        if ended is None:
+        serial, pid = self._serials[pidfd]
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+        if not ended:
             return
-        status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        serial = self._serials.pop(pidfd)
+        del self._serials[pidfd]
         self._poll.unregister(pidfd)
-        self._send(Exited(serial, status))
+        self._send(Exited(serial, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime))
         os.close(pidfd)
         if not self._full:
             self._removals.append(removal(f"{self._scratch}/{serial}"))

@@ -409,7 +409,7 @@ async def test_in_the_reduced_mode_a_scratch_over_its_limits_is_death():
         order(worker, "import os, time\nopen('big', 'wb').write(os.urandom(1 << 20))\ntime.sleep(60)")
         assert await end(worker) == -signal.SIGKILL
         assert "scratch" in worker.misbehaved
-        assert worker.exceeded == "scratch_bytes"
+        assert worker.crossed == "scratch_bytes"
 
 
 DEEP = """
