@@ -260,7 +260,7 @@ def test_what_is_announced_has_to_be_there():
     right = segment.frozen("right", b"helper")
     try:
         for fd, size in ((holes, 1 << 40), (zeros, 1 << 40), (right, 5), (right, -1)):
-            with pytest.raises((ValueError, OSError), match="no memory of|Invalid argument"):  # no memory has seals
+            with pytest.raises((ValueError, OSError), match=r"no memory of|Invalid argument"):  # no memory has seals
                 taken(control.Provide(1, "h", size, 1.0), [fd])
         assert taken(control.Provide(1, "h", 6, 1.0), [right]) == b"helper"
     finally:
