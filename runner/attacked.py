@@ -8,7 +8,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -16,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..shared.errors import ConfigError
 from ..shared.exits import Exit
 from ..shared.policy import Confinement
 from . import corpus, pipes
@@ -116,15 +114,8 @@ def show(report: Report, json: str | None = None) -> Exit:
 
     Raises ConfigError when the file cannot be written. Returns OK when every attack ended as it has to, else FAILED.
     """
-    if json is not None:
-        document = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-        if json == "-":
-            pipes.write(sys.stdout, f"{document}\n")
-            return _code(report)
-        try:
-            Path(json).write_text(f"{document}\n")
-        except OSError as error:
-            raise ConfigError(f"{json} cannot be written: {error.strerror}") from error
+    if json is not None and pipes.document(report, json):
+        return _code(report)
     console = Console(highlight=False)
     with console.capture() as shown:
         console.print(_table(report))

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..shared.errors import ConfigError, MachineError
+from ..shared.errors import MachineError
 from ..shared.exits import Exit
 from ..shared.policy import Confinement
 from . import nursery, packages, pipes, zygote_process
@@ -123,15 +123,8 @@ def show(report: Report, json: str | None = None) -> Exit:
 
     Raises ConfigError when the file cannot be written. Returns OK when full confinement works here, else UNAVAILABLE.
     """
-    if json is not None:
-        document = msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
-        if json == "-":
-            pipes.write(sys.stdout, f"{document}\n")
-            return _code(report)
-        try:
-            Path(json).write_text(f"{document}\n")
-        except OSError as error:
-            raise ConfigError(f"{json} cannot be written: {error.strerror}") from error
+    if json is not None and pipes.document(report, json):
+        return _code(report)
     console = Console(highlight=False)
     with console.capture() as shown:
         for line in _verdicts(report):

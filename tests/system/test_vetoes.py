@@ -45,7 +45,7 @@ def mod(body: str, *, priority: int = 0, event: str = "can_enter") -> str:
     return REFUSING.format(body=body, priority=priority, event=event)
 
 
-def test_the_refusal_of_highest_priority_counts_and_of_equals_the_first(bench: Any) -> None:
+def test_the_refusal_of_highest_priority_counts_and_of_equals_the_first(bench: Any, until: Any) -> None:
     assert bench.mods.veto("can_enter", "ann", "cave", budget=10.0) is None
     bench.load("b", mod("refuse('b says no')", priority=5))
     bench.load("a", mod("refuse('a says no')", priority=5))
@@ -56,7 +56,7 @@ def test_the_refusal_of_highest_priority_counts_and_of_equals_the_first(bench: A
     assert ask("can_enter", "wolf", "cave", budget=10.0) == Refusal("c", "wolves stay outside", 100)
     for name in "abc":
         (bench.root / f"{name}.py").unlink()
-    bench.mods.settle()
+    until(lambda: list(bench.mods) == ["d"], "they are gone")
     assert ask("can_enter", "ann", "cave", budget=10.0) == Refusal("d", "", -3)
 
 
@@ -170,7 +170,7 @@ def decide(who, where):
     assert refusal is None or (refusal.mod, refusal.reason) == ("liar", "because")  # its own word, as any refusal is
 
 
-def test_who_refuses_changes_with_reload_and_rollback(bench: Any) -> None:
+def test_who_refuses_changes_with_reload_and_rollback(bench: Any, until: Any) -> None:
     ask = bench.mods.veto
     bench.load("a", mod("refuse('one')"))
     bench.load("a", mod("refuse('two')"))
@@ -181,7 +181,7 @@ def test_who_refuses_changes_with_reload_and_rollback(bench: Any) -> None:
     bench.next("a", since, "rolled back")
     assert ask("can_enter", "ann", "cave", budget=10.0) == Refusal("a", "two")
     (bench.root / "a.py").unlink()
-    bench.mods.settle()
+    until(lambda: "a" not in bench.mods, "it is gone")
     assert ask("can_enter", "ann", "cave", budget=10.0) is None
 
 
