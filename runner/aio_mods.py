@@ -200,12 +200,14 @@ class Mods:
         """As `fumehood.runner.Mods.settle`."""
         self._check()
         deadline = time.monotonic() + seconds(timeout, "timeout")
+        look = True
         while True:
             self._catch_up()
             left = deadline - time.monotonic()
-            if await self._link.settle_awaited(max(0.0, left)):
+            if await self._link.settle_awaited(max(0.0, left), look=look):
                 await self._meet()
                 return True
+            look = False
             if left <= 0:
                 return False
 

@@ -53,8 +53,9 @@ class Host(Protocol):
     def offering(self) -> bool:
         """Whether the game has something to adopt."""
 
-    async def settle(self, patience: float) -> bool:
-        """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False)."""
+    async def settle(self, patience: float, *, look: bool) -> bool:
+        """Wait until every mod is at rest (True), or it is the game's turn, or time is up (False). `look`: see first
+        what is on disk."""
 
     def published(self, request: control.Publish, fd: int) -> None:
         """The game publishes a view: tell every worker. Takes the descriptor over; raises OSError, and ViewError when
@@ -164,7 +165,7 @@ class Attachment:
                 await asyncio.to_thread(logs.flush)
                 self._send(control.Done(request.id))
             case control.Settle():
-                rest = await self._host.settle(patience_of(request.patience))
+                rest = await self._host.settle(patience_of(request.patience), look=request.look)
                 self._send(control.Done(request.id, rest))
             case control.Save() | control.Load():
                 await self._host.saves.answer(request, attached, self._send)

@@ -124,11 +124,13 @@ class FlushLog(msgspec.Struct, frozen=True, tag=True):
 class Settle(msgspec.Struct, frozen=True, tag=True):
     """Done (with `rest`) once no mod is between two roles: every one is live, down, or refused.
 
-    Done without `rest`: it is the game's turn to adopt, or `patience` seconds are over.
+    Done without `rest`: it is the game's turn to adopt, or `patience` seconds are over. `look`: first see what is on
+    disk, whether or not the watcher has told.
     """
 
     id: int
     patience: float
+    look: bool
 
 
 class Save(msgspec.Struct, frozen=True, tag=True):

@@ -396,15 +396,22 @@ class Mods:
                 raise wanted.missed(timeout)
 
     def settle(self, timeout: float = 10.0) -> bool:
-        """Wait until every mod is at rest: live, down or refused, nothing under way. False: not within `timeout` s."""
+        """Wait until every mod is at rest (live, down or refused, nothing under way) with what is in the mods folder
+        now. The folder is looked at for it (30 µs a mod, which `timeout` does not count): a file saved or deleted just
+        before need not have been noticed yet. False: not within `timeout` s; 0 asks how things stand.
+
+        A file that somebody holds open for writing is waited for as after any save, `open_wait` at the longest.
+        """
         self._check_thread("settle()")
         deadline = time.monotonic() + seconds(timeout, "timeout")
+        look = True
         while True:
             self._look()
             left = deadline - time.monotonic()
-            if self._link.settle(max(0.0, left)):
+            if self._link.settle(max(0.0, left), look=look):
                 self._look()
                 return True
+            look = False
             if left <= 0:
                 return False
 

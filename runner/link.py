@@ -108,10 +108,11 @@ class Link:
             for _ in self._ask(control.FlushLog(self._next()), time.monotonic() + PATIENCE):
                 raise errors.ProtocolError("the supervisor answered FlushLog with an item")
 
-    def settle(self, patience: float) -> bool:
-        """Wait until every mod is at rest; False: adopt what is on offer (or time is up), and ask again."""
+    def settle(self, patience: float, *, look: bool) -> bool:
+        """Wait until every mod is at rest; False: adopt what is on offer (or time is up), and ask again. `look`: for
+        what is on disk by now, noticed or not; the first time is enough."""
         identity = self._next()
-        for _ in self._ask(control.Settle(identity, patience), time.monotonic() + patience + PATIENCE):
+        for _ in self._ask(control.Settle(identity, patience, look), time.monotonic() + patience + PATIENCE):
             raise errors.ProtocolError("the supervisor answered Settle with an item")
         return self._rest
 

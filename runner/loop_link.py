@@ -86,9 +86,9 @@ class LoopLink(Link):
         answers, _ = await self.ask(lambda number: control.ReceiptsRequest(number, since, patience), patience)
         return [answer.receipt for answer, _ in answers]
 
-    async def settle_awaited(self, patience: float) -> bool:
+    async def settle_awaited(self, patience: float, *, look: bool) -> bool:
         """As `settle`."""
-        _, rest = await self.ask(lambda number: control.Settle(number, patience), patience)
+        _, rest = await self.ask(lambda number: control.Settle(number, patience, look), patience)
         return rest
 
     async def bye_awaited(self, patience: float) -> None:

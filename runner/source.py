@@ -103,6 +103,7 @@ class FolderSource:
         self._actions: deque[Action] = deque()
         self._said: set[str] = set()
         self._events = self._overflows = self._reconciliations = self._roots = 0
+        self._waiting_for_look: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._watcher: Watcher | None = None
@@ -143,6 +144,7 @@ class FolderSource:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._keeper
+        _tell(self._waiting_for_look)
         if self._watcher:
             self._watcher.close()
             self._watcher = None
@@ -155,6 +157,22 @@ class FolderSource:
         if not self._open:
             return True
         return not self._actions and self._mailbox.is_empty() and self._debouncer.at_rest()
+
+    async def look(self, patience: float) -> bool:
+        """Compare the whole tree, as it is now or later, with what settled: what differs counts as noticed when this
+        returns True. False: that took longer than `patience` seconds, and it goes on.
+
+        Awaited at any time between `start` and `close`; after that True at once.
+        """
+        if not self._open:
+            return True
+        looked: asyncio.Future[None] = self._loop.create_future()
+        self._waiting_for_look.add(looked)
+        self._overdue = self._overdue or time.monotonic_ns()
+        self._attention.set()
+        await asyncio.wait([looked], timeout=patience)
+        self._waiting_for_look.discard(looked)
+        return looked.done()
 
     def statistics(self) -> Statistics:
         """Return the counts so far."""
@@ -398,8 +416,10 @@ class FolderSource:
                 self._restart()
             if self._overdue or self._loop.time() - reconciled >= self._reconcile_period:
                 at, self._overdue = self._overdue or time.monotonic_ns(), 0
+                waiting, self._waiting_for_look = self._waiting_for_look, set()  # who asks from now on wants another
                 await self._reconcile(self._publisher, at)
                 reconciled = self._loop.time()
+                _tell(waiting)
 
     def _follow(self, said: Publisher) -> None:
         try:
@@ -445,6 +465,12 @@ def _owner(folders: set[str], path: str) -> str:
             return path[:at]
         at = path.find("/", at + 1)
     return path if path in folders else ""
+
+
+def _tell(waiting: set[asyncio.Future[None]]) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
 
 
 async def _sliced(items: Iterable[Item]) -> AsyncIterator[Item]:

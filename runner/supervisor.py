@@ -52,6 +52,8 @@ CHECKPOINT_PERIOD: Final = 1.0
 """Seconds between two checkpoints of a mod that did something. Shorter: less is lost in a crash; longer: less work."""
 FIRST_VERDICTS: Final = 30.0
 """Seconds the mods that are there at the start get for their verdicts; what takes longer goes on afterwards."""
+LOOK_PATIENCE: Final = 5.0
+"""Seconds for a look at the whole tree that a game waits for; 1000 mods take 30 ms. Less than link.PATIENCE."""
 GOODBYE: Final = 0.5
 """Seconds the mods together get for on_unload when everything ends."""
 
@@ -131,7 +133,7 @@ class Supervisor:
         gc.freeze()  # what is here now stays: collections need not walk it again
 
     async def _first_verdicts(self) -> None:
-        await self.settle(FIRST_VERDICTS)
+        await self.settle(FIRST_VERDICTS, look=False)
         self._started = True
 
     # ── the source's sink ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,9 +267,11 @@ class Supervisor:
         """See attachment.Host."""
         return any(lane.life.offers for lane in self.lanes.values())
 
-    async def settle(self, patience: float) -> bool:
+    async def settle(self, patience: float, *, look: bool) -> bool:
         """See attachment.Host."""
         deadline = time.monotonic() + patience
+        if look and not await self.source.look(max(patience, LOOK_PATIENCE)):
+            return False  # with a patience of 0 too the answer has to be about what is on disk
         while True:
             lanes = [lane for lane in self.lanes.values() if not lane.at_rest()]
             if not lanes and self.source.at_rest():

@@ -4,12 +4,16 @@
     python stress/layers.py --only seccomp --only Landlock
     python stress/layers.py --attacks network/
     python stress/layers.py --json FILE
+    python stress/layers.py --update
 
 The table has a row for each layer: how many attacks it is the first to stop, how many end otherwise and how many get
 what they want once it is gone, and what it costs a worker. Below it stands which attacks only that layer stops:
-SECURITY.md lists them. What an attack reaches then is what it was made for, a target of its own.
+SECURITY.md lists them. One without which nothing succeeds is left out once more, together with what most attacks meet
+first: so it shows what it stands behind another for. What an attack reaches then is what it was made for, a target of
+its own. All of it takes a quarter of an hour.
 
-Exit code: 0; 1 when an attack succeeds with every layer in its place, or one could not be tried.
+Exit code: 0; 1 when an attack succeeds with every layer in its place, a layer could not be left out, or (as root, with
+everything tried) SECURITY.md lists other attacks.
 """
 
 import argparse
@@ -17,6 +21,7 @@ import contextlib
 import ctypes
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import forks
+import layers_listed
 import layers_removed
 import report
 from fumehood.runner import corpus
@@ -34,13 +40,20 @@ from fumehood.shared.policy import Confinement
 from report import Report
 
 BIRTHS: Final = 40
+ROUNDS: Final = 3
+"""Turns in which what a worker costs is measured, without each layer once in every turn: the machine's mood changes."""
 AT_ONCE: Final = 4
 """Layers that are tried side by side. More: each takes longer, and attacks on time itself end otherwise."""
 BEAT: Final = 0.004
 """Seconds from frame to frame: how the game fares is not asked here, and each attack waits for a few of them."""
 PATIENCE: Final = 900.0
 """Seconds for all attacks without one layer."""
-NONE: Final = "(none)"
+FRONT: Final = ("seccomp", "private root")
+"""Layers that most attacks meet first. One that stops nothing alone is left out together with each of these: what
+succeeds then, and not without the first alone, is what the second stands behind it for."""
+
+Gone = tuple[str, ...]
+"""The names of the layers that were left out; () none of them."""
 
 
 def judged_by_kernel(attack: Attack) -> bool:
@@ -53,6 +66,7 @@ def main() -> int:
     options = report.parser(__doc__ or "")
     options.add_argument("--only", action="append", metavar="LAYER", help="this layer; may be given several times")
     options.add_argument("--attacks", default="", metavar="PREFIX", help="those whose name begins so")
+    options.add_argument("--update", action="store_true", help="write into SECURITY.md what one layer alone stops")
     options.add_argument("--child", choices=("attacks", "births"), help=argparse.SUPPRESS)
     arguments = options.parse_args()
     chosen = [each for each in corpus.read() if judged_by_kernel(each) and each.name.startswith(arguments.attacks)]
@@ -60,49 +74,43 @@ def main() -> int:
         return attack_all(chosen) if arguments.child == "attacks" else make_workers()
     if not chosen:
         options.error(f"no attack's name begins with {arguments.attacks!r}")
+    whole = not (arguments.only or arguments.attacks)
+    if arguments.update and not (whole and os.geteuid() == 0):
+        options.error("--update is for a run with all attacks and all layers, as root")
     busy = report.busy()
-    made = Report("fumehood: which layer stops which attack", {})
     names = [layer.name for layer in layers_removed.layers(Path("/")) if not layer.root or os.geteuid() == 0]
     if unknown := set(arguments.only or ()) - set(names):
         options.error(f"no layer is called {unknown.pop()!r}: {', '.join(names)}")
-    found = without_each([NONE, *(arguments.only or names)], arguments.attacks)
-    code = tell(made, {attack.name: attack for attack in chosen}, found)
+    table = Ablation({attack.name: attack for attack in chosen}, arguments.only or names)
+    table.try_all(arguments.attacks)
+    made = Report("fumehood: which layer stops which attack", {})
+    code = table.tell(made)
+    if arguments.update and code == 0:
+        layers_listed.write(table.alone())
+    elif whole and os.geteuid() == 0 and (differences := layers_listed.differences(table.alone())):
+        made.notes += [f"not as in SECURITY.md: {each} (--update writes it there)" for each in differences]
+        code = 1
     made.machine = report.machine(busy, report.busy())
     report.emit(made.document(), arguments.json, made.show)
     return code
 
 
-# ── with one layer removed: a process of its own, in which `fumehood` is that copy ────────────────────────────────────
-
-
-def without_each(names: list[str], prefix: str) -> dict[str, dict[str, Any]]:
-    """What became of every attack without each of these layers, and what a worker costs then; or under "error" why
-    not. The attacks wait more than they work: AT_ONCE go on side by side; what is measured goes on alone."""
-    found: dict[str, dict[str, Any]] = {}
-    for batch in [names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE)]:
-        print(f"without {', '.join(batch)} …", file=sys.stderr, flush=True)
-        with contextlib.ExitStack() as stack:
-            under_way = [stack.enter_context(Without(name, "attacks", prefix)) for name in batch]
-            found |= {each.name: each.said() for each in under_way}
-        for name in batch:
-            if "error" not in found[name]:
-                with Without(name, "births", prefix) as alone:
-                    found[name] |= alone.said()
-    return found
+# ── with layers removed: a process of its own, in which `fumehood` is that copy ───────────────────────────────────────
 
 
 class Without:
-    """One run in a copy without that layer. A context manager: at its end it is killed and cleared away."""
+    """One run in a copy without these layers. A context manager: at its end it is killed and cleared away."""
 
-    def __init__(self, name: str, what: str, prefix: str) -> None:
-        self.name = name
+    def __init__(self, gone: Gone, what: str, prefix: str) -> None:
+        self.gone = gone
         self._command = ["--child", what, "--attacks", prefix]
 
     def __enter__(self) -> "Without":
         self._folder = tempfile.TemporaryDirectory(prefix="fumehood-layers-")
         place = Path(self._folder.name)
-        layer = next((each for each in layers_removed.layers(place) if each.name == self.name), None)
-        site = layers_removed.copy_without(layer, place)
+        site = layers_removed.copy_without(
+            [each for each in layers_removed.layers(place) if each.name in self.gone], place
+        )
         python, bound = sys.executable, []
         if os.geteuid() == 0 and not _open_to_all(Path(sys.base_prefix)):
             # Without a private root, and as nobody in particular, workers could not read an interpreter in /root.
@@ -183,54 +191,144 @@ def _bind(places: list[tuple[str, str]]) -> None:
             raise OSError(ctypes.get_errno(), "the interpreter cannot be shown at another path")
 
 
-# ── what it came to ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the table ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def tell(made: Report, attacks: dict[str, Attack], found: dict[str, dict[str, Any]]) -> int:
-    """Put it into the report. Returns the exit code."""
-    baseline = found[NONE]
-    broken = {name: result["error"] for name, result in found.items() if "error" in result}
-    for name, why in broken.items():
-        made.notes.append(f"without {name} nothing could be tried: {why}")
-    if NONE in broken:
-        return 1
-    escapes = [name for name, (ending, _) in baseline["endings"].items() if ending == GOT]
-    layers = {layer.name: layer for layer in layers_removed.layers(Path("/"))}
-    rows: list[report.Row] = []
-    only: dict[str, list[str]] = {}
-    for name, result in found.items():
-        if name == NONE or name in broken:
-            continue
-        gained = [each for each, (ending, _) in result["endings"].items() if ending == GOT and each not in escapes]
-        first = [each for each, attack in attacks.items() if attack.full.layer == name]
-        changed = [each for each, (ending, _) in result["endings"].items() if ending != baseline["endings"][each][0]]
-        only[name] = gained
-        steps = [baseline["steps_us"][step] for step in layers[name].steps if step in baseline["steps_us"]]
-        cost = sum(steps) if steps else float("nan")
-        saved = baseline["fork_us"] - result["fork_us"]
-        rows.append((name, len(first), len(changed), len(gained), cost, saved))
-    columns = ("layer removed", "first to stop", "end otherwise", "succeed", "its steps µs", "fork faster by µs")
-    made.table(f"{len(attacks)} attacks, each layer removed by itself", columns, rows)
-    made.table(
-        "stopped by one layer alone", ("layer", "attack"), [(n, each) for n, all_ in only.items() for each in all_]
-    )
-    noticed = {name: dict(result.get("endings", {})) for name, result in found.items()}
-    made.data = {
-        "attacks": len(attacks),
-        "succeed_without": only,
-        "endings": {name: {each: ending for each, (ending, _) in of.items()} for name, of in noticed.items()},
-        "fork_to_confined_us": {name: result.get("fork_us") for name, result in found.items()},
-        "steps_us": baseline["steps_us"],
-        "escapes": escapes,
-    }
-    idle = [name for name, gained in only.items() if not gained]
-    if idle:
-        made.notes.append(f"nothing succeeds without one of these alone, others stand behind: {', '.join(idle)}")
-    made.notes += [f"{layer.name}: {layer.note}" for layer in layers.values() if layer.note and layer.name in only]
-    made.notes.append("the user namespace cannot be left out by itself: the others need it")
-    if escapes:
-        made.notes.append(f"with every layer in its place: {', '.join(escapes)}")
-    return 1 if escapes or broken else 0
+class Ablation:
+    """What becomes of the attacks without each layer."""
+
+    def __init__(self, attacks: dict[str, Attack], names: list[str]) -> None:
+        self._attacks = attacks
+        self._names = names
+        self._found: dict[Gone, dict[str, Any]] = {}
+        """How every attack ended without these layers, under "endings", or under "error" why nothing could be tried."""
+        self._births: dict[Gone, list[dict[str, Any]]] = {}
+
+    def try_all(self, prefix: str) -> None:
+        """Without none, without each, then without those that stop nothing alone and one they may stand behind."""
+        self._try([(), *((name,) for name in self._names)], prefix)
+        idle = [name for name, gained in self.alone().items() if not gained]
+        fronts = [name for name in FRONT if name in self._names]
+        self._try([(front, name) for front in fronts for name in idle if name != front], prefix)
+        for turn in range(ROUNDS):
+            print(f"what a worker costs, turn {turn + 1} of {ROUNDS} …", file=sys.stderr, flush=True)
+            for gone in [(), *((name,) for name in self._names)]:
+                if "error" not in self._found[gone]:
+                    with Without(gone, "births", prefix) as alone:
+                        self._births.setdefault(gone, []).append(alone.said())
+
+    def _try(self, each_gone: list[Gone], prefix: str) -> None:
+        """The attacks wait more than they work: AT_ONCE go on side by side."""
+        for batch in [each_gone[at : at + AT_ONCE] for at in range(0, len(each_gone), AT_ONCE)]:
+            print(f"without {', '.join(map(_called, batch))} …", file=sys.stderr, flush=True)
+            with contextlib.ExitStack() as stack:
+                under_way = [stack.enter_context(Without(gone, "attacks", prefix)) for gone in batch]
+                self._found |= {each.gone: each.said() for each in under_way}
+
+    def alone(self) -> dict[str, list[str]]:
+        """Layer to what succeeds without it, though every other is there."""
+        return {name: sorted(self._succeed((name,))) for name in self._names if (name,) in self._tried()}
+
+    def _tried(self) -> list[Gone]:
+        return [gone for gone, result in self._found.items() if "error" not in result]
+
+    def _endings(self, gone: Gone) -> dict[str, str]:
+        return {name: ending for name, (ending, _) in self._found[gone].get("endings", {}).items()}
+
+    def _succeed(self, gone: Gone) -> set[str]:
+        return {name for name, ending in self._endings(gone).items() if ending == GOT} - self._escapes()
+
+    def _escapes(self) -> set[str]:
+        return {name for name, ending in self._endings(()).items() if ending == GOT}
+
+    def _behind(self, name: str) -> dict[str, list[str]]:
+        """Which layers this one stands behind: to what succeeds only without both."""
+        found = {}
+        for front in FRONT:
+            if (both := (front, name)) in self._tried():
+                found[front] = sorted(self._succeed(both) - self._succeed((front,)) - self._succeed((name,)))
+        return found
+
+    def tell(self, made: Report) -> int:
+        """Put it into the report. Returns the exit code."""
+        for gone, result in self._found.items():
+            if "error" in result:
+                made.notes.append(f"without {_called(gone)} nothing could be tried: {result['error']}")
+        if () not in self._tried():
+            return 1
+        layers = {layer.name: layer for layer in layers_removed.layers(Path("/")) if layer.name in self.alone()}
+        behind = {name: self._behind(name) for name, gained in self.alone().items() if not gained}
+        made.table(
+            f"{len(self._attacks)} attacks, each layer removed by itself",
+            (
+                "layer removed",
+                "first to stop",
+                "end otherwise",
+                "succeed",
+                "behind another",
+                "its steps µs",
+                "saves µs",
+            ),
+            [self._row(layer, behind.get(layer.name)) for layer in layers.values()],
+        )
+        made.table(
+            "stopped by one layer alone",
+            ("layer", "attack"),
+            [(name, attack) for name, attacks in self.alone().items() for attack in attacks],
+        )
+        made.table(
+            "stopped by a second layer when the first is gone",
+            ("first", "second", "attack"),
+            [(front, name, each) for name, of in behind.items() for front, all_ in of.items() for each in all_],
+        )
+        made.data = {
+            "attacks": len(self._attacks),
+            "succeed_without": self.alone(),
+            "behind": behind,
+            "endings": {_called(gone): self._endings(gone) for gone in self._tried()},
+            "fork_to_confined_us": {
+                _called(gone): [each["fork_us"] for each in of] for gone, of in self._births.items()
+            },
+            "steps_us": self._steps(),
+            "escapes": sorted(self._escapes()),
+        }
+        idle = [name for name, of in behind.items() if of and not any(of.values())]
+        if idle:
+            made.notes.append(f"nothing succeeds without one of these, alone or with one more gone: {', '.join(idle)}")
+        made.notes += [f"{layer.name}: {layer.note}" for layer in layers.values() if layer.note]
+        made.notes.append("the user namespace cannot be left out by itself: the others need it")
+        least, most = (_rounded(of(each["fork_us"] for each in self._births[()])) for of in (min, max))
+        made.notes.append(
+            f"saves: medians of {ROUNDS} turns; with every layer the turns' p50 were {least} to {most} µs"
+        )
+        if self._escapes():
+            made.notes.append(f"with every layer in its place: {', '.join(sorted(self._escapes()))}")
+        return 1 if self._escapes() or len(self._tried()) < len(self._found) else 0
+
+    def _row(self, layer: layers_removed.Layer, behind: dict[str, list[str]] | None) -> report.Row:
+        first = [each for each, attack in self._attacks.items() if attack.full.layer == layer.name]
+        before, after = self._endings(()), self._endings((layer.name,))
+        changed = [each for each, ending in after.items() if ending != before[each]]
+        steps = [self._steps()[step] for step in layer.steps]
+        second = "-" if behind is None else len({each for all_ in behind.values() for each in all_})
+        saved = self._fork(()) - self._fork((layer.name,))
+        gained = len(self._succeed((layer.name,)))
+        return layer.name, len(first), len(changed), gained, second, sum(steps) if steps else float("nan"), saved
+
+    def _fork(self, gone: Gone) -> float:
+        return statistics.median(each["fork_us"] for each in self._births[gone])
+
+    def _steps(self) -> dict[str, float]:
+        turns = [each["steps_us"] for each in self._births[()]]
+        return {step: statistics.median(turn[step] for turn in turns) for step in turns[0]}
+
+
+def _called(gone: Gone) -> str:
+    return " and ".join(gone) or "(none)"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Layer(NamedTuple):
 
 _BOOTSTRAP: Final = "worker/bootstrap.py"
 _ZYGOTE: Final = "worker/zygote.py"
+_NAMES: Final = '    socket.sethostname("fumehood")\n    syscalls.setdomainname("fumehood")\n'
 _ENTER_ROOT: Final = "    root.enter(root.take(visible) if taken is None else taken, hidden)\n"
 
 
@@ -62,7 +63,7 @@ def layers(place: Path) -> list[Layer]:
         Layer("pid namespace", (Change("worker/forks.py", "syscalls.CLONE_NEWPID if self._full else 0", "0"),)),
         _namespace("net"),
         _namespace("ipc"),
-        _namespace("uts", [Change("worker/confine/namespaces.py", '    socket.sethostname("fumehood")\n')]),
+        _namespace("uts", [Change("worker/confine/namespaces.py", _NAMES)]),
         _namespace("cgroup"),
         Layer(
             "capabilities",
@@ -118,6 +119,17 @@ def layers(place: Path) -> list[Layer]:
             ("die with parent",),
             note="for supervisors that are killed; attacks do not need it",
         ),
+        Layer(
+            "process group",
+            (Change(_BOOTSTRAP, '        call("process group", "setpgid", 0, 0),\n'),),
+            ("process group",),
+        ),
+        Layer(
+            "batch scheduling",
+            (Change(_BOOTSTRAP, '        call("batch", "sched_setscheduler", 0, os.SCHED_BATCH, _NO_PRIORITY),\n'),),
+            ("batch",),
+            note="for the game's frame rate, which is not asked for here",
+        ),
     ]
 
 
@@ -125,14 +137,14 @@ class Moved(Exception):
     """The code is no longer what a removal expects."""
 
 
-def copy_without(layer: Layer | None, place: Path) -> Path:
-    """A copy of the installed package below `place`, without that layer. Returns the folder to import it from.
+def copy_without(gone: Sequence[Layer], place: Path) -> Path:
+    """A copy of the installed package below `place`, without these layers. Returns the folder to import it from.
 
     Raises Moved, naming file and text.
     """
     target = place / "site" / "fumehood"
     shutil.copytree(Path(fumehood.__file__).parent, target, ignore=shutil.ignore_patterns("__pycache__"))
-    for change in layer.changes if layer is not None else ():
+    for change in (each for layer in gone for each in layer.changes):
         file = target / change.file
         text = file.read_text()
         if text.count(change.old) != 1:

@@ -20,7 +20,7 @@ NAMES = [layer.name for layer in layers_removed.layers(Path("/"))]
 @pytest.mark.parametrize("name", NAMES)
 def test_a_layer_can_be_taken_out(tmp_path, name):
     layer = next(each for each in layers_removed.layers(tmp_path) if each.name == name)
-    site = layers_removed.copy_without(layer, tmp_path)
+    site = layers_removed.copy_without([layer], tmp_path)
     for change in layer.changes:
         assert compileall.compile_file(site / "fumehood" / change.file, quiet=2)
 
@@ -28,7 +28,7 @@ def test_a_layer_can_be_taken_out(tmp_path, name):
 def test_code_that_has_moved_on_is_an_error(tmp_path):
     moved = layers_removed.Layer("moved", (layers_removed.Change("worker/zygote.py", "not there"),))
     with pytest.raises(layers_removed.Moved, match=r"worker/zygote.py has not once, but 0 times: 'not there'"):
-        layers_removed.copy_without(moved, tmp_path)
+        layers_removed.copy_without([moved], tmp_path)
 
 
 def test_the_table_shows_what_a_layer_stops(tmp_path):

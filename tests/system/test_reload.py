@@ -208,3 +208,23 @@ def test_a_slow_older_save_never_replaces_a_newer_one(bench, mod, until):
     assert bench.mods[mod].call("count")[1] == 3
     live = [r.version for r in bench.mods.receipts(since) if r.mod == mod and r.verdict == "live"]
     assert live == [receipt.version] == [bench.mods[mod].version]
+
+
+def test_settle_is_about_what_is_on_disk_whether_or_not_it_was_noticed(launched, tmp_path):
+    """With a watcher that looks every 2 s: it has noticed nothing of this when settle() is called."""
+    with launched(tmp_path, watcher="polling") as bench:
+        for version in (1, 2, 3):
+            bench.save("it.py", bench.counter(version))
+            assert bench.mods.settle(30)
+            assert bench.mods["it"].call("count") == [version, version]
+        bench.save("it.py", bench.counter(4))
+        assert not bench.mods.settle(0), "what is on disk is not what runs"
+        assert bench.mods.settle(30)
+        assert bench.mods["it"].call("count") == [4, 4]
+        assert bench.mods.settle(0), "with no time at all it says how things stand"
+        (bench.root / "it.py").unlink()
+        assert bench.mods.settle(30)
+        assert "it" not in bench.mods
+        bench.save("other.py", "def broken(:\n")
+        assert bench.mods.settle(30)
+        assert bench.mods.receipts()[-1].verdict == "refused"
