@@ -3,6 +3,7 @@ hit, and a look at all of them afterwards. In the process of whoever tries the a
 """
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 _SYSV: Final = tuple(Path("/proc/sysvipc", kind) for kind in ("shm", "sem", "msg"))
+_IPC_RMID: Final = 0
 _SHARED: Final = tuple(Path(place) for place in ("/dev/shm", "/dev/mqueue", "/tmp", "/var/tmp"))  # noqa: S108 (looked at)
 
 
@@ -56,6 +58,7 @@ class Targets:
         ]
         (self.place / "unix").chmod(0o777)
         self._name = os.uname().nodename
+        self._segment = self._share(self.words)
         self._sysv = self._sysv_now()
         self._victim: subprocess.Popen[bytes] | None = None
         self._end.callback(self._end_victim)
@@ -81,6 +84,7 @@ class Targets:
             "udp": udp,
             "unix": str(self.place / "unix"),
             "abstract": self.token,
+            "segment": self._segment,
         }
 
     def noticed(self) -> list[str]:
@@ -149,6 +153,22 @@ class Targets:
         if kind == socket.SOCK_STREAM:
             listener.listen(8)
         return listener
+
+    def _share(self, words: str) -> int:
+        """A System V segment of the host's with these words, which everybody may read: its number, or -1 where the
+        kernel has none. Removed at once: it lives as long as this process has it, however that ends."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.shmat.restype = ctypes.c_void_p
+        libc.shmdt.argtypes = (ctypes.c_void_p,)
+        if (number := libc.shmget(0, ctypes.c_size_t(4096), 0o644)) < 0:
+            return -1
+        place = libc.shmat(number, None, 0)
+        libc.shmctl(number, _IPC_RMID, None)
+        if place is None or place == ctypes.c_void_p(-1).value:
+            return -1
+        self._end.callback(libc.shmdt, place)
+        ctypes.memmove(place, words.encode(), len(words))
+        return int(number)
 
     @staticmethod
     def _heard(listener: socket.socket) -> list[str]:

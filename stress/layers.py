@@ -21,10 +21,10 @@ import contextlib
 import ctypes
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,11 +37,14 @@ from fumehood.runner.corpus import GOT, Attack
 from fumehood.runner.trial import trial
 from fumehood.shared.errors import FumehoodError
 from fumehood.shared.policy import Confinement
+from fumehood.worker.confine import namespaces, syscalls
 from report import Report
 
-BIRTHS: Final = 40
-ROUNDS: Final = 3
-"""Turns in which what a worker costs is measured, without each layer once in every turn: the machine's mood changes."""
+BIRTHS: Final = 100
+"""Workers that are made for the times of their steps. What a whole one takes without a layer cannot be seen: that
+differs from run to run by more than any layer takes."""
+ONCE: Final = 30
+"""Times that each namespace is made anew, to see what that takes."""
 AT_ONCE: Final = 4
 """Layers that are tried side by side. More: each takes longer, and attacks on time itself end otherwise."""
 BEAT: Final = 0.004
@@ -51,6 +54,8 @@ PATIENCE: Final = 900.0
 FRONT: Final = ("seccomp", "private root")
 """Layers that most attacks meet first. One that stops nothing alone is left out together with each of these: what
 succeeds then, and not without the first alone, is what the second stands behind it for."""
+
+_MADE_ONCE: Final = ("net", "ipc", "uts", "cgroup")
 
 Gone = tuple[str, ...]
 """The names of the layers that were left out; () none of them."""
@@ -67,11 +72,11 @@ def main() -> int:
     options.add_argument("--only", action="append", metavar="LAYER", help="this layer; may be given several times")
     options.add_argument("--attacks", default="", metavar="PREFIX", help="those whose name begins so")
     options.add_argument("--update", action="store_true", help="write into SECURITY.md what one layer alone stops")
-    options.add_argument("--child", choices=("attacks", "births"), help=argparse.SUPPRESS)
+    options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = options.parse_args()
     chosen = [each for each in corpus.read() if judged_by_kernel(each) and each.name.startswith(arguments.attacks)]
     if arguments.child:
-        return attack_all(chosen) if arguments.child == "attacks" else make_workers()
+        return attack_all(chosen)
     if not chosen:
         options.error(f"no attack's name begins with {arguments.attacks!r}")
     whole = not (arguments.only or arguments.attacks)
@@ -83,6 +88,7 @@ def main() -> int:
         options.error(f"no layer is called {unknown.pop()!r}: {', '.join(names)}")
     table = Ablation({attack.name: attack for attack in chosen}, arguments.only or names)
     table.try_all(arguments.attacks)
+    table.measure()
     made = Report("fumehood: which layer stops which attack", {})
     code = table.tell(made)
     if arguments.update and code == 0:
@@ -101,9 +107,9 @@ def main() -> int:
 class Without:
     """One run in a copy without these layers. A context manager: at its end it is killed and cleared away."""
 
-    def __init__(self, gone: Gone, what: str, prefix: str) -> None:
+    def __init__(self, gone: Gone, prefix: str) -> None:
         self.gone = gone
-        self._command = ["--child", what, "--attacks", prefix]
+        self._command = ["--child", "--attacks", prefix]
 
     def __enter__(self) -> "Without":
         self._folder = tempfile.TemporaryDirectory(prefix="fumehood-layers-")
@@ -153,14 +159,6 @@ def attack_all(attacks: list[Attack]) -> int:
     return 0
 
 
-def make_workers() -> int:
-    """In that process: measure what one costs."""
-    births, _ = forks.measure(Confinement.FULL, BIRTHS)
-    steps = {name: report.Spread.of(values).p50 for name, values in births.steps.items()}
-    print(json.dumps({"fork_us": report.Spread.of(births.microseconds).p50, "steps_us": steps}))
-    return 0
-
-
 def _environment(place: Path) -> tuple[str, list[tuple[str, str]]]:
     """A virtual environment like this one below `place`, of folders that are still to be bound there: its interpreter,
     and those folders."""
@@ -202,7 +200,9 @@ class Ablation:
         self._names = names
         self._found: dict[Gone, dict[str, Any]] = {}
         """How every attack ended without these layers, under "endings", or under "error" why nothing could be tried."""
-        self._births: dict[Gone, list[dict[str, Any]]] = {}
+        self._steps: dict[str, float] = {}
+        self._once: dict[str, float] = {}
+        self._fork_us = float("nan")
 
     def try_all(self, prefix: str) -> None:
         """Without none, without each, then without those that stop nothing alone and one they may stand behind."""
@@ -210,19 +210,20 @@ class Ablation:
         idle = [name for name, gained in self.alone().items() if not gained]
         fronts = [name for name in FRONT if name in self._names]
         self._try([(front, name) for front in fronts for name in idle if name != front], prefix)
-        for turn in range(ROUNDS):
-            print(f"what a worker costs, turn {turn + 1} of {ROUNDS} …", file=sys.stderr, flush=True)
-            for gone in [(), *((name,) for name in self._names)]:
-                if "error" not in self._found[gone]:
-                    with Without(gone, "births", prefix) as alone:
-                        self._births.setdefault(gone, []).append(alone.said())
+
+    def measure(self) -> None:
+        """What the layers cost: each worker, by its own steps, and once, beside the zygote."""
+        births, _ = forks.measure(Confinement.FULL, BIRTHS)
+        self._steps = {name: report.Spread.of(values).p50 for name, values in births.steps.items()}
+        self._fork_us = report.Spread.of(births.microseconds).p50
+        self._once = {f"{kind} namespace": _once(flag) for kind, flag in namespaces.KINDS.items() if kind in _MADE_ONCE}
 
     def _try(self, each_gone: list[Gone], prefix: str) -> None:
         """The attacks wait more than they work: AT_ONCE go on side by side."""
         for batch in [each_gone[at : at + AT_ONCE] for at in range(0, len(each_gone), AT_ONCE)]:
             print(f"without {', '.join(map(_called, batch))} …", file=sys.stderr, flush=True)
             with contextlib.ExitStack() as stack:
-                under_way = [stack.enter_context(Without(gone, "attacks", prefix)) for gone in batch]
+                under_way = [stack.enter_context(Without(gone, prefix)) for gone in batch]
                 self._found |= {each.gone: each.said() for each in under_way}
 
     def alone(self) -> dict[str, list[str]]:
@@ -236,7 +237,13 @@ class Ablation:
         return {name: ending for name, (ending, _) in self._found[gone].get("endings", {}).items()}
 
     def _succeed(self, gone: Gone) -> set[str]:
-        return {name for name, ending in self._endings(gone).items() if ending == GOT} - self._escapes()
+        found = {name for name, ending in self._endings(gone).items() if ending == GOT}
+        return found - self._escapes() - self._told_on()
+
+    def _told_on(self) -> set[str]:
+        """What the supervisor ends a worker for when the kernel lets it pass. That may come after the attack has said
+        that it succeeded: a race, and no question of this layer or that."""
+        return {name for gone in self._tried() for name, end in self._endings(gone).items() if end == "ProtocolError"}
 
     def _escapes(self) -> set[str]:
         return {name for name, ending in self._endings(()).items() if ending == GOT}
@@ -266,30 +273,33 @@ class Ablation:
                 "end otherwise",
                 "succeed",
                 "behind another",
-                "its steps µs",
-                "saves µs",
+                "µs a worker",
+                "µs once",
             ),
             [self._row(layer, behind.get(layer.name)) for layer in layers.values()],
         )
-        made.table(
-            "stopped by one layer alone",
-            ("layer", "attack"),
-            [(name, attack) for name, attacks in self.alone().items() for attack in attacks],
-        )
-        made.table(
-            "stopped by a second layer when the first is gone",
-            ("first", "second", "attack"),
-            [(front, name, each) for name, of in behind.items() for front, all_ in of.items() for each in all_],
-        )
+        for title, columns, rows in (
+            (
+                "stopped by one layer alone",
+                ("layer", "attack"),
+                [(name, attack) for name, attacks in self.alone().items() for attack in attacks],
+            ),
+            (
+                "stopped by a second layer when the first is gone",
+                ("first", "second", "attack"),
+                [(front, name, each) for name, of in behind.items() for front, all_ in of.items() for each in all_],
+            ),
+        ):
+            if rows:
+                made.table(title, columns, rows)
         made.data = {
             "attacks": len(self._attacks),
             "succeed_without": self.alone(),
             "behind": behind,
             "endings": {_called(gone): self._endings(gone) for gone in self._tried()},
-            "fork_to_confined_us": {
-                _called(gone): [each["fork_us"] for each in of] for gone, of in self._births.items()
-            },
-            "steps_us": self._steps(),
+            "fork_to_confined_us": report.rounded(self._fork_us),
+            "steps_us": {name: report.rounded(value) for name, value in self._steps.items()},
+            "once_us": {name: report.rounded(value) for name, value in self._once.items()},
             "escapes": sorted(self._escapes()),
         }
         idle = [name for name, of in behind.items() if of and not any(of.values())]
@@ -297,10 +307,6 @@ class Ablation:
             made.notes.append(f"nothing succeeds without one of these, alone or with one more gone: {', '.join(idle)}")
         made.notes += [f"{layer.name}: {layer.note}" for layer in layers.values() if layer.note]
         made.notes.append("the user namespace cannot be left out by itself: the others need it")
-        least, most = (_rounded(of(each["fork_us"] for each in self._births[()])) for of in (min, max))
-        made.notes.append(
-            f"saves: medians of {ROUNDS} turns; with every layer the turns' p50 were {least} to {most} µs"
-        )
         if self._escapes():
             made.notes.append(f"with every layer in its place: {', '.join(sorted(self._escapes()))}")
         return 1 if self._escapes() or len(self._tried()) < len(self._found) else 0
@@ -309,26 +315,35 @@ class Ablation:
         first = [each for each, attack in self._attacks.items() if attack.full.layer == layer.name]
         before, after = self._endings(()), self._endings((layer.name,))
         changed = [each for each, ending in after.items() if ending != before[each]]
-        steps = [self._steps()[step] for step in layer.steps]
         second = "-" if behind is None else len({each for all_ in behind.values() for each in all_})
-        saved = self._fork(()) - self._fork((layer.name,))
+        steps = [self._steps[step] for step in layer.steps if step in self._steps]
+        once = self._once.get(layer.name, float("nan"))
         gained = len(self._succeed((layer.name,)))
-        return layer.name, len(first), len(changed), gained, second, sum(steps) if steps else float("nan"), saved
+        return layer.name, len(first), len(changed), gained, second, sum(steps) if steps else float("nan"), once
 
-    def _fork(self, gone: Gone) -> float:
-        return statistics.median(each["fork_us"] for each in self._births[gone])
 
-    def _steps(self) -> dict[str, float]:
-        turns = [each["steps_us"] for each in self._births[()]]
-        return {step: statistics.median(turn[step] for turn in turns) for step in turns[0]}
+def _once(flag: int) -> float:
+    """Microseconds (p50) that a new namespace takes, in a process that has a user namespace of its own."""
+    took = []
+    for _ in range(ONCE):
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(OSError):
+                syscalls.unshare(syscalls.CLONE_NEWUSER)
+                began = time.perf_counter_ns()
+                syscalls.unshare(flag)
+                os.write(writer, str(time.perf_counter_ns() - began).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as said:
+            took += [int(text) / 1e3 for text in said.read().split()]
+        os.waitpid(pid, 0)
+    return report.Spread.of(took).p50
 
 
 def _called(gone: Gone) -> str:
     return " and ".join(gone) or "(none)"
-
-
-def _rounded(value: float) -> str:
-    return f"{value:,.0f}"
 
 
 if __name__ == "__main__":

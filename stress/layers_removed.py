@@ -42,7 +42,7 @@ _ENTER_ROOT: Final = "    root.enter(root.take(visible) if taken is None else ta
 def _namespace(kind: str, more: Sequence[Change] = ()) -> Layer:
     constant = {"net": "CLONE_NEWNET", "ipc": "CLONE_NEWIPC", "uts": "CLONE_NEWUTS", "cgroup": "CLONE_NEWCGROUP"}[kind]
     gone = Change("worker/confine/namespaces.py", f'    "{kind}": syscalls.{constant},\n')
-    return Layer(f"{kind} namespace", (gone, *more), note="made once, beside the zygote: a worker costs nothing more")
+    return Layer(f"{kind} namespace", (gone, *more), note="made once, with the zygote: workers share it")
 
 
 def layers(place: Path) -> list[Layer]:
@@ -58,7 +58,8 @@ def layers(place: Path) -> list[Layer]:
                 Change(_ZYGOTE, _ENTER_ROOT, no_root),
                 Change("worker/confine/root.py", 'OWN: Final = "/fumehood"\n', f"OWN: Final = {own!r}\n"),
             ),
-            note="with the zygote's mount namespace, which does nothing else",
+            ("scratch",),
+            note="with the zygote's mount namespace, which does nothing else; its step mounts the worker's own scratch",
         ),
         Layer("pid namespace", (Change("worker/forks.py", "syscalls.CLONE_NEWPID if self._full else 0", "0"),)),
         _namespace("net"),

@@ -30,7 +30,7 @@ from ..shared.exits import Exit
 from ..shared.messages import ZygoteUp, pack
 from ..shared.plan import Plan
 from ..shared.policy import Confinement
-from . import preload
+from . import mappings, preload
 from .bootstrap import Entry, Prepared, report_faults
 from .confine import LayerMissing, calls, capabilities, fds, identity, landlock, namespaces, rlimits, root, seccomp
 from .forks import Forks
@@ -59,6 +59,7 @@ def serve(plan: Plan, control: int) -> None:
     entry = _entry(plan.entry)
     unimportable = preload.import_all(stdlib, plan.packages)
     program = seccomp.compile_program(plan.confinement)
+    mappings.merge()  # all libraries are there, and /proc is still
     prove_single_threaded()
     rlimits.volunteer_for_oom()
     rlimits.prepare()

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from fumehood.runner import corpus
 
 STRESS = Path(__file__).parent.parent.parent / "stress"
 sys.path.insert(0, str(STRESS))  # its scripts are no package
+import layers_listed  # noqa: E402
 import layers_removed  # noqa: E402
 
 sys.path.remove(str(STRESS))
+SECURITY = layers_listed.DOCUMENT.read_text()
 NAMES = [layer.name for layer in layers_removed.layers(Path("/"))]
 
 
@@ -47,3 +50,50 @@ def test_the_table_shows_what_a_layer_stops(tmp_path):
     found = json.loads(done.stdout)
     assert found["succeed_without"] == {"rlimits": ["resources/mmap_memory"], "private root": []}
     assert found["escapes"] == []
+
+
+def test_what_a_second_layer_stands_behind_is_shown(tmp_path):
+    """A file of the host's has no name in the private root; where it has one, Landlock does not let it be opened."""
+    command = [sys.executable, STRESS / "layers.py", "--attacks", "files/host_file", "--json"]
+    done = subprocess.run(
+        [*command, "--only", "Landlock", "--only", "private root"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["succeed_without"] == {"Landlock": [], "private root": []}
+    assert found["behind"]["Landlock"] == {"private root": ["files/host_file"]}
+
+
+def test_security_md_lists_attacks_that_those_layers_are_to_stop():
+    attacks = {attack.name: attack for attack in corpus.read()}
+    listed = layers_listed.read()
+    assert sum(map(len, listed.values())) > 100
+    for layer, names in listed.items():
+        assert layer in NAMES
+        assert f"**{layer}** ({len(names)}):" in layers_listed.DOCUMENT.read_text()
+        for name in names:
+            assert attacks[name].full.layer == layer, name
+
+
+def test_the_list_in_security_md_is_written_and_compared(tmp_path, monkeypatch):
+    document = tmp_path / "SECURITY.md"
+    document.write_text(layers_listed.DOCUMENT.read_text())
+    monkeypatch.setattr(layers_listed, "DOCUMENT", document)
+    before = layers_listed.read()
+    layers_listed.write(before)
+    assert layers_listed.differences(before) == []
+    assert document.read_text().partition("<!--")[0] == SECURITY.partition("<!--")[0]
+    found = {"seccomp": ["code/one", "code/two", "kernel/three"], "rlimits": ["files/four"], "patrol": []}
+    layers_listed.write(found)
+    assert layers_listed.read() == {layer: names for layer, names in found.items() if names}
+    assert layers_listed.differences({"seccomp": ["code/one", "code/two"], "patrol": ["files/four"]}) == [
+        "files/four is stopped by patrol alone",
+        "files/four is not stopped by rlimits alone",
+        "kernel/three is not stopped by seccomp alone",
+    ]
