@@ -83,12 +83,13 @@ class Forks:
     def rehearse(self) -> None:
         """Fork once for nothing, so that a kernel that refuses it is named before the zygote says that it is up."""
         try:
-            pid = calls.fork(self._new)
+            child = calls.fork(self._new)
         except OSError as error:
             raise LayerMissing("pid namespace", error.strerror, namespaces.why_not(error)) from error
-        if pid == 0:
+        if child.pid == 0:
             os._exit(0)
-        os.waitpid(pid, 0)
+        os.close(child.pidfd)
+        os.waitpid(child.pid, 0)
 
     def _fork(self, request: Fork, commands: int, errors: int) -> None:
         """Fork one worker. In the child this never returns."""
@@ -99,8 +100,16 @@ class Forks:
             script.begin(began)
             fds.hold(errors, fds.Held.ERRORS)
             fds.hold(commands, fds.Held.COMMANDS)
-            pid = calls.fork(self._new, script.calls, script.report, fds.Held.ERRORS)
-            if pid == 0:
+            channel, word = self._control.fileno(), pack(Forked(request.serial))
+            child = calls.fork(
+                self._new,
+                script.calls,
+                script.report,
+                errors=fds.Held.ERRORS,
+                channel=-1 if self._outbox else channel,  # not before what has not been sent yet
+                word=word,
+            )
+            if child.pid == 0:
                 become_worker(self._prepared, scratch, self._control)
         except BaseException:
             if not self._full:
@@ -108,10 +117,10 @@ class Forks:
             raise
         finally:
             fds.let_go(fds.Held.ERRORS, fds.Held.COMMANDS)
-        pidfd = os.pidfd_open(pid)
-        self._serials[pidfd] = request.serial, pid
-        self._poll.register(pidfd, select.POLLIN)
-        self._send(Forked(request.serial), (os.dup(pidfd),))
+        self._serials[child.pidfd] = request.serial, child.pid
+        self._poll.register(child.pidfd, select.POLLIN)
+        if not child.told:
+            self._send(Forked(request.serial), (os.dup(child.pidfd),))
 
     def _script(self, limits: dict[str, Any], scratch: str) -> Script:
         """The list for a worker with these limits: in the full mode mostly that of the one before."""

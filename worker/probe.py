@@ -54,7 +54,7 @@ def one_namespace(kind: str) -> Callable[[Plan], str]:
         user_namespace(plan)
         try:
             if kind == "pid":
-                child = calls.fork(syscalls.CLONE_NEWPID)
+                child = calls.fork(syscalls.CLONE_NEWPID).pid
                 if child == 0:
                     os._exit(0 if os.getpid() == 1 else 1)
                 if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
@@ -79,7 +79,7 @@ def private_root(plan: Plan) -> str:
 
 def scratch(plan: Plan) -> str:
     private_root(plan)
-    child = calls.fork(syscalls.CLONE_NEWPID)
+    child = calls.fork(syscalls.CLONE_NEWPID).pid
     if child == 0:
         status = 1
         try:

@@ -15,12 +15,24 @@ def run(calls: tuple[_Call, ...], /) -> None:
     Raises OSError, its text beginning with the call's name; errno 0 for an unwanted result.
     """
 
-def fork(flags: int, calls: tuple[_Call, ...], times: bytearray, errors: int, status: int, /) -> int:
+def fork(
+    flags: int,
+    calls: tuple[_Call, ...],
+    times: bytearray,
+    errors: int,
+    status: int,
+    channel: int,
+    word: bytes,
+    /,
+) -> tuple[int, int, bool]:
     """os.fork() with CLONE_NEW... flags: the child is born into new namespaces, and makes the calls before all else.
 
-    Returns 0 in the child, its pid in the parent. In the child the last bytes of `times`, 8 for each call, tell when it
-    was made: nanoseconds of CLOCK_MONOTONIC, signed, in the machine's order. So a last call can send the others'.
-    Python's own fork hooks run as in os.fork, in the child after the calls. A call that fails ends the child with exit
-    status `status`, and one line on the descriptor `errors`, or on 2 once that is closed. Raises OSError in the parent
-    when there is no fork.
+    Returns (0, -1, False) in the child; in the parent its pid, a pidfd of it, and whether `word` was sent on the socket
+    `channel` with that pidfd (-1: on none). If so, the parent sleeps until `channel` has something to read, 1 ms at the
+    longest: each page that it writes to meanwhile is copied, and it may have the child's CPU.
+
+    In the child the last bytes of `times`, 8 for each call, tell when it was made: nanoseconds of CLOCK_MONOTONIC,
+    signed, in the machine's order. So a last call can send the others'. Python's own fork hooks run as in os.fork, in
+    the child after the calls. A call that fails ends the child with exit status `status`, and one line on the
+    descriptor `errors`, or on 2 once that is closed. Raises OSError in the parent when there is no fork.
     """

@@ -66,12 +66,29 @@ def run(calls: Iterable[Call]) -> None:
     _calls.run(tuple(calls))
 
 
-def fork(namespaces: int, calls: tuple[Call, ...] = (), times: bytearray | None = None, errors: int = 2) -> int:
+class Child(NamedTuple):
+    """What `fork` returns; in the child `pid` is 0 and the rest means nothing."""
+
+    pid: int
+    pidfd: int
+    told: bool
+    """Whether the word was sent, with the pidfd."""
+
+
+def fork(
+    namespaces: int,
+    calls: tuple[Call, ...] = (),
+    times: bytearray | None = None,
+    *,
+    errors: int = 2,
+    channel: int = -1,
+    word: bytes = b"",
+) -> Child:
     """Fork into new namespaces, and make the calls in the child before it runs any Python.
 
-    Returns the pid, 0 in the child. `times`: its last bytes take the time before each call, see `_calls.fork`. A call
-    that fails ends the child with WORKER_CONFINE and a line on `errors`, or on 2 once that is closed. Raises OSError
-    when there is no fork.
+    `times`: its last bytes take the time before each call, see `_calls.fork`. A call that fails ends the child with
+    WORKER_CONFINE and a line on `errors`, or on 2 once that is closed. `channel`: where to say `word` of it at once,
+    before this process does anything else. The pidfd is the caller's. Raises OSError when there is no fork.
     """
     room = bytearray(NANOSECONDS.size * len(calls)) if times is None else times
-    return _calls.fork(namespaces, calls, room, errors, Exit.WORKER_CONFINE)
+    return Child(*_calls.fork(namespaces, calls, room, errors, Exit.WORKER_CONFINE, channel, word))

@@ -60,7 +60,7 @@ def test_a_fork_makes_the_calls_and_tells_when():
         """
         times = bytearray(3 + 3 * NANOSECONDS.size)
         before = time.monotonic_ns()
-        pid = calls.fork(0, (call("a", "setpgid", 0, 0), call("b", "chdir", b"/"), call("c", "chdir", b"/")), times)
+        pid, *_ = calls.fork(0, (call("a", "setpgid", 0, 0), call("b", "chdir", b"/"), call("c", "chdir", b"/")), times)
         if pid == 0:
             marks = [mark for (mark,) in NANOSECONDS.iter_unpack(times[3:])]
             all_times = [before, *marks, time.monotonic_ns()]
@@ -73,11 +73,60 @@ def test_a_fork_makes_the_calls_and_tells_when():
     assert said.splitlines() == [f"True / {bytes(3)}", "7 True"]
 
 
+def test_a_fork_is_told_of_with_its_pidfd_before_the_parent_goes_on():
+    said = forking(
+        """
+        import select, socket
+        from fumehood.shared import packets
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        reading, writing = os.pipe()
+        child = calls.fork(0, channel=ours.fileno(), word=b"one more")
+        if child.pid == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(7)
+        data, (pidfd,) = packets.receive(theirs, 100)
+        print(data.decode(), child.told, os.get_inheritable(pidfd), os.get_inheritable(child.pidfd))
+        print(select.select([pidfd, child.pidfd], [], [], 0)[0])
+        os.close(writing)
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+        ended = os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)
+        print(ended.si_pid == child.pid, ended.si_status)
+        """
+    )
+    assert said.splitlines() == ["one more True False False", "[]", "True 7"]
+
+
+def test_a_fork_that_cannot_be_told_of_is_there_all_the_same():
+    said = forking(
+        """
+        import socket
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        try:
+            while True:
+                ours.send(bytes(1000))
+        except BlockingIOError:
+            pass
+        full = calls.fork(0, channel=ours.fileno(), word=b"one more")
+        if full.pid == 0:
+            os._exit(7)
+        theirs.close()
+        gone = calls.fork(0, channel=ours.fileno(), word=b"one more")
+        if gone.pid == 0:
+            os._exit(8)
+        for child in (full, gone):
+            print(child.told, os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1]))
+        """
+    )
+    assert said.splitlines() == ["False 7", "False 8"]
+
+
 def test_a_fork_whose_list_fails_never_runs_python():
     said = forking(
         """
         reading, writing = os.pipe()
-        pid = calls.fork(0, (call("a", "chdir", b"/"), call("walls", "chdir", b"/missing")), errors=writing)
+        pid, *_ = calls.fork(0, (call("a", "chdir", b"/"), call("walls", "chdir", b"/missing")), errors=writing)
         if pid == 0:
             print("it ran", flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), os.read(reading, 1000).decode(), end="")
@@ -92,7 +141,7 @@ def test_a_failure_after_the_descriptors_have_moved_is_told_too():
         from fumehood.worker.confine import fds
         reading, writing = os.pipe()
         os.dup2(writing, fds.Held.ERRORS); os.dup2(writing, fds.Held.COMMANDS)
-        pid = calls.fork(0, (*fds.arrange(), call("walls", "chdir", b"/missing")), errors=fds.Held.ERRORS)
+        pid, *_ = calls.fork(0, (*fds.arrange(), call("walls", "chdir", b"/missing")), errors=fds.Held.ERRORS)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), os.read(reading, 1000).decode(), end="")
         """
     )
@@ -138,4 +187,4 @@ def test_what_is_no_list_of_calls_is_refused_before_any_is_made(given, error):
 
 def test_times_need_room():
     with pytest.raises(ValueError, match="1 calls do not go into 7 bytes"):
-        _calls.fork(0, (call("a", "chdir", b"/"),), bytearray(7), 2, 1)
+        _calls.fork(0, (call("a", "chdir", b"/"),), bytearray(7), 2, 1, -1, b"")
