@@ -1,6 +1,7 @@
 """Makes folders and files that nobody may enter or change, for whoever has to remove them."""
 
 FULL = "answers", "scratch limits"
+REDUCED = "answers|LimitExceeded", "scratch limits"  # what an ordinary user cannot look into is ended, if seen in time
 JUDGED = "game"
 ALONE = "in its own folder it may: what is attacked is whoever removes it"
 
