@@ -33,7 +33,7 @@ from .config import Config
 from .debounce import RELOAD_INTERVAL
 from .records import LoadResult, ModStatus, Receipt
 
-PROTOCOL: Final = 3
+PROTOCOL: Final = 4
 MOST_AT_ONCE: Final = 64
 """Requests that a game in an event loop may have outstanding. More: more is kept for one that never reads."""
 PACKET_LIMIT: Final = 128 * 1024

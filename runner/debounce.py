@@ -37,6 +37,10 @@ MOST_JOINED: Final = 4096
 only means waiting until `max_wait`."""
 
 
+SOME_FILE: Final = ""
+"""For `wrote`: a file of the mod's is complete, and it is not known which. Whoever has one open has it still."""
+
+
 MOST_VANISHING: Final = 64
 """Files that went and are waited for by what comes after them, since it may be they under another name. Past it only
 what comes in the same bulk change waits."""

@@ -169,10 +169,20 @@ class Publisher:
         By signature, and by content where a signature proves nothing.
         """
         known = self._known.get(key)
-        if known is None or known.refused or (known.digest is None and known.draft is None):
-            return False
+        if known is None:
+            if full := len(self._known) >= self._most:
+                self._turn_away(key)
+            return full
         if known.draft:
             return True
+        if known.refused:
+            try:
+                taken = self._take(key, known)
+            except Busy:
+                return False
+            return isinstance(taken, Refused) and taken.diagnostic == known.refused
+        if known.digest is None:
+            return False
         if max(max(mark[3], mark[4]) for mark in known.signature) / 1e9 < known.looked_at - RACY:
             return self._sign(key) == known.signature
         looked_at = time.time()

@@ -16,7 +16,7 @@ TURNS_TO_MAPS: Final = 5
 """In one of so many periods each worker's mappings are looked at, which takes 0.7 ms. Fewer: a thousand workers take
 most of a core; more: a worker that hides files there fills the disk for longer."""
 MAPS: Final = 1 << 20
-"""Bytes of /proc/PID/maps that are read, about 10 000 mappings; a worker has 300 as a rule. More: a worker with long
+"""Bytes of /proc/PID/maps that are read, about 10 000 mappings; a worker has 200 as a rule. More: a worker with long
 names holds the supervisor up for longer; fewer: an honest one with many small mappings is taken for one that hides."""
 _BLOCK: Final = 512  # st_blocks counts in these, whatever the file system's own block is
 

@@ -4,7 +4,7 @@
 
     Native/Polling ─▶ Mailbox ─▶ _sort: which mod? ─▶ Debouncer ─▶ Draft, Settle ─▶ Publisher ─▶ Sink
                                                           ▲
-    first look, slow period, overflow, new root ─▶ _reconcile: which mods are not as they were settled?
+    first look, slow period, look(), overflow, new root ─▶ _reconcile: which mods are not as they were settled?
 
 The seam: anything that calls a `Sink` in this way is a source; a replicated store for many servers can be one later.
 
@@ -30,7 +30,7 @@ from ..shared.errors import ConfigError, MachineError
 from ..shared.policy import Limits
 from . import tree
 from .config import MOST_MODS
-from .debounce import Action, Debouncer, Draft, Timing
+from .debounce import SOME_FILE, Action, Debouncer, Draft, Timing
 from .publisher import Publisher, Settled, Sink, crowded
 from .snapshot import Snapshot
 from .text import escape
@@ -122,6 +122,7 @@ class FolderSource:
         self._mailbox = Mailbox(self._wake)
         self._attention = asyncio.Event()
         self._overdue = 0
+        self._looking = False
         self._root = tree.Root.open(self._path)
         self._publisher = Publisher(self._root, self._sink, self._limits, self._most_mods, self._timing.open_wait)
         try:
@@ -156,6 +157,8 @@ class FolderSource:
         """Whether every change that was noticed has settled, as far as it may: who has a file open is waited for."""
         if not self._open:
             return True
+        if self._overdue or self._looking:
+            return False  # it may find something yet
         return not self._actions and self._mailbox.is_empty() and self._debouncer.at_rest()
 
     async def look(self, patience: float) -> bool:
@@ -170,8 +173,10 @@ class FolderSource:
         self._waiting_for_look.add(looked)
         self._overdue = self._overdue or time.monotonic_ns()
         self._attention.set()
-        await asyncio.wait([looked], timeout=patience)
-        self._waiting_for_look.discard(looked)
+        try:
+            await asyncio.wait([looked], timeout=patience)
+        finally:
+            self._waiting_for_look.discard(looked)
         return looked.done()
 
     def statistics(self) -> Statistics:
@@ -301,14 +306,16 @@ class FolderSource:
         self._disturb(said, said.below(below), findings, event.at, event.path)
 
     def _disturb(self, said: Publisher, keys: set[str], findings: tree.Findings, at: int, file: str = "") -> None:
-        """Tell the debouncer of keys that were there, and of those that were found, because of `file` if known."""
+        """Tell the debouncer of keys that were there, and of those that were found, because of `file` if known: else
+        whoever has a file of theirs open may have it still."""
         now = self._loop.time()
         said.folders.update(key for key, folder in findings.mods.items() if folder)
         for key in keys | findings.mods.keys():
-            note = self._debouncer.wrote if key in findings.mods else self._debouncer.vanished
+            found = key in findings.mods
+            note = self._debouncer.wrote if found else self._debouncer.vanished
             for affected in (key, *said.dependants(key)):
                 said.expect(affected, at)
-                note(affected, file or key, now)
+                note(affected, file or (SOME_FILE if found else key), now)
 
     def _is_empty(self, path: str) -> bool:
         """Whether a file that just appeared is about to be written: not if it has content, or is a second name."""
@@ -399,7 +406,6 @@ class FolderSource:
             if not said.unchanged(key):
                 only = tree.Findings({key: findings.mods[key]} if key in findings.mods else {})
                 self._disturb(said, {key}, only, at)
-        self._advance()
 
     async def _keep(self) -> None:
         """Follow the root, revive the watcher, reconcile when asked and at the slow period. One task: never two."""
@@ -417,9 +423,14 @@ class FolderSource:
             if self._overdue or self._loop.time() - reconciled >= self._reconcile_period:
                 at, self._overdue = self._overdue or time.monotonic_ns(), 0
                 waiting, self._waiting_for_look = self._waiting_for_look, set()  # who asks from now on wants another
-                await self._reconcile(self._publisher, at)
+                self._looking = True
+                try:
+                    await self._reconcile(self._publisher, at)
+                finally:
+                    self._looking = False
+                    _tell(waiting)
                 reconciled = self._loop.time()
-                _tell(waiting)
+                self._advance()
 
     def _follow(self, said: Publisher) -> None:
         try:

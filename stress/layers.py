@@ -44,7 +44,7 @@ BIRTHS: Final = 100
 """Workers that are made for the times of their steps. What a whole one takes without a layer cannot be seen: that
 differs from run to run by more than any layer takes."""
 ONCE: Final = 30
-"""Times that each namespace is made anew, to see what that takes."""
+"""Times that each namespace is made anew, to see what that takes. More: a steadier figure; fewer: less waiting."""
 AT_ONCE: Final = 4
 """Layers that are tried side by side. More: each takes longer, and attacks on time itself end otherwise."""
 BEAT: Final = 0.004

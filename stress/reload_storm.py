@@ -196,7 +196,7 @@ class Storm:
                 return False
             next_look = now + LOOK_EVERY
             seen = {status.name: status.target for status in game.mods.status()}
-            calm = calm + 1 if game.mods.settle(0.0) and all(seen.get(m) == d for m, d in wanted.items()) else 0
+            calm = calm + 1 if all(seen.get(m) == d for m, d in wanted.items()) and game.mods.settle(0.0) else 0
             return calm >= 2
 
         game.play(Frames(), at_rest)

@@ -1,12 +1,13 @@
-"""Fewer mappings of the same libraries, in the zygote: a fork copies the list, and that is a fifth of its time.
+"""Fewer mappings of the same libraries, in the zygote: a fork copies the list, and takes a quarter longer for them.
 
-The linker lays a shared object out in five: headers, code, constants, what was relocated and is to be read only, and
-data. 86 objects, most of them extensions of the standard library, make 430. Neighbours with equal rights are one to the
-kernel, so the first three are made executable and the last two writable: two are left of each.
+GNU's linker on x86-64 lays a shared object out in five: headers, code, constants, what was relocated and is to be read
+only, and data. 86 objects, most of them extensions of the standard library, make 430. Neighbours with equal rights are
+one to the kernel, so the first three are made executable and the last two writable: two are left of each. What other
+linkers lay out is treated alike, as far as it lies side by side in memory and in the file.
 
 What those rights were for is given up, in the zygote and its workers: code that is fooled finds more to jump to and may
-change the tables of functions. Nobody has to fool a worker: a mod is machine code already, and may change those rights
-itself. The zygote hears the supervisor alone.
+change the tables of functions. Nobody has to fool a worker: a mod calls what it likes, and may make those tables
+writable itself. The zygote hears the supervisor alone.
 """
 
 import ctypes

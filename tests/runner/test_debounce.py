@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from fumehood.runner.debounce import Debouncer, Draft, Settle, Timing
+from fumehood.runner.debounce import SOME_FILE, Debouncer, Draft, Settle, Timing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +124,14 @@ def test_an_open_file_is_waited_for():
 def test_but_not_for_ever():
     bench = Bench().opened().at(30.0)
     assert bench.settled() == [pytest.approx(10.005)]
+
+
+def test_that_some_file_is_complete_closes_none_that_is_open():
+    bench = Bench().opened(file="m/a.py").at(0.1)
+    bench.debouncer.wrote("m", SOME_FILE, bench.now)
+    assert bench.at(5.0).batches == []
+    bench.wrote(file="m/a.py").at(6.0)
+    assert len(bench.batches) == 1
 
 
 def test_a_file_reopened_after_a_save_is_waited_for_beyond_the_cap():

@@ -78,10 +78,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def game(root: Any, **mods: str) -> AsyncIterator[aio.Mods]:
+async def game(root: Any, watcher: Any = "auto", **mods: str) -> AsyncIterator[aio.Mods]:
     for name, text in mods.items():
         root.save(f"{name}.py", text)
-    async with aio.launch(root.root, limits=LIMITS, timeout=PATIENCE, log_level="error") as it:
+    async with aio.launch(root.root, watcher=watcher, limits=LIMITS, timeout=PATIENCE, log_level="error") as it:
         yield it
 
 
@@ -114,6 +114,20 @@ def test_a_call_each_of_a_hundred_mods_in_one_gather(root: Any) -> None:
             assert list(report.results) == sorted(f"m{n}" for n in range(100))
             assert not report.late
             assert not report.failed
+
+    run(main())
+
+
+def test_settle_is_about_what_is_on_disk_whether_or_not_it_was_noticed(root: Any) -> None:
+    async def main() -> None:
+        async with game(root, watcher="polling", echo=ECHO) as mods:
+            for number in (2, 3):
+                root.save("echo.py", ECHO.replace("V = 1", f"V = {number}"))
+                assert await mods.settle(PATIENCE)
+                assert (await mods["echo"].call("count"))[1] == number
+            (root.root / "echo.py").unlink()
+            assert await mods.settle(PATIENCE)
+            assert "echo" not in mods
 
     run(main())
 

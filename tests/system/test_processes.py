@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fumehood.runner import connect
+from fumehood.runner import connect, launch
 from fumehood.shared.errors import AlreadyAttached, ConfigError, ModFailure, SupervisorDied
 from fumehood.shared.policy import Limits
+from fumehood.worker import mappings
 
 GAME = """
 import sys
@@ -444,3 +445,13 @@ def test_helpers_outlive_the_game_that_provided_them(root, serve):
         assert mods["a"].call("use", timeout=20) == 42
         mods.provide("twice", lambda n: n)
         assert mods["a"].call("use") == 21
+
+
+def test_a_zygote_has_few_mappings(root, supervisor_of, zygote_of):
+    """Of each library what lies side by side is one: its forks copy the list."""
+    root.save("it.py", "V = 0")
+    with launch(root.root, log_level="error"):
+        zygote = zygote_of(supervisor_of(os.getpid()))
+        found = mappings.parse(Path(f"/proc/{zygote.pid}/maps").read_text())
+        assert sum(".so" in each.file for each in found) > 100
+        assert mappings.widened(found) == []

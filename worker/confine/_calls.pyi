@@ -29,10 +29,12 @@ def fork(
 
     Returns (0, -1, False) in the child; in the parent its pid, a pidfd of it, and whether `word` was sent on the socket
     `channel` with that pidfd (-1: on none). If so, the parent sleeps until `channel` has something to read, 1 ms at the
-    longest: each page that it writes to meanwhile is copied, and it may have the child's CPU.
+    longest, the GIL held: each page that it writes to meanwhile is copied, and it may have the child's CPU. The pidfd
+    is close-on-exec, and the caller's.
 
     In the child the last bytes of `times`, 8 for each call, tell when it was made: nanoseconds of CLOCK_MONOTONIC,
     signed, in the machine's order. So a last call can send the others'. Python's own fork hooks run as in os.fork, in
-    the child after the calls. A call that fails ends the child with exit status `status`, and one line on the
-    descriptor `errors`, or on 2 once that is closed. Raises OSError in the parent when there is no fork.
+    the child after the calls; the C library's (pthread_atfork) do not. A call that fails ends the child with exit
+    status `status`, and one line on the descriptor `errors`, or on 2 once that is closed. Raises OSError in the parent
+    when there is no fork.
     """

@@ -80,12 +80,14 @@ def test_a_fork_is_told_of_with_its_pidfd_before_the_parent_goes_on():
         from fumehood.shared import packets
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reading, writing = os.pipe()
+        heard = []
+        os.register_at_fork(after_in_parent=lambda: heard.append(packets.receive(theirs, 100)))
         child = calls.fork(0, channel=ours.fileno(), word=b"one more")
         if child.pid == 0:
             os.close(writing)
             os.read(reading, 1)
             os._exit(7)
-        data, (pidfd,) = packets.receive(theirs, 100)
+        ((data, (pidfd,)),) = heard
         print(data.decode(), child.told, os.get_inheritable(pidfd), os.get_inheritable(child.pidfd))
         print(select.select([pidfd, child.pidfd], [], [], 0)[0])
         os.close(writing)
