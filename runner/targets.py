@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 _SYSV: Final = tuple(Path("/proc/sysvipc", kind) for kind in ("shm", "sem", "msg"))
 _IPC_RMID: Final = 0
+_SHM_DEST: Final = 0o1000
 _SEGMENT: Final = 4099
 """Bytes of the segment that is there to be read: nobody else's has as many, so others who try attacks at the same time
 are not taken for what an attack has left."""
@@ -141,13 +142,14 @@ class Targets:
 
     @staticmethod
     def _sysv_now() -> set[tuple[str, str]]:
-        """Kind and number of each that there is, but for what is there to be read."""
+        """Kind and number of each that there is, but for what is there to be read, and for memory that is removed
+        already: it ends with whoever has it."""
         return {
             (kind.name, fields[1])
             for kind in _SYSV
             if kind.exists()
             for fields in map(str.split, kind.read_text().splitlines()[1:])
-            if (kind.name, fields[3]) != ("shm", str(_SEGMENT))
+            if kind.name != "shm" or not (fields[3] == str(_SEGMENT) or int(fields[2], 8) & _SHM_DEST)
         }
 
     def _listen(self, family: int, kind: int, where: Any) -> socket.socket:

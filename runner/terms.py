@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from ..shared.contract import Contract, unpack_contract
 from ..shared.messages import Diagnostic
 from ..shared.states import Stage
+from .text import escape
 
 MISMATCH: Final = "GameApiMismatch"
 UNKNOWN_EVENT: Final = "UnknownEvent"
@@ -18,8 +19,14 @@ BY_CONTRACT: Final = (MISMATCH, UNKNOWN_EVENT, UNFIT_HANDLER)
 """What diagnostics call a version that does not fit the game. Another game may take it."""
 
 
+LONGEST: Final = 200
+"""Characters of a range of versions. Longer ones are no author's; what packaging makes of them is not asked."""
+
+
 def specifiers(text: str) -> SpecifierSet | None:
-    """``>=2,<3`` as PEP 440 has it; None: it is none."""
+    """``>=2,<3`` as PEP 440 has it, of printable characters (``===`` takes any); None: it is none."""
+    if len(text) > LONGEST or not text.isprintable():
+        return None
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:
@@ -44,5 +51,6 @@ class Terms:
         wanted = specifiers(game_api)
         if wanted is not None and wanted.contains(self.contract.version, prereleases=True):
             return None
-        text = f"it was written for game-api {game_api}, and this game is {self.contract.name} {self.contract.version}"
+        ours = f"{self.contract.name} {self.contract.version}"
+        text = f"it was written for game-api {escape(game_api, LONGEST)}, and this game is {ours}"
         return Diagnostic(Stage.BIND, MISMATCH, text)

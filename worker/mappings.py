@@ -62,8 +62,18 @@ def widened(mappings: list[Mapping]) -> list[tuple[Mapping, int]]:
     return found
 
 
+def shared(mappings: list[Mapping]) -> list[Mapping]:
+    """Those that forks share with each other and may write to: what one writes there all the others read."""
+    return [each for each in mappings if each.rights.startswith("rw") and each.rights.endswith("s")]
+
+
+def look() -> list[Mapping]:
+    """This process's own."""
+    return parse(Path("/proc/self/maps").read_text(errors="surrogateescape"))
+
+
 def merge() -> None:
     """In the zygote, when everything is loaded. What the kernel refuses stays as it is, and forks take longer."""
     mprotect = ctypes.CDLL(None).mprotect
-    for it, rights in widened(parse(Path("/proc/self/maps").read_text(errors="surrogateescape"))):
+    for it, rights in widened(look()):
         mprotect(ctypes.c_void_p(it.start), ctypes.c_size_t(it.end - it.start), rights)

@@ -61,6 +61,7 @@ def serve(plan: Plan, control: int) -> None:
     program = seccomp.compile_program(plan.confinement)
     mappings.merge()  # all libraries are there, and /proc is still
     prove_single_threaded()
+    prove_unshared()
     rlimits.volunteer_for_oom()
     rlimits.prepare()
     visible = visible_paths(plan, stdlib)
@@ -139,6 +140,16 @@ def prove_single_threaded() -> None:
         raise MachineError(
             f"a preloaded package started {count - 1} thread(s), which forks do not survive. "
             "Name fewer packages, or one that starts its threads when it is used."
+        )
+
+
+def prove_unshared() -> None:
+    """Raises MachineError when a preloaded package has mapped memory that all forks would share, and may write to."""
+    if found := mappings.shared(mappings.look()):
+        size = sum(each.end - each.start for each in found)
+        raise MachineError(
+            f"a preloaded package mapped {size} bytes of shared memory ({found[0].file}): mods would talk through it. "
+            "Name fewer packages."
         )
 
 

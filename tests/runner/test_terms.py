@@ -1,7 +1,7 @@
 """Which mods are for which game, by what their manifests say."""
 
 import pytest
-from fumehood.runner.terms import MISMATCH, Terms
+from fumehood.runner.terms import MISMATCH, Terms, specifiers
 from fumehood.shared.contract import Contract, packed
 from fumehood.shared.errors import ProtocolError
 
@@ -35,3 +35,17 @@ def test_a_game_that_declares_nothing_takes_every_mod() -> None:
 def test_what_is_no_contract_is_refused() -> None:
     with pytest.raises(ProtocolError):
         Terms(b"\xc1")
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\x07", "\u202e", "\x9b", "\n"])
+def test_what_a_terminal_would_obey_is_no_range_of_versions(char: str) -> None:
+    """``===`` takes any characters but a few; what is told of a mod goes to terminals as it is."""
+    assert specifiers(f"==={char}[2J") is None
+    why = Terms(packed(Contract("farm", "2"))).judge(f"==={char}[2J")
+    assert why is not None
+    assert why.message.isprintable()
+
+
+def test_a_range_of_versions_has_a_bound() -> None:
+    assert specifiers(">=2" + ",<3" * 60) is not None
+    assert specifiers(">=2" + ",<3" * 70) is None

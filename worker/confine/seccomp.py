@@ -22,6 +22,8 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - Reads and writes past the page cache (O_DIRECT, O_SYNC, flags of preadv2 and pwritev2): no limit counts a disk's time.
   fsync and its kin do nothing and say that they did: a scratch ends with its worker, so nobody can tell. RWF_NOWAIT
   besides tells which pages of the library others have read.
+- open's fourth access mode, 3: neither reading nor writing, so Landlock judges nothing, but it is more than O_PATH.
+- mremap to a place of its own choosing, or that leaves the old one mapped: nothing honest needs it.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
 - renameat2 that leaves a whiteout: that is a device file, which mknod may not make, and Landlock does not judge it.
 - CPU clocks by process number: the game's tells to the nanosecond when it works.
@@ -60,7 +62,7 @@ SYNCING: Final = _names("fsync fdatasync msync")
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
 """Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
 writable is the worker's."""
-MEMORY: Final = _names("munmap mremap brk")
+MEMORY: Final = _names("munmap brk")
 TIME: Final = _names("nanosleep gettimeofday time times getitimer setitimer alarm")
 CLOCKS: Final = _names("clock_gettime clock_getres clock_nanosleep")
 """Of the clocks that have a name. A number below zero is a process's or thread's CPU clock, which the kernel shows
@@ -108,6 +110,7 @@ _MAP_TYPE: Final = 0x0F
 _MAP_PRIVATE: Final = 2
 _MAP_ANONYMOUS: Final = 0x20
 _MAP_HUGETLB: Final = 0x40000
+_MREMAP_MAYMOVE: Final = 1
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _RENAME_FLAGS: Final = 1 | 2  # NOREPLACE, EXCHANGE
@@ -201,12 +204,13 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, _MAP_PRIVATE, _MAP_TYPE | _MAP_HUGETLB))
     rules.add_rule(lib.ALLOW, "mmap", inert, masked(3, 0, _MAP_ANONYMOUS | _MAP_HUGETLB))  # of a file
     for name, flags in (("open", 1), ("openat", 2)):
-        rules.add_rule(lib.ALLOW, name, masked(flags, 0, os.O_TRUNC | _PAST_THE_CACHE))
+        rules.add_rule(lib.ALLOW, name, masked(flags, os.O_RDONLY, os.O_ACCMODE | os.O_TRUNC | _PAST_THE_CACHE))
         for writing in (os.O_WRONLY, os.O_RDWR):  # judged by Landlock; any other O_TRUNC empties what it may read
             rules.add_rule(lib.ALLOW, name, masked(flags, writing, os.O_ACCMODE | _PAST_THE_CACHE))
     for name in PLAIN:
         rules.add_rule(lib.ALLOW, name, masked(5, 0))
     rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
+    rules.add_rule(lib.ALLOW, "mremap", masked(3, 0, _WORD & ~_MREMAP_MAYMOVE))
     for advice in MADVISE:
         rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))
     for operation in FUTEX:

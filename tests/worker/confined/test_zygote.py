@@ -186,6 +186,17 @@ def test_a_package_that_starts_a_thread_at_import_is_refused(tmp_path, make_cell
         asyncio.run(nursery.start())
 
 
+def test_a_package_that_maps_shared_memory_at_import_is_refused(tmp_path, monkeypatch):
+    """What one mod writes there all the others would read."""
+    (tmp_path / "shareful.py").write_text("import mmap\nroom = mmap.mmap(-1, 8192)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    nursery = nursery_module.Nursery(
+        confinement=Confinement.FULL, packages=["shareful"], limits=Limits(), on_lost=print
+    )
+    with pytest.raises(MachineError, match="8192 bytes of shared memory"):
+        asyncio.run(nursery.start())
+
+
 def test_a_package_that_does_not_import_is_named(tmp_path, monkeypatch):
     (tmp_path / "broken_one.py").write_text("import no_such_thing\n")
     monkeypatch.syspath_prepend(tmp_path)
