@@ -17,6 +17,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import psutil
@@ -44,7 +45,7 @@ from .standing import Standing
 from .switchboard import Switchboard
 from .tenancy import Tenancy
 from .terms import BY_CONTRACT, Terms
-from .text import escape, escape_diagnostic
+from .text import escape
 from .turns import Turns
 from .worker_process import UNKNOWN_STATUS, WorkerProcess
 
@@ -431,7 +432,7 @@ class Lane:
             log.warning("%s@%d: %s %s: its successor goes on with what it left unread",
                         self.name, seat.version, what, seat.limits.cite(kill.limit))  # fmt: skip
             if not seat.retired:
-                self._condemn(seat, postmortem.of_limit(kill.limit, kill.stage, seconds, what, ""))
+                self._condemn(seat, postmortem.of_limit(kill.limit, kill.stage, seconds, what, "", seat.snapshot))
             return
         await self.execute(seat, kill.limit, kill.stage, what)
 
@@ -439,13 +440,11 @@ class Lane:
         """A limit was crossed: ask the worker where it is, kill it, and say why."""
         dump = await seat.worker.stack(STACK_PATIENCE) if seat.worker is not None else ""
         if not seat.retired:
-            self._condemn(
-                seat, postmortem.of_limit(limit, stage, getattr(seat.limits, limit), what, escape(dump, lines=True))
-            )
+            value, dump = getattr(seat.limits, limit), escape(dump, lines=True)
+            self._condemn(seat, postmortem.of_limit(limit, stage, value, what, dump, seat.snapshot))
 
     def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
-        taken = seat.snapshot
-        diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
+        diagnostic = postmortem.with_source(diagnostic, seat.snapshot)
         seat.failure = diagnostic
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is not None and attempt.role in (Role.DRAINING, Role.STANDBY):  # no verdict: no receipt says it
@@ -467,9 +466,7 @@ class Lane:
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
             case messages.Unfit():
-                told, taken = escape_diagnostic(report.diagnostic), seat.snapshot
-                told = postmortem.with_source(told, taken.key, taken.folder, taken.files)
-                self._unfit(seat, told, now)
+                self._unfit(seat, postmortem.of_report(report.diagnostic, seat.snapshot), now)
             case messages.Live():
                 took = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
                 self._live(seat, report.at, took)
@@ -510,6 +507,9 @@ class Lane:
                 log.warning("%s@%d: %s", self.name, seat.version, seat.state_note)
                 self._start(seat, older, seat.inherited)
                 return
+        if attempt is None or attempt.failed:
+            return
+        diagnostic = postmortem.with_source(diagnostic, seat.snapshot)
         seat.failure = diagnostic
         self._do(self.life.unfit(seat.attempt, diagnostic, now))
 
@@ -570,13 +570,14 @@ class Lane:
         dump = escape(worker.stderr, lines=True)
         if worker.crossed:
             value, what = getattr(seat.limits, worker.crossed), worker.misbehaved
-            self._condemn(seat, postmortem.of_limit(worker.crossed, stage, value, what, dump))
+            self._condemn(seat, postmortem.of_limit(worker.crossed, stage, value, what, dump, seat.snapshot))
         elif worker.misbehaved:
             self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
         else:
             known = None if status == UNKNOWN_STATUS else status
             cpu = max(worker.cpu, self._patrols[seat.attempt].cpu)
-            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words, cpu))
+            taken, words = seat.snapshot, seat.last_words
+            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, taken, words, cpu))
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -608,6 +609,9 @@ class Lane:
             self._estates.drop()
             self.unloaded.set()
         seat, snapshot = self.seats.get(issue.attempt), self.snapshots.get(issue.digest)
+        if issue.diagnostic is not None and snapshot is not None:
+            # A worker that has no descriptor left cannot read its own files to quote them.
+            issue = replace(issue, diagnostic=postmortem.with_source(issue.diagnostic, snapshot))
         self._standing.issue(issue, self.life, seat, snapshot, self.house.journal, self.house.worst_frame_ms())
         self._forget_old_snapshots()
         self.house.rank()

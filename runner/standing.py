@@ -19,7 +19,7 @@ from .records import ModStatus
 from .roles import Issue
 from .seat import Seat
 from .snapshot import Snapshot
-from .text import escape, escape_diagnostic
+from .text import escape
 
 log = logging.getLogger("fumehood.mods")
 
@@ -48,9 +48,7 @@ class Standing:
     def fault(self, seat: Seat, report: messages.Fault) -> tuple[Diagnostic, int]:
         """A handler raised: count it and log it. Returns what the worker said of it, clean."""
         count = min(max(report.count, 1), 1_000_000)
-        diagnostic, taken = escape_diagnostic(report.diagnostic), seat.snapshot
-        # One that has no descriptor left cannot read its own files to quote them.
-        diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
+        diagnostic = postmortem.of_report(report.diagnostic, seat.snapshot)
         seat.last_words = diagnostic
         self.handler_errors += count
         self.log.hold_to(seat.limits)

@@ -201,7 +201,15 @@ class Trial:
             self._see_off()
             self._root.joinpath(f"{name}.py").unlink()
             self._leaving = name, worker
-            self._shown += [text for each in self.mods.receipts(since) for text in shown.texts(each)]
+            self._look_at(since)
+
+    def _look_at(self, since: int) -> None:
+        """What the receipts say: what a person would be shown, and that no neighbour's file is blamed."""
+        for each in self.mods.receipts(since):
+            self._shown += shown.texts(each)
+            file = each.diagnostic.file if each.diagnostic is not None else ""
+            if each.mod.startswith(EVIL) and file.partition(".")[0] == NEIGHBOUR:
+                self._left_over.append(f"what {each.mod} did is blamed on {file}")
 
     def _see_off(self) -> None:
         """Wait until the mod of the last one is gone, and its worker."""
@@ -297,7 +305,7 @@ class Trial:
                 _remove(left)
             self.mods.settle(timeout=PATIENCE)
             self._gone(EVIL, lambda: not any(name.startswith(EVIL) for name in self.mods))
-            self._shown += [text for each in self.mods.receipts(since) for text in shown.texts(each)]
+            self._look_at(since)
 
     def _planted_receipt(self, since: int) -> Receipt | None:
         """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""
