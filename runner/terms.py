@@ -3,6 +3,7 @@
 The supervisor runs nothing by it; what a mod sends is checked in the game, by the functions themselves.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -42,7 +43,8 @@ class Terms:
         if self.contract is None or not game_api:
             return None
         wanted = specifiers(game_api)
-        if wanted is not None and wanted.contains(self.contract.version, prereleases=True):
-            return None
+        with suppress(ValueError):  # the game's version is none, or has a number of more digits than Python takes
+            if wanted is not None and wanted.contains(self.contract.version, prereleases=True):
+                return None
         text = f"it was written for game-api {game_api}, and this game is {self.contract.name} {self.contract.version}"
         return Diagnostic(Stage.BIND, MISMATCH, text)
