@@ -27,6 +27,7 @@ LARGEST: Final = 2**62
 """Beyond it an integer is nobody's limit, and its decimal digits may be too many to print."""
 
 _DEFAULTS: Final = Limits()
+_BYTES: Final = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*([a-zA-Z]*)", re.ASCII)
 
 
 def read(name: str, value: Any) -> int | float:
@@ -48,7 +49,7 @@ def read(name: str, value: Any) -> int | float:
 
 def parse_bytes(text: str) -> int:
     """Bytes, from text such as ``64 MiB``. Raises ValueError."""
-    match = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?)\s*([a-zA-Z]*)", text.strip(), re.ASCII)
+    match = _BYTES.fullmatch(text.strip())
     if match is None or match[2].upper() not in UNITS:
         raise ValueError(f"expected bytes, such as 67108864 or 64 MiB, not {shown(text)}")
     number, unit = match[1], UNITS[match[2].upper()]

@@ -20,6 +20,7 @@ Pure; runs in the supervisor.
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -28,22 +29,30 @@ from ..shared.messages import Diagnostic
 from ..shared.policy import Limits
 from ..shared.states import Stage
 from . import amounts
-from .terms import specifiers
+from .terms import LONGEST_RANGE, specifiers
 from .text import LONGEST_LINE, escape
 
 FILE: Final = "mod.toml"
 MOST_BYTES: Final = 16 * 1024
-"""A larger manifest is refused: tomllib takes up to 15 us a byte, and nobody writes so much by hand."""
+"""A larger manifest is refused: tomllib takes up to 15 us a byte, and nobody writes so much by hand. Of a script it is
+also how many bytes of comments below opening lines are looked at: a file may have a million of those lines."""
 MOST_DOTS: Final = 100
 """Dots in one line. tomllib takes time quadratic in the parts of a key, and a key stands in one line: one of 32,000
 parts held the supervisor up for a minute. Fewer: a long description on one line is refused."""
+LONGEST_KEY: Final = 200
+"""Characters of a key that are looked at and quoted: all keys there are have fewer. With one of 15,000 it took half a
+second to guess what was meant by it."""
 
-_OPENING: Final = b"# /// script"
-_CLOSING: Final = b"# ///"
+# They begin with letters that do not vary, which `re` looks for fast; the look back at the line's start comes after.
+_OPENING: Final = re.compile(rb"# /// script(?<![^\r\n]# /// script)[ \t\v\f]*+(?:\r\n?|\n)(?=#(?:[ \r\n]|\Z))")
+"""The first line of a block, with a comment below it."""
+_CLOSING: Final = re.compile(rb"# ///(?<![^\r\n]# ///)[ \t\v\f]*+(?:[\r\n]|\Z)")
+_COMMENTS: Final = re.compile(rb"(?:#(?: [^\r\n]*+)?+(?:\r\n?|\n))*+")
+"""What a block consists of; its last closing line ends it."""
 _THE_GAMES: Final = {"ring_bytes": "a mod's rings are made before any version of it is read"}
 OWN_LIMITS: Final = tuple(name for name in Limits.__struct_fields__ if name not in _THE_GAMES)
 """What a mod may lower for itself."""
-_WHERE: Final = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+_QUOTES: Final = ('"""', "'''")
 
 
 class Refused(Exception):
@@ -72,7 +81,7 @@ def refusal(kind: str, message: str, file: str, line: int = 0, column: int = 0, 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version of a mod asks for. Everything has a default; most mods have no manifest at all."""
 
-    game_api: str = ""
+    game_api: Annotated[str, msgspec.Meta(max_length=LONGEST_RANGE)] = ""
     """Versions of the game's `Api` it was written for, like ">=2,<3" (PEP 440). Empty: any. A game without an `Api` has
     none, and takes it."""
     requires: tuple[str, ...] = ()
@@ -118,28 +127,42 @@ def _script(data: bytes, file: str, ceiling: Limits) -> Manifest:
 def _block(data: bytes, file: str) -> tuple[bytes, str, int] | None:
     """The TOML inside the PEP 723 block, the file, and the number of the line before its first.
 
-    By line and not by the PEP's regular expression, which takes time quadratic in a file full of opening lines.
+    Not by the PEP's regular expression, which takes time quadratic in a file full of opening lines; nor by line, since
+    a file has megabytes. Past the opening lines no more than MOST_BYTES are looked at, all that open nothing included.
     """
-    if _OPENING not in data:
-        return None
     found: tuple[bytes, str, int] | None = None
-    lines = data.splitlines()
-    at = 0
-    while at < len(lines):
-        if lines[at].rstrip() != _OPENING:
-            at += 1
-            continue
-        end, last = at + 1, 0
-        while end < len(lines) and (lines[end] == b"#" or lines[end].startswith(b"# ")):
-            if lines[end].rstrip() == _CLOSING:
-                last = end
-            end += 1
-        if last:
+    left = MOST_BYTES
+    end = 0
+    while opening := _OPENING.search(data, end):
+        start = opening.end()
+        behind = data[start : start + left]
+        if start + left >= len(data):
+            behind += b"\n"  # the file's last line need not have one
+        comments = _COMMENTS.match(behind)
+        assert comments is not None  # it matches nothing, too
+        lines = comments[0].splitlines()
+        last = next((at for at in reversed(range(len(lines))) if lines[at].rstrip() == b"# ///"), None)
+        end = start + comments.end()
+        left -= comments.end()
+        rest = behind[comments.end() :]
+        goes_on = end < len(data) and (rest in (b"", b"#") or rest.startswith(b"# "))
+        if goes_on and _CLOSING.search(data, end):
+            raise refusal(
+                "ManifestError", f"the manifest is longer than {MOST_BYTES} bytes", file, _number(data, opening.start())
+            )
+        if last is not None:
+            line = _number(data, opening.start())
             if found:
-                raise refusal("ManifestError", "a file has at most one `# /// script` block", file, at + 1)
-            found = b"\n".join(line[2:] for line in lines[at + 1 : last]), file, at + 1
-        at = end
+                raise refusal("ManifestError", "a file has at most one `# /// script` block", file, line)
+            found = b"\n".join(line[2:] for line in lines[:last]), file, line
+        if goes_on:
+            break  # and nothing is closed from here on
     return found
+
+
+def _number(data: bytes, at: int) -> int:
+    """The line that this byte stands in, 1-based, as `splitlines` counts."""
+    return 1 + data.count(b"\n", 0, at) + data.count(b"\r", 0, at) - data.count(b"\r\n", 0, at)
 
 
 class _Reader:
@@ -171,8 +194,9 @@ class _Reader:
     def folder(self) -> Manifest:
         if "fumehood" not in self.tools():
             return self._manifest(self._document)
-        if extra := next((key for key in self._document if key != "tool"), None):
-            raise self._wrong(f"{extra!r} stands beside [tool.fumehood]: use one of the two forms", self._line(extra))
+        if (extra := next((key for key in self._document if key != "tool"), None)) is not None:
+            text = f"{extra[:LONGEST_KEY]!r} stands beside [tool.fumehood]: use one of the two forms"
+            raise self._wrong(text, self._line(extra))
         return self.script()
 
     def _parse(self) -> dict[str, Any]:
@@ -182,9 +206,10 @@ class _Reader:
             raise self._wrong("the manifest is nested too deeply") from None
         except ValueError as error:  # TOMLDecodeError, and what a date or a number of 5000 digits lets out
             text = str(error)
-            found = _WHERE.search(text)
-            if found:
-                raise self._wrong(text[: found.start()], int(found[1]), int(found[2])) from None
+            said, _, where = text.rpartition(" (at line ")  # its end, whatever the keys that it quotes hold
+            line, _, column = where.removesuffix(")").partition(", column ")
+            if said and line.isdecimal() and column.isdecimal():
+                raise self._wrong(said, int(line), int(column)) from None
             at_end = len(self._lines) if "end of document" in text else 0
             raise self._wrong(text.partition(" (at end")[0], at_end) from None
 
@@ -230,7 +255,8 @@ class _Reader:
             raise self._wrong(f"{what} has to be a table", self._line(what.rpartition(".")[2]))
         known: dict[str, Any] = {}
         # The first unknown key ends it: a manifest of 10,000 wrong keys gives one message.
-        for key, value in table.items():
+        for whole, value in table.items():
+            key = whole[:LONGEST_KEY]
             name = key.replace("-", "_")
             if name in _THE_GAMES:
                 raise self._wrong(f"{key!r} is the game's to set: {_THE_GAMES[name]}", self._line(key))
@@ -245,13 +271,52 @@ class _Reader:
 
     def _line(self, key: str) -> int:
         """The line that most likely sets `key`, 1-based; 0 when it cannot be told."""
-        spelled = "[-_]".join(re.escape(part) for part in re.split("[-_]", key))
-        alone = rf"""^\s*(?:\[+[^\]#]*)?(?:[\w.-]+\.)?["']?{spelled}["']?\s*(?:[=.\]]|$)"""
-        inline = rf"[{{,]\s*{spelled}\s*="
-        sets = re.compile(f"{alone}|{inline}")
-        return next((number for number, line in enumerate(self._lines, 1) if sets.search(line)), 0)
+        sought = _spelled(key)
+        return next((number for number, line in self._likely() if sought in _set_in(line)), 0)
+
+    def _likely(self) -> Iterator[tuple[int, str]]:
+        """The lines with their numbers, those inside strings of several lines last: what stands there sets nothing.
+
+        Which those are is a guess that a comment with three quotes spoils, so none is left out.
+        """
+        inside = ""
+        put_off = []
+        for number, line in enumerate(self._lines, 1):
+            if inside:
+                put_off.append((number, line))
+                inside = "" if inside in line else inside
+                continue
+            yield number, line
+            inside = min((quotes for quotes in _QUOTES if line.count(quotes) % 2), key=line.find, default="")
+        yield from put_off
 
     def _wrong(self, message: str, line: int = 0, column: int = 0) -> Refused:
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         shift = 2 if self._offset and column else 0  # the "# " that the block's lines begin with
         return refusal("ManifestError", message, self._file, line and line + self._offset, column + shift, source)
+
+
+def _spelled(part: str) -> str:
+    """A part of a key, so that the ways to write it are the same."""
+    return part.strip().strip("\"'").replace("-", "_")[:LONGEST_KEY]
+
+
+def _set_in(line: str) -> set[str]:
+    """The parts of all keys that a line seems to set: a table's, one before "=", and those of tables on one line.
+
+    By what stands where and not by a regular expression: one took a time for a line of brackets that is cubic in them.
+    """
+    line = line.strip()
+    if not line or line.startswith("#"):
+        return set()
+    if line.startswith("["):
+        keys = [line.lstrip("[ ").partition("]")[0]]
+    else:
+        first, *others = line.split("=")
+        marks = ((before, max(before.rfind("{"), before.rfind(","))) for before in others[:-1])
+        keys = [first] * bool(others) + [before[at + 1 :] for before, at in marks if at >= 0]
+    text = line.lstrip("[ ")
+    if text.startswith(("'", '"')):  # it may hold any of the marks above
+        quoted, _, behind = text[1:].partition(text[0])
+        keys += [quoted] * behind.lstrip().startswith(("=", ".", "]"))
+    return {_spelled(part) for key in keys for part in (key, *key.split("."))}

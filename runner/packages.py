@@ -18,6 +18,8 @@ from ..shared.errors import ConfigError
 
 ALWAYS: Final = ("msgspec", "cloudpickle", "pyseccomp")
 """What the worker side itself imports; the last one in the zygote alone, to compile its filter."""
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_DASHES: Final = re.compile(r"[-_.]+")
 
 
 class Visible(NamedTuple):
@@ -119,12 +121,12 @@ class _Finder:
                 else:
                     self.companions.add(str(place.absolute()))
         for requirement in distribution.requires or ():
-            if "extra ==" not in requirement and (match := re.match(r"[A-Za-z0-9._-]+", requirement)):
+            if "extra ==" not in requirement and (match := _NAME.match(requirement)):
                 self._add_distribution(match[0])
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return _DASHES.sub("-", name).lower()
 
 
 def _installed(name: str) -> str:

@@ -6,6 +6,7 @@ Pure but for `take`, which reads; runs in the supervisor.
 """
 
 import hashlib
+import heapq
 import posixpath
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,12 @@ from .snapshot import Gone, Library, Snapshot
 
 MOST: Final = 32
 """Libraries of one mod, theirs counted too. More: a bulk change takes longer; fewer: nobody needs more."""
+
+
+LONGEST_GUESSED: Final = 64
+"""Characters of a name that another may be guessed from. Two of twice as many take a millisecond at worst."""
+MOST_GUESSED: Final = 100
+"""Names to guess from, those of the same letters first. Ten thousand took seconds."""
 
 
 class Composition(NamedTuple):
@@ -76,13 +83,24 @@ def _take(own: Snapshot, key: str, take: Callable[[str], Snapshot], known: set[s
             raise Gone(key)
         return take(key)
     except Gone:
-        near = get_close_matches(key, known - {own.key}, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = _nearest(key, known - {own.key})
+        hint = f"; did you mean {near!r}?" if near else ""
         raise _wrong(own, "MissingRequirement", f"it requires {key!r}, and there is no such mod{hint}") from None
     except Refused as refused:
         why = refused.diagnostic
         text = f"it requires {key!r}, which cannot be taken: {why.file}: {why.message}"
         raise _wrong(own, "BrokenRequirement", text) from None
+
+
+def _nearest(key: str, known: set[str]) -> str:
+    """What was meant by `key`, or "". Others chose all of these names, and comparing two may take cubic time."""
+    if len(key) > LONGEST_GUESSED:
+        return ""
+    letters = set(key)
+    short = (name for name in known if len(name) <= LONGEST_GUESSED)
+    alike = heapq.nsmallest(MOST_GUESSED, short, lambda name: (len(letters ^ set(name)), abs(len(name) - len(key))))
+    near = get_close_matches(key, alike, 1)
+    return near[0] if near else ""
 
 
 def _check_size(own: Snapshot, found: dict[str, Snapshot], limits: Limits) -> None:

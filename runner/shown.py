@@ -13,6 +13,7 @@ LONGEST_LINE: Final = 64 * 1024
 """Characters of a line in the log. A mod that gets longer ones there floods a disk with few of them."""
 LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|    ")
 """How the log's lines begin: with a time, or with the indent of what stands below one."""
+_PILE: Final = re.compile(rf"[\u0300-\u036f\u0483-\u0489]{{{MOST_MARKS + 1}}}")
 
 
 def odd(text: str) -> str:
@@ -20,7 +21,7 @@ def odd(text: str) -> str:
     flat = text.replace("\n", " ")
     if found := next((char for char in flat if not char.isprintable() or char in FILLERS), ""):
         return found
-    pile = re.search(rf"[\u0300-\u036f\u0483-\u0489]{{{MOST_MARKS + 1}}}", flat)
+    pile = _PILE.search(flat)
     return pile[0] if pile else ""
 
 

@@ -3,6 +3,7 @@
 The supervisor runs nothing by it; what a mod sends is checked in the game, by the functions themselves.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -19,13 +20,14 @@ BY_CONTRACT: Final = (MISMATCH, UNKNOWN_EVENT, UNFIT_HANDLER)
 """What diagnostics call a version that does not fit the game. Another game may take it."""
 
 
-LONGEST: Final = 200
-"""Characters of a range of versions. Longer ones are no author's; what packaging makes of them is not asked."""
+LONGEST_RANGE: Final = 200
+"""Characters of a range of versions. More: `packaging` takes numbers of more digits than Python does, and only raises
+when a version is compared with them; and each game that attaches is compared with all mods."""
 
 
 def specifiers(text: str) -> SpecifierSet | None:
     """``>=2,<3`` as PEP 440 has it, of printable characters (``===`` takes any); None: it is none."""
-    if len(text) > LONGEST or not text.isprintable():
+    if len(text) > LONGEST_RANGE or not text.isprintable():
         return None
     try:
         return SpecifierSet(text)
@@ -49,8 +51,9 @@ class Terms:
         if self.contract is None or not game_api:
             return None
         wanted = specifiers(game_api)
-        if wanted is not None and wanted.contains(self.contract.version, prereleases=True):
-            return None
+        with suppress(ValueError):  # the game's version is none, or has a number of more digits than Python takes
+            if wanted is not None and wanted.contains(self.contract.version, prereleases=True):
+                return None
         ours = f"{self.contract.name} {self.contract.version}"
-        text = f"it was written for game-api {escape(game_api, LONGEST)}, and this game is {ours}"
+        text = f"it was written for game-api {escape(game_api, LONGEST_RANGE)}, and this game is {ours}"
         return Diagnostic(Stage.BIND, MISMATCH, text)

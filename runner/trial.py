@@ -50,6 +50,7 @@ def on_frame(n):
     return n if seen[0] == seen[-1] == n % {_SHADES} else -1
 """
 EVIL: Final = "evil"
+_STRUCK: Final = re.compile(rf"{EVIL}_\w+")
 MISTAKES: Final = (
     "AttributeError",
     "ImportError",
@@ -314,9 +315,8 @@ class Trial:
             for each in self.mods.receipts(since)
             if each.mod.startswith(EVIL) and each.verdict != "unloaded"  # late, of what was planted before
         ]
-        struck = re.compile(rf"{EVIL}_\w+")
         exact = (each for each in receipts if each.mod == EVIL)
-        return next(exact, None) or next((each for each in receipts if not struck.fullmatch(each.mod)), None)
+        return next(exact, None) or next((each for each in receipts if not _STRUCK.fullmatch(each.mod)), None)
 
     def _text(self, attack: Attack, more: str = "") -> str:
         """The script as a mod. `more`: what stands below it."""

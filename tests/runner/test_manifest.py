@@ -1,7 +1,10 @@
 """Any bytes give a Manifest or one Refused that names file and line."""
 
+import tracemalloc
+
 import pytest
-from fumehood.runner.manifest import FILE, MOST_BYTES, Manifest, Refused, read
+from fumehood.runner.manifest import FILE, LONGEST_KEY, MOST_BYTES, Manifest, Refused, _block, read
+from fumehood.runner.terms import LONGEST_RANGE
 from fumehood.shared.messages import Diagnostic, pack
 from fumehood.shared.policy import Limits
 from hypothesis import given, settings
@@ -160,7 +163,129 @@ def test_a_key_of_thousands_of_parts_is_not_even_parsed(text):
     assert (diagnostic.line, "dots" in diagnostic.message) == (2, True)
 
 
+@pytest.mark.parametrize("mistake", ["bogus = 1", "order = true", "[limits]\nmemory = '1 TiB'", "game-api = 'x'"])
+@pytest.mark.parametrize("line", ["[" * 4000 + "a" * 4000, "a" * 8000, "a." * 90 + "[" * 8000, "{" * 4000 + " " * 4000])
+def test_a_line_of_marks_costs_no_more_than_another(line, mistake):
+    """A regular expression that looked for the mistake's line took minutes for the first of these."""
+    diagnostic = refused(folder, f'description = """\n{line}\n"""\n{mistake}\n')
+    assert diagnostic.source == mistake.rpartition("\n")[2]
+    assert refused(script, block("[tool.fumehood]", f"description = '{line}'", "bogus = 1")).line == 5
+
+
+@pytest.mark.parametrize("key", ["x" + "-" * 15_000, "a" * 15_000, '"' + " " * 15_000 + '"', '"' + "[-_]" * 3700 + '"'])
+def test_of_a_long_key_no_more_than_its_beginning_is_looked_at(key):
+    diagnostic = refused(folder, f"order = 1\n{key} = 1\n")
+    assert (diagnostic.line, "unknown key" in diagnostic.message) == (2, True)
+    assert len(diagnostic.message) < LONGEST_KEY + 200
+    assert len(refused(folder, f"{key} = 1\n[tool.fumehood]\n").message) < LONGEST_KEY + 200
+
+
+def test_the_place_that_a_key_claims_is_not_believed():
+    key = '"x (at line 77, column 88)"'
+    diagnostic = refused(folder, f"order = 1\n[{key}]\n[{key}]\n")
+    assert (diagnostic.line, "column 88" in diagnostic.message) == (3, True)
+    assert refused(folder, f"order = 1\n[{key}]\na = 1\na = 1 # {key}").line == 4
+    digits = '"(at line ' + "9" * 5000 + ', column 1)"'
+    assert refused(folder, f"[{digits}]\n[{digits}]").line == 2
+
+
+@pytest.mark.parametrize("game_api", [">=" + "1" * 5000, "==1." + "1" * 5000 + ".*", ">=1," * 1000 + "<9"])
+def test_a_range_of_versions_is_short(game_api):
+    """The digits went unnoticed here, and raised ValueError when a game attached."""
+    diagnostic = refused(folder, f'game-api = "{game_api}"')
+    assert (diagnostic.line, str(LONGEST_RANGE) in diagnostic.message) == (1, True)
+
+
+SPELLINGS = st.sampled_from([
+    "{} = 1", "  {}=1", '"{}" = 1', "'{}' = 1", "{}.x = 1", '"{}".x.y = 1', "[{}]", "[ {} ]", "[[{}]]", "[{}.x]",
+    "['{}'.x] # a comment", "{} = [1, 2]", "{} = {{ a = 1 }} # = 2",
+])  # fmt: skip
+BESIDE = st.sampled_from([
+    "order = 1", "description = 'a = [1] {KEY'", "# KEY = 1", "", "   ", "requires = [\n  'KEY',\n]",
+    'game-api = """\nKEY = 1\n[KEY]\n"""', "permissions = [\n# KEY = 2\n]", "# = = {, ] [",
+])  # fmt: skip
+
+
+@given(
+    SPELLINGS, st.lists(BESIDE, unique_by=lambda text: text[:1]), st.sampled_from(["wi-bble", "wi_b", "x", "a" * 201])
+)
+def test_the_line_is_the_one_that_sets_the_key(spelling, before, key):
+    lines = "\n".join(before).replace("KEY", key).split("\n") if before else []
+    mistake = spelling.format(key)
+    diagnostic = refused(folder, "\n".join([*lines, mistake, "[limits]"]))
+    assert "unknown key" in diagnostic.message
+    assert (diagnostic.line, diagnostic.source) == (len(lines) + 1, mistake)
+
+
+def test_the_line_of_a_key_in_a_table_on_one_line():
+    assert refused(folder, "order = 1\nlimits = { files = 3, wibble = 1 }\n").line == 2
+    assert refused(folder, "order = 1\nlimits = {wibble = 1 , files = 3}\n").line == 2
+    assert refused(folder, "description = '''\nx'''\nlimits.wibble = 1 # '''\n").line == 3
+    assert refused(folder, '# a comment with three: """\nwibble = 1\n').line == 2
+
+
+PIECES = st.lists(
+    st.sampled_from([
+        "# /// script", "# /// script ", " # /// script", "# /// scripts", "# ///", "# /// ", "#", "# order = 1", "#x",
+        "# [tool.fumehood]", "", "x = 1", "# /// other",
+    ]),
+    max_size=12,
+)  # fmt: skip
+
+
+def by_line(data):
+    """What blocks there are, told line by line."""
+    blocks = []
+    lines = data.splitlines()
+    at = 0
+    while at < len(lines):
+        end, last = at + 1, 0
+        if lines[at].rstrip() == b"# /// script":
+            while end < len(lines) and (lines[end] == b"#" or lines[end].startswith(b"# ")):
+                last = end if lines[end].rstrip() == b"# ///" else last
+                end += 1
+        if last:
+            blocks.append((b"\n".join(line[2:] for line in lines[at + 1 : last]), "x.py", at + 1))
+        at = end
+    return blocks
+
+
+@settings(max_examples=500)
+@given(PIECES, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
+def test_a_block_is_where_it_is_read_line_by_line(pieces, newline, ended):
+    data = (newline.join(pieces) + newline * ended).encode()
+    blocks = by_line(data)
+    if len(blocks) > 1:
+        assert refused(_block, data, "x.py").line == blocks[1][2]
+    else:
+        assert _block(data, "x.py") == (blocks[0] if blocks else None)
+
+
+def test_a_block_that_does_not_end_soon_is_refused():
+    text = "x = 1\n# /// script\n" + "# # so much\n" * MOST_BYTES
+    diagnostic = refused(script, text + "# ///\n")
+    assert (diagnostic.line, diagnostic.message) == (2, f"the manifest is longer than {MOST_BYTES} bytes")
+    assert script(text) == Manifest()  # it does not end at all
+    assert script("# /// script\n# # " + "x" * MOST_BYTES) == Manifest()
+    assert "longer than" in refused(script, "# /// script\n# # " + "x" * MOST_BYTES + "\n# ///").message
+    assert script("# /// script\n# [tool.fumehood]\n# order = 7\n# ///\n" + "# a licence\n" * MOST_BYTES).order == 7
+    assert script("# /// script\n# [tool.fumehood]\n# order = 7\n# ///\n" + "x = 1\n" * MOST_BYTES).order == 7
+
+
+def test_of_a_large_file_no_more_than_its_block_is_copied():
+    """Split into lines, this one took 150 MiB and the supervisor's time."""
+    text = b"ab\n" * 2_000_000 + b"# /// script\n# [tool.fumehood]\n# order = x\n# ///\n" + b"ab\n" * 700_000
+    tracemalloc.start()
+    try:
+        assert refused(script, text).line == 2_000_003
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_file_full_of_openings_takes_linear_time():
+    assert script("# /// script\n#\nx\n" * 400_000) == Manifest()
+    assert "longer than" in refused(script, "# /// script\n#\nx\n# ///\n" * 300_000).message
     assert script("# /// script\n" * 300_000) == Manifest()
     assert script("# /// script\nx\n" * 200_000) == Manifest()
 

@@ -28,6 +28,13 @@ def test_a_mod_fits_the_versions_it_was_written_for(version: str, game_api: str,
         assert f"farm {version}" in why.message
 
 
+@pytest.mark.parametrize("version", ["none", "1" * 5000])
+def test_a_version_that_is_none_fits_no_range(version: str) -> None:
+    why = Terms(packed(Contract("farm", version))).judge(">=2")
+    assert why is not None
+    assert why.kind == MISMATCH
+
+
 def test_a_game_that_declares_nothing_takes_every_mod() -> None:
     assert Terms().judge(">=99") is None
 
