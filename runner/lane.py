@@ -305,7 +305,8 @@ class Lane:
                 # Not a way back: it carries its libraries, and nobody serves until it is there.
                 self._heed(seat, await self.house.await_required(self.name, seat.snapshot))
         except (OSError, MachineError) as error:
-            self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}"))
+            why = Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}")
+            self._condemn(seat, why, unmanned=True)
         except (TypeError, ValueError) as error:
             self._condemn(seat, Diagnostic(Stage.BIND, type(error).__name__, str(error)))
         else:
@@ -387,7 +388,8 @@ class Lane:
             self.life.begun(seat.attempt, time.monotonic())
             self._arm()
         except OSError as error:
-            self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"it could not be started: {error}"))
+            why = Diagnostic(Stage.CONFINE, type(error).__name__, f"it could not be started: {error}")
+            self._condemn(seat, why, unmanned=True)
 
     def _vacate(self, seat: Seat) -> None:
         """Its slot is free once it is reaped; the game may still have to leave it (`freed_by`)."""
@@ -439,18 +441,18 @@ class Lane:
         """A limit was crossed: ask the worker where it is, kill it, and say why."""
         dump = await seat.worker.stack(STACK_PATIENCE) if seat.worker is not None else ""
         if not seat.retired:
-            self._condemn(
-                seat, postmortem.of_limit(limit, stage, getattr(seat.limits, limit), what, escape(dump, lines=True))
-            )
+            why = postmortem.of_limit(limit, stage, getattr(seat.limits, limit), what, escape(dump, lines=True))
+            self._condemn(seat, why, unmanned=stage == Stage.CONFINE)
 
-    def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
+    def _condemn(self, seat: Seat, diagnostic: Diagnostic, *, unmanned: bool = False) -> None:
+        """It is good for nothing, and this is why. `unmanned`: as for Lifecycle.died."""
         taken = seat.snapshot
         diagnostic = postmortem.with_source(diagnostic, taken.key, taken.folder, taken.files)
         seat.failure = diagnostic
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is not None and attempt.role in (Role.DRAINING, Role.STANDBY):  # no verdict: no receipt says it
             self._standing.ended_aside(seat, attempt.role, diagnostic)
-        self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
+        self._do(self.life.died(seat.attempt, diagnostic, time.monotonic(), unmanned=unmanned))
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -466,6 +468,9 @@ class Lane:
                     self._do(self.life.entered(seat.attempt, report.stage, now))
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
+            case messages.Unfit() if not self.life.may_be_unfit(seat.attempt, report.diagnostic.stage):
+                assert seat.worker is not None, "it spoke"
+                seat.worker.condemn(f"it says that it failed at {report.diagnostic.stage:.40}, where it cannot be now")
             case messages.Unfit():
                 told, taken = escape_diagnostic(report.diagnostic), seat.snapshot
                 told = postmortem.with_source(told, taken.key, taken.folder, taken.files)
@@ -567,16 +572,18 @@ class Lane:
         self._heed_unsaid()
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
+        unmanned = stage == Stage.CONFINE  # by our record, which only goes forward: no mod code has run
         dump = escape(worker.stderr, lines=True)
         if worker.crossed:
             value, what = getattr(seat.limits, worker.crossed), worker.misbehaved
-            self._condemn(seat, postmortem.of_limit(worker.crossed, stage, value, what, dump))
+            self._condemn(seat, postmortem.of_limit(worker.crossed, stage, value, what, dump), unmanned=unmanned)
         elif worker.misbehaved:
-            self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
+            self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage), unmanned=unmanned)
         else:
             known = None if status == UNKNOWN_STATUS else status
             cpu = max(worker.cpu, self._patrols[seat.attempt].cpu)
-            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words, cpu))
+            why = postmortem.of_exit(known, dump, stage, seat.limits, seat.last_words, cpu)
+            self._condemn(seat, why, unmanned=unmanned)
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -61,6 +61,8 @@ class Attempt:
     """Deadline of the stage it is in."""
     sentenced: bool = False
     """That passed, and it is asked where it stands before it is killed: what it reaches meanwhile comes too late."""
+    unmanned: bool = False
+    """It failed because no worker could be had or started: the machine's trouble, by our own account alone."""
     pardons: int = 0
     """How often that passed while the supervisor itself did not run."""
     limit: str = ""

@@ -29,6 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 DIGESTS = ("aa", "bb", "cc", "dd")
 WHY = Diagnostic(Stage.RUN, "Crashed", "it crashed")
 NOBODY = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
+"""What we say when there is none; and what a worker may say that wants to be taken for one that never was."""
 
 
 class World:
@@ -166,14 +167,16 @@ class Machine(RuleBasedStateMachine):
         self.world.do(self.world.life.ready(attempt))
 
     @precondition(lambda self: self.world.building)
-    @rule(data=st.data())
-    def candidate_fails(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), why=st.sampled_from((WHY, NOBODY)))
+    def candidate_fails(self, data: st.DataObject, why: Diagnostic) -> None:
         world = self.world
         attempt = data.draw(st.sampled_from(sorted(world.building)))
         active, serving = world.life.active, set(world.live)
-        world.do(world.life.unfit(attempt, WHY, world.now))
+        digest, judged = world.life.attempts[attempt].digest, world.life.attempts[attempt] is world.life.candidate
+        world.do(world.life.unfit(attempt, why, world.now))
         assert world.life.active is active, "a failed candidate touches nobody"
         assert world.live == serving
+        assert digest in world.life.versions.quarantine or not judged, "whatever stage is named: these bytes are out"
 
     @rule()
     def look(self) -> None:
@@ -197,12 +200,14 @@ class Machine(RuleBasedStateMachine):
         """The adoption race, or a worker that lies."""
         self.world.drain(data.draw(st.sampled_from(sorted(self.world.live - self.world.ended))))
 
-    @rule(data=st.data())
-    def dies(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), why=st.sampled_from((WHY, NOBODY)))
+    def dies(self, data: st.DataObject, why: Diagnostic) -> None:
         world = self.world
         alive = sorted(world.building | world.parked | world.running)
+        due = world.life.retry_at
         if alive:
-            world.do(world.life.died(data.draw(st.sampled_from(alive)), WHY, world.now))
+            world.do(world.life.died(data.draw(st.sampled_from(alive)), why, world.now))
+        assert world.life.retry_at == due, "the machine is not blamed for what a worker says"
 
     @rule(count=st.integers(1, 6), data=st.data())
     def faults(self, count: int, data: st.DataObject) -> None:
@@ -370,6 +375,51 @@ def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once() -> None
     serve(world, "bb")
 
 
+def test_no_stage_that_a_worker_names_takes_it_past_the_breaker() -> None:
+    """Its own words said "confine": it was taken for the machine's trouble and started again for ever."""
+    world = World()
+    serve(world, "aa")
+    for _ in range(20):
+        if world.life.active is None or world.life.active.failed:
+            break
+        world.do(world.life.unfit(world.life.active.number, NOBODY, world.now))
+        world.quiesce()
+        world.now += 0.1
+    assert world.life.active is None
+    assert world.life.retry_at is None
+    assert "aa" in world.life.versions.quarantine
+
+
+def test_which_stages_a_worker_can_say_it_failed_at() -> None:
+    world = World()
+    life = world.life
+
+    def sayable(number: int) -> set[str]:
+        return {stage for stage in (*Stage, "", "no such stage") if life.may_be_unfit(number, stage)}
+
+    loading = {"snapshot", "compile", "import", "bind", "selftest", "rehearse"}
+    world.do(life.settled("aa", "save"))
+    (first,) = world.building
+    assert sayable(first) == loading
+    world.building.discard(first)
+    world.parked.add(first)
+    world.do(life.ready(first))
+    assert sayable(first) == set(), "on offer it does nothing"
+    world.game_looks()
+    assert sayable(first) == {"restore", "on_load"}
+    world.quiesce()
+    assert sayable(first) == set()
+    second = replace(world, "bb")
+    assert sayable(first) == set(), "it drains"
+    assert sayable(second) == set(), "it waits for that"
+    world.drain(first)
+    assert sayable(second) == {"restore", "on_load"}
+    third = replace(world, "cc")
+    assert sayable(second) == {"restore", "on_load"}, "the game went on before it was live"
+    assert sayable(third) == set()
+    assert sayable(99) == set()
+
+
 def test_an_error_burst_on_probation_rolls_back_but_only_then() -> None:
     world = World()
     serve(world, "aa")
@@ -528,9 +578,8 @@ def test_what_waits_for_a_worker_is_not_forgotten_when_another_version_goes_live
     world = World()
     serve(world, "aa")
     second = serve(world, "bb")
-    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
     world.do(world.life.settled("cc", "save"))
-    world.do(world.life.died(max(world.building), nobody, world.now))
+    world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
     world.building.clear()
     world.do(world.life.died(second, WHY, world.now))
     world.quiesce()
@@ -547,7 +596,7 @@ def test_the_machines_trouble_at_the_start_is_not_held_against_a_version() -> No
     first = serve(world, "aa")
     second = replace(world, "bb")
     world.drain(first)
-    world.do(world.life.died(second, Diagnostic(Stage.CONFINE, "OSError", "out of descriptors"), world.now))
+    world.do(world.life.died(second, NOBODY, world.now, unmanned=True))
     world.quiesce()
     assert not world.life.versions.quarantine
     world.now += 60
@@ -614,7 +663,7 @@ def test_no_worker_is_the_machines_fault_and_tried_again_ever_more_rarely() -> N
     world.do(world.life.settled("bb", "save"))
     waits = []
     for _ in range(8):
-        world.do(world.life.died(max(world.building), NOBODY, world.now))
+        world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
         world.building.clear()
         due = world.life.deadline()
         assert due is not None
@@ -635,7 +684,7 @@ def test_a_recovery_without_a_worker_is_tried_again_and_costs_no_strike() -> Non
     number = serve(world, "aa")
     world.do(world.life.died(number, WHY, world.now))
     for _ in range(10):
-        world.do(world.life.died(max(world.building), NOBODY, world.now))
+        world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
         world.building.clear()
         world.now = world.life.deadline() or 0.0
         world.do(world.life.tick(world.now))
@@ -755,7 +804,7 @@ def test_a_recovery_without_a_worker_is_tried_again_although_what_is_on_disk_is_
     world.do(world.life.unfit(max(world.building), WHY, world.now))
     world.building.clear()
     world.do(world.life.died(number, WHY, world.now))  # aa crashes: loaded anew
-    world.do(world.life.died(max(world.building), NOBODY, world.now))  # and there is no worker for it
+    world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))  # and there is no worker for it
     world.building.clear()
     due = world.life.deadline()
     assert due is not None
@@ -841,7 +890,7 @@ def test_a_renewal_for_which_there_is_no_worker_is_tried_again() -> None:
     world = World()
     number = serve(world, "aa")
     world.do(world.life.worn(number))
-    world.do(world.life.died(max(world.building), NOBODY, world.now))
+    world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
     world.building.clear()
     world.now += 60
     world.do(world.life.tick(world.now))
@@ -862,7 +911,7 @@ def test_a_standby_for_which_there_is_no_worker_is_tried_again() -> None:
         assert world.life.understudy is not None
         number = world.life.understudy.number
         world.building.discard(number)
-        world.do(world.life.died(number, NOBODY, world.now))
+        world.do(world.life.died(number, NOBODY, world.now, unmanned=True))
         assert world.life.active is not None
         assert world.life.active.number == first
         world.now += 60
