@@ -479,8 +479,13 @@ class Lane:
                 took = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
                 self._live(seat, report.at, took)
             case messages.Drained() if seat.stopping:
-                self._take_state(seat, report, now)
+                if not seat.handed_over:
+                    seat.handed_over = True
+                    self._take_state(seat, report, now)
                 seat.answer(report)
+            case messages.Drained() if self.life.has_ended(seat.attempt):
+                assert seat.worker is not None, "it spoke"
+                seat.worker.condemn("it says again that it drained, before anybody has started it again")
             case messages.Drained():
                 if self.life.awaits_drain(seat.attempt):
                     self._take_state(seat, report, now)
@@ -678,7 +683,11 @@ class Lane:
             if breach is not None:
                 self._spawn(self.execute(seat, *breach))  # not awaited: others' hangs do not wait for its stack
             elif patrol.worn(seat.limits.cpu_total):
-                self._do(self.life.worn(seat.attempt))
+                what = f"it used {patrol.cpu:.1f} s of CPU soon after it went live, and so did those before it"
+                value = seat.limits.cpu_total
+                self._do(
+                    self.life.worn(seat.attempt, postmortem.of_limit("cpu_total", Stage.RUN, value, what, ""), now)
+                )
 
     def _duty(self, attempt: Attempt) -> Duty:
         if attempt is self.life.draining:

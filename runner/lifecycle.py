@@ -213,9 +213,17 @@ class Lifecycle:
         return self._begin() + actions  # first: a process that dies takes a core for milliseconds
 
     def awaits_drain(self, number: int) -> bool:
-        """Whether a worker that says it drained is heard."""
+        """Whether a worker that says it drained is heard, and its state taken: once, for that costs time."""
         attempt = self.attempts.get(number)
-        return attempt is not None and (attempt is self.draining or (attempt is self.active and attempt.live))
+        if attempt is None or attempt.ended:
+            return False
+        return attempt is self.draining or (attempt is self.active and attempt.live)
+
+    def has_ended(self, number: int) -> bool:
+        """Whether it drained while an offer waits for the game. An honest worker is parked then, until it is started
+        again or the game has gone on: it does not say so twice."""
+        attempt = self.attempts.get(number)
+        return attempt is not None and attempt.ended
 
     def faulted(self, number: int, count: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Handlers raised `count` times. An error burst within probation rolls back, if there is anything older."""
@@ -233,9 +241,13 @@ class Lifecycle:
             return []
         return self._fail_active(attempt, diagnostic, now)
 
-    def worn(self, number: int) -> list[Action]:
+    def worn(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """The active worker has used most of the CPU time of its whole life: a fresh one of the same version is to take
-        over before the kernel ends it. Nobody is to blame for that, and it is tried once a worker."""
+        over before the kernel ends it. Nobody is to blame for that, and it is tried once a worker.
+
+        Unless it served for less than the breaker's period: a version that uses up a worker by being loaded would be
+        renewed for ever. Each such worker counts as a failure, and `diagnostic` says of the last one what it crossed.
+        """
         attempt = self.attempts.get(number)
         if attempt is None or attempt is not self.active or not attempt.live or attempt.failed or attempt.worn:
             return []
@@ -244,6 +256,10 @@ class Lifecycle:
         ):  # what is under way may settle it
             return []
         attempt.worn = True
+        if now - attempt.serves_since < self.intensity.period and not attempt.worn_early:
+            attempt.worn_early = True
+            if self.versions.failed(attempt.digest, diagnostic, now):
+                return self._fail_active(attempt, diagnostic, now)
         self.renewal, actions = self._new_attempt(attempt.digest, "renewal")
         return actions
 
@@ -348,7 +364,7 @@ class Lifecycle:
         self.active = attempt
         if attempt:
             attempt.adopted_at, attempt.live, attempt.started, attempt.restarted = now, False, False, False
-            attempt.faults, attempt.faults_since = 0, now
+            attempt.faults, attempt.faults_since, attempt.serves_since = 0, now, now
             if attempt.cause == "renewal" and before and before.digest == attempt.digest:  # the same version goes on
                 attempt.adopted_at, attempt.faults, attempt.faults_since = (
                     before.adopted_at,

@@ -28,6 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 DIGESTS = ("aa", "bb", "cc", "dd")
 WHY = Diagnostic(Stage.RUN, "Crashed", "it crashed")
+WORN = Diagnostic(Stage.RUN, "LimitExceeded", "it used 0.8 s of CPU (limit: cpu_total = 1)")
 NOBODY = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
 """What we say when there is none; and what a worker may say that wants to be taken for one that never was."""
 
@@ -221,7 +222,12 @@ class Machine(RuleBasedStateMachine):
         world = self.world
         if world.live:
             active = world.life.active
-            world.do(world.life.worn(max(world.live)))
+            before = active is not None and active.worn
+            world.do(world.life.worn(max(world.live), WORN, world.now))
+            if active is not None and active.failed:
+                assert not before, "a worker is counted once"
+                assert active.digest in world.life.versions.quarantine, "it wore out too often"
+                return
             assert world.life.active is active, "it serves until the fresh one is adopted"
 
     @rule()
@@ -467,8 +473,8 @@ def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None
     second = serve(world, "bb")
     adopted_at = world.life.attempts[second].adopted_at
     world.now += 7000
-    world.do(world.life.worn(second))
-    world.do(world.life.worn(second))
+    world.do(world.life.worn(second, WORN, world.now))
+    world.do(world.life.worn(second, WORN, world.now))
     assert len(world.building) == 1, "asked for once"
     world.quiesce()
     active = world.life.active
@@ -485,26 +491,26 @@ def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None
 def test_a_fresh_worker_that_fails_to_load_leaves_the_worn_one_serving() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     (fresh,) = world.building
     world.do(world.life.unfit(fresh, WHY, world.now))
     assert world.life.active is not None
     assert world.life.active.number == number
     assert not world.life.versions.quarantine
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     assert not world.building, "not tried again for ever"
 
 
 def test_a_save_goes_before_a_renewal() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     (fresh,) = world.building
     world.do(world.life.drafted("bb", "save"))
     assert fresh in world.retired
     world.do(world.life.unfit(max(world.building), WHY, world.now))
     world.do(world.life.settled("bb", "save"))
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     assert world.building, "the save was bad, and the worker is still worn"
 
 
@@ -816,10 +822,87 @@ def test_a_recovery_without_a_worker_is_tried_again_although_what_is_on_disk_is_
     assert world.life.active.digest == "aa"
 
 
+def renew(world: World) -> bool:
+    """The active worker is worn. Whether a fresh one of the same version took over."""
+    before = world.life.active
+    assert before is not None
+    world.do(world.life.worn(before.number, WORN, world.now))
+    world.quiesce()
+    after = world.life.active
+    return after is not None and after is not before and after.digest == before.digest
+
+
+def test_a_version_that_uses_its_workers_up_by_being_loaded_is_out() -> None:
+    """One second of CPU a worker, and `on_load` takes most of it: it was renewed every second, for ever."""
+    world = World()
+    serve(world, "aa")
+    serve(world, "bb")
+    for _ in range(world.life.intensity.burst):
+        world.now += 1
+        assert renew(world)
+    world.now += 1
+    assert not renew(world)
+    assert world.life.active is not None
+    assert world.life.active.digest == "aa"
+    last = world.issued[-1]
+    assert (last.verdict, last.version, last.diagnostic) == (Verdict.ROLLED_BACK, 2, WORN)
+    for _ in range(world.life.intensity.burst):
+        world.now += 1
+        assert renew(world)
+    renew(world)
+    assert world.life.active is None
+    assert (world.issued[-1].verdict, world.issued[-1].diagnostic) == (Verdict.DOWN, WORN)
+
+
+def test_workers_that_served_for_long_are_renewed_for_ever() -> None:
+    world = World()
+    serve(world, "aa")
+    for _ in range(50):
+        world.now += world.life.intensity.period
+        assert renew(world)
+    assert not world.life.versions.quarantine
+
+
+def test_a_worker_that_wore_out_early_is_counted_once() -> None:
+    """Each save puts its renewal off, and each is refused."""
+    world = World()
+    number = serve(world, "aa")
+    for count in range(20):
+        world.do(world.life.worn(number, WORN, world.now))
+        world.do(world.life.settled(f"bad {count}", "save"))
+        world.do(world.life.unfit(max(world.building), WHY, world.now))
+    assert world.life.active is not None
+    assert world.life.active.number == number
+    assert "aa" not in world.life.versions.quarantine
+
+
+def test_one_that_drained_while_an_offer_waits_is_not_heard_again_before_it_is_started_again() -> None:
+    """Its state is copied each time it is heard: that took half of a core while the game did not look."""
+    world = World()
+    life = world.life
+    first = serve(world, "aa")
+    world.do(life.settled("bb", "save"))
+    second = max(world.building)
+    world.building.discard(second)
+    world.parked.add(second)
+    world.do(life.ready(second))
+    assert life.awaits_drain(first)
+    assert not life.has_ended(first)
+    world.drain(first)
+    assert life.has_ended(first)
+    assert not life.awaits_drain(first)
+    world.do(life.died(second, WHY, world.now))  # its own epoch is offered again, and it is started again
+    assert not life.awaits_drain(first)
+    world.quiesce()
+    assert first in world.live
+    assert life.awaits_drain(first)
+    assert not life.has_ended(first)
+
+
 def test_a_renewal_that_dies_on_offer_does_not_put_the_version_out_that_serves() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     (fresh,) = world.building
     world.building.discard(fresh)
     world.parked.add(fresh)
@@ -889,12 +972,12 @@ def test_a_candidate_of_what_is_being_recovered_does_not_stay() -> None:
 def test_a_renewal_for_which_there_is_no_worker_is_tried_again() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
     world.building.clear()
     world.now += 60
     world.do(world.life.tick(world.now))
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     assert world.building
 
 
