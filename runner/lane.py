@@ -306,7 +306,8 @@ class Lane:
                 # Not a way back: it carries its libraries, and nobody serves until it is there.
                 self._heed(seat, await self.house.await_required(self.name, seat.snapshot))
         except (OSError, MachineError) as error:
-            self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}"))
+            why = Diagnostic(Stage.CONFINE, type(error).__name__, f"no worker could be had: {error}")
+            self._condemn(seat, why, unmanned=True)
         except (TypeError, ValueError) as error:
             self._condemn(seat, Diagnostic(Stage.BIND, type(error).__name__, str(error)))
         else:
@@ -388,7 +389,8 @@ class Lane:
             self.life.begun(seat.attempt, time.monotonic())
             self._arm()
         except OSError as error:
-            self._condemn(seat, Diagnostic(Stage.CONFINE, type(error).__name__, f"it could not be started: {error}"))
+            why = Diagnostic(Stage.CONFINE, type(error).__name__, f"it could not be started: {error}")
+            self._condemn(seat, why, unmanned=True)
 
     def _vacate(self, seat: Seat) -> None:
         """Its slot is free once it is reaped; the game may still have to leave it (`freed_by`)."""
@@ -441,15 +443,17 @@ class Lane:
         dump = await seat.worker.stack(STACK_PATIENCE) if seat.worker is not None else ""
         if not seat.retired:
             value, dump = getattr(seat.limits, limit), escape(dump, lines=True)
-            self._condemn(seat, postmortem.of_limit(limit, stage, value, what, dump, seat.snapshot))
+            why = postmortem.of_limit(limit, stage, value, what, dump, seat.snapshot)
+            self._condemn(seat, why, unmanned=stage == Stage.CONFINE)
 
-    def _condemn(self, seat: Seat, diagnostic: Diagnostic) -> None:
+    def _condemn(self, seat: Seat, diagnostic: Diagnostic, *, unmanned: bool = False) -> None:
+        """It is good for nothing, and this is why. `unmanned`: as for Lifecycle.died."""
         diagnostic = postmortem.with_source(diagnostic, seat.snapshot)
         seat.failure = diagnostic
         attempt = self.life.attempts.get(seat.attempt)
         if attempt is not None and attempt.role in (Role.DRAINING, Role.STANDBY):  # no verdict: no receipt says it
             self._standing.ended_aside(seat, attempt.role, diagnostic)
-        self._do(self.life.died(seat.attempt, diagnostic, time.monotonic()))
+        self._do(self.life.died(seat.attempt, diagnostic, time.monotonic(), unmanned=unmanned))
 
     # ── the workers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -465,14 +469,22 @@ class Lane:
                     self._do(self.life.entered(seat.attempt, report.stage, now))
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
+            case messages.Unfit() if not self.life.may_be_unfit(seat.attempt, report.diagnostic.stage):
+                assert seat.worker is not None, "it spoke"
+                seat.worker.condemn(f"it says that it failed at {report.diagnostic.stage:.40}, where it cannot be now")
             case messages.Unfit():
                 self._unfit(seat, postmortem.of_report(report.diagnostic, seat.snapshot), now)
             case messages.Live():
                 took = receipts.checked({"restore": report.restore_us, "on_load": report.on_load_us})
                 self._live(seat, report.at, took)
             case messages.Drained() if seat.stopping:
-                self._take_state(seat, report, now)
+                if not seat.handed_over:
+                    seat.handed_over = True
+                    self._take_state(seat, report, now)
                 seat.answer(report)
+            case messages.Drained() if self.life.has_ended(seat.attempt):
+                assert seat.worker is not None, "it spoke"
+                seat.worker.condemn("it says again that it drained, before anybody has started it again")
             case messages.Drained():
                 if self.life.awaits_drain(seat.attempt):
                     self._take_state(seat, report, now)
@@ -567,17 +579,20 @@ class Lane:
         self._heed_unsaid()
         attempt = self.life.attempts.get(seat.attempt)
         stage = attempt.stage if attempt else Stage.RUN
+        unmanned = stage == Stage.CONFINE  # by our record, which only goes forward: no mod code has run
         dump = escape(worker.stderr, lines=True)
         if worker.crossed:
             value, what = getattr(seat.limits, worker.crossed), worker.misbehaved
-            self._condemn(seat, postmortem.of_limit(worker.crossed, stage, value, what, dump, seat.snapshot))
+            why = postmortem.of_limit(worker.crossed, stage, value, what, dump, seat.snapshot)
+            self._condemn(seat, why, unmanned=unmanned)
         elif worker.misbehaved:
-            self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage))
+            self._condemn(seat, postmortem.of_misbehaviour(escape(worker.misbehaved), stage), unmanned=unmanned)
         else:
             known = None if status == UNKNOWN_STATUS else status
             cpu = max(worker.cpu, self._patrols[seat.attempt].cpu)
             taken, words = seat.snapshot, seat.last_words
-            self._condemn(seat, postmortem.of_exit(known, dump, stage, seat.limits, taken, words, cpu))
+            why = postmortem.of_exit(known, dump, stage, seat.limits, taken, words, cpu)
+            self._condemn(seat, why, unmanned=unmanned)
 
     # ── time, receipts, the end ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -675,7 +690,11 @@ class Lane:
             if breach is not None:
                 self._spawn(self.execute(seat, *breach))  # not awaited: others' hangs do not wait for its stack
             elif patrol.worn(seat.limits.cpu_total):
-                self._do(self.life.worn(seat.attempt))
+                what = f"it used {patrol.cpu:.1f} s of CPU soon after it went live, and so did those before it"
+                value = seat.limits.cpu_total
+                self._do(
+                    self.life.worn(seat.attempt, postmortem.of_limit("cpu_total", Stage.RUN, value, what, ""), now)
+                )
 
     def _duty(self, attempt: Attempt) -> Duty:
         if attempt is self.life.draining:

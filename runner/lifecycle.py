@@ -35,6 +35,11 @@ RETRY_FIRST: Final = 0.5
 RETRY_LONGEST: Final = 30.0
 """Seconds until a version is tried again that got no worker, at first and at the longest."""
 
+LOADING: Final = (Stage.SNAPSHOT, Stage.COMPILE, Stage.IMPORT, Stage.BIND, Stage.SELFTEST, Stage.REHEARSE)
+STARTING: Final = (Stage.RESTORE, Stage.ON_LOAD)
+"""Stages that a worker may say it failed at: as a candidate, and once it was sent Start. What becomes of it while it is
+confined is not its to say, and one that is live says what failed as a Fault."""
+
 _NO_WORKER: Final = Diagnostic(Stage.CONFINE, "MachineError", "no worker could be had")
 _DRAINED_TWICE: Final = Diagnostic(Stage.RUN, "ProtocolError", "it said twice that it drained, and nobody had asked")
 
@@ -208,9 +213,17 @@ class Lifecycle:
         return self._begin() + actions  # first: a process that dies takes a core for milliseconds
 
     def awaits_drain(self, number: int) -> bool:
-        """Whether a worker that says it drained is heard."""
+        """Whether a worker that says it drained is heard, and its state taken: once, for that costs time."""
         attempt = self.attempts.get(number)
-        return attempt is not None and (attempt is self.draining or (attempt is self.active and attempt.live))
+        if attempt is None or attempt.ended:
+            return False
+        return attempt is self.draining or (attempt is self.active and attempt.live)
+
+    def has_ended(self, number: int) -> bool:
+        """Whether it drained while an offer waits for the game. An honest worker is parked then, until it is started
+        again or the game has gone on: it does not say so twice."""
+        attempt = self.attempts.get(number)
+        return attempt is not None and attempt.ended
 
     def faulted(self, number: int, count: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """Handlers raised `count` times. An error burst within probation rolls back, if there is anything older."""
@@ -228,9 +241,13 @@ class Lifecycle:
             return []
         return self._fail_active(attempt, diagnostic, now)
 
-    def worn(self, number: int) -> list[Action]:
+    def worn(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
         """The active worker has used most of the CPU time of its whole life: a fresh one of the same version is to take
-        over before the kernel ends it. Nobody is to blame for that, and it is tried once a worker."""
+        over before the kernel ends it. Nobody is to blame for that, and it is tried once a worker.
+
+        Unless it served for less than the breaker's period: a version that uses up a worker by being loaded would be
+        renewed for ever. Each such worker counts as a failure, and `diagnostic` says of the last one what it crossed.
+        """
         attempt = self.attempts.get(number)
         if attempt is None or attempt is not self.active or not attempt.live or attempt.failed or attempt.worn:
             return []
@@ -239,6 +256,10 @@ class Lifecycle:
         ):  # what is under way may settle it
             return []
         attempt.worn = True
+        if now - attempt.serves_since < self.intensity.period and not attempt.worn_early:
+            attempt.worn_early = True
+            if self.versions.failed(attempt.digest, diagnostic, now):
+                return self._fail_active(attempt, diagnostic, now)
         self.renewal, actions = self._new_attempt(attempt.digest, "renewal")
         return actions
 
@@ -262,11 +283,26 @@ class Lifecycle:
         """A stage failed, before or after activation; the process may live on and is killed."""
         return self.died(number, diagnostic, now)
 
-    def died(self, number: int, diagnostic: Diagnostic, now: float) -> list[Action]:
-        """The worker is gone or good for nothing, whatever it was; `diagnostic` says why."""
+    def may_be_unfit(self, number: int, stage: str) -> bool:
+        """Whether an honest worker can say now that it failed at `stage`: one that loads, or that was started and is
+        not live. Not that stage alone which it said it entered: that word is not heard from one that is sentenced."""
+        attempt = self.attempts.get(number)
+        if attempt is None:
+            return False
+        if attempt.started:
+            return not attempt.live and stage in STARTING
+        return attempt.role is Role.CANDIDATE and stage in LOADING
+
+    def died(self, number: int, diagnostic: Diagnostic, now: float, *, unmanned: bool = False) -> list[Action]:
+        """The worker is gone or good for nothing, whatever it was; `diagnostic` says why, to people.
+
+        `unmanned`: no worker could be had or started, which is the machine's trouble and passes. Never from what a
+        worker says: one that could say so would be started again for ever.
+        """
         attempt = self.attempts.get(number)
         if attempt is None or attempt.failed:
             return []
+        attempt.unmanned = unmanned
         if attempt is self.active:
             return self._fail_active(attempt, diagnostic, now)
         attempt.failed = True
@@ -281,31 +317,31 @@ class Lifecycle:
         actions = self._retire(attempt, "failed")
         if attempt is self.candidate:
             self.candidate = None
-            if diagnostic.stage != Stage.CONFINE:  # else the machine's fault, not these bytes'
+            if not unmanned:  # else the machine's fault, not these bytes'
                 self.versions.out(attempt.digest, diagnostic)
             if attempt.digest == self.target:  # else it is a draft still, and `settled` says so if it comes to that
                 actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
-            if diagnostic.stage == Stage.CONFINE and attempt.digest == self.target:
+            if unmanned and attempt.digest == self.target:
                 self._retry_later(now)
             elif self.active is None and not self.offers and self.recovery is None:
                 actions += self._recover(diagnostic)
         elif attempt is self.recovery:
             self.recovery = None
-            if diagnostic.stage == Stage.CONFINE:
+            if unmanned:
                 self._retry_later(now)
             else:
                 self.versions.failed(attempt.digest, diagnostic, now)
                 actions += self._recover(diagnostic)
         elif attempt is self.understudy:
             self.understudy = None
-            if diagnostic.stage == Stage.CONFINE:
+            if unmanned:
                 self._bereft = attempt.digest
                 self._retry_later(now)
         elif attempt is self.renewal:
             self.renewal = None
             if attempt.cause == "load":
                 actions.append(self._issue(attempt, Verdict.REFUSED, diagnostic))
-            if self.active and diagnostic.stage == Stage.CONFINE:  # the machine's trouble: asked for again
+            if self.active and unmanned:  # the machine's trouble: asked for again
                 self.active.worn = False
         elif attempt is self.standby:
             self.standby = None
@@ -328,7 +364,7 @@ class Lifecycle:
         self.active = attempt
         if attempt:
             attempt.adopted_at, attempt.live, attempt.started, attempt.restarted = now, False, False, False
-            attempt.faults, attempt.faults_since = 0, now
+            attempt.faults, attempt.faults_since, attempt.serves_since = 0, now, now
             if attempt.cause == "renewal" and before and before.digest == attempt.digest:  # the same version goes on
                 attempt.adopted_at, attempt.faults, attempt.faults_since = (
                     before.adopted_at,
@@ -561,7 +597,7 @@ class Lifecycle:
         attempt.by = None
         way_back = self.draining or self.standby
         actions = self._retire(attempt, "failed")
-        if diagnostic.stage == Stage.CONFINE:  # the machine's trouble
+        if attempt.unmanned:
             self._retry_later(now)
         elif way_back is not None and way_back.digest != attempt.digest:
             self.versions.out(attempt.digest, diagnostic)
@@ -583,13 +619,14 @@ class Lifecycle:
         """
         if self.draining or self.recovery or self.target is None or self._newer_offer():
             return []
-        why = self._blame[1] if self._blame else _NO_WORKER
+        blamed, why = self._blame or (None, _NO_WORKER)
+        unmanned = blamed is None or blamed.unmanned
         actions: list[Action] = []
         standby = self.standby
         if standby is not None and standby.digest in self.versions.quarantine:
             actions, standby = self._retire(standby, "superseded"), None
         good = self.versions.good()
-        if standby is not None and (good in (None, standby.digest) or why.stage == Stage.CONFINE):
+        if standby is not None and (good in (None, standby.digest) or unmanned):
             self.standby = None
             return actions + self._offer(standby)
         return actions + self._recover(why)

@@ -53,6 +53,10 @@ class Attempt:
     failed: bool = False
     worn: bool = False
     """Near the end of the CPU time it may use: a fresh worker of the same version was asked for."""
+    worn_early: bool = False
+    """It was so soon after it was adopted, and the breaker has counted that."""
+    serves_since: float = 0.0
+    """When the game adopted this very worker; `adopted_at` is when it adopted its version."""
     adopted_at: float = 0.0
     faults: int = 0
     """Handler errors since `faults_since`; counted anew after every probation period."""
@@ -61,6 +65,8 @@ class Attempt:
     """Deadline of the stage it is in."""
     sentenced: bool = False
     """That passed, and it is asked where it stands before it is killed: what it reaches meanwhile comes too late."""
+    unmanned: bool = False
+    """It failed because no worker could be had or started: the machine's trouble, by our own account alone."""
     pardons: int = 0
     """How often that passed while the supervisor itself did not run."""
     limit: str = ""

@@ -97,6 +97,8 @@ class Seat:
         """Generations of the game's helpers: what it was handed, and what it says that it took."""
         self.stopping = False
         """It was told to stop reading its ring, and is not started again."""
+        self.handed_over = False
+        """It was, and has handed its state over: one copy of that, however often it says so."""
         self.retired = False
         self._keeps_time = False
         """The game has a clock of its own."""

@@ -54,7 +54,12 @@ class Versions:
         while len(self.quarantine) > MOST_QUARANTINED:
             del self.quarantine[next(iter(self.quarantine))]
 
-    def failed(self, digest: str, why: Diagnostic, now: float) -> None:
-        """One more failure of one that may be good, at `now` (monotonic seconds): put out when they are too many."""
-        if self._breaker.failed(digest, now):
+    def failed(self, digest: str, why: Diagnostic, now: float) -> bool:
+        """One more failure of one that may be good, at `now` (monotonic seconds): put out when they are too many.
+
+        True: it is out.
+        """
+        out = self._breaker.failed(digest, now)
+        if out:
             self.out(digest, why)
+        return out

@@ -28,7 +28,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 DIGESTS = ("aa", "bb", "cc", "dd")
 WHY = Diagnostic(Stage.RUN, "Crashed", "it crashed")
+WORN = Diagnostic(Stage.RUN, "LimitExceeded", "it used 0.8 s of CPU (limit: cpu_total = 1)")
 NOBODY = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
+"""What we say when there is none; and what a worker may say that wants to be taken for one that never was."""
 
 
 class World:
@@ -166,14 +168,16 @@ class Machine(RuleBasedStateMachine):
         self.world.do(self.world.life.ready(attempt))
 
     @precondition(lambda self: self.world.building)
-    @rule(data=st.data())
-    def candidate_fails(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), why=st.sampled_from((WHY, NOBODY)))
+    def candidate_fails(self, data: st.DataObject, why: Diagnostic) -> None:
         world = self.world
         attempt = data.draw(st.sampled_from(sorted(world.building)))
         active, serving = world.life.active, set(world.live)
-        world.do(world.life.unfit(attempt, WHY, world.now))
+        digest, judged = world.life.attempts[attempt].digest, world.life.attempts[attempt] is world.life.candidate
+        world.do(world.life.unfit(attempt, why, world.now))
         assert world.life.active is active, "a failed candidate touches nobody"
         assert world.live == serving
+        assert digest in world.life.versions.quarantine or not judged, "whatever stage is named: these bytes are out"
 
     @rule()
     def look(self) -> None:
@@ -197,12 +201,14 @@ class Machine(RuleBasedStateMachine):
         """The adoption race, or a worker that lies."""
         self.world.drain(data.draw(st.sampled_from(sorted(self.world.live - self.world.ended))))
 
-    @rule(data=st.data())
-    def dies(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), why=st.sampled_from((WHY, NOBODY)))
+    def dies(self, data: st.DataObject, why: Diagnostic) -> None:
         world = self.world
         alive = sorted(world.building | world.parked | world.running)
+        due = world.life.retry_at
         if alive:
-            world.do(world.life.died(data.draw(st.sampled_from(alive)), WHY, world.now))
+            world.do(world.life.died(data.draw(st.sampled_from(alive)), why, world.now))
+        assert world.life.retry_at == due, "the machine is not blamed for what a worker says"
 
     @rule(count=st.integers(1, 6), data=st.data())
     def faults(self, count: int, data: st.DataObject) -> None:
@@ -216,7 +222,12 @@ class Machine(RuleBasedStateMachine):
         world = self.world
         if world.live:
             active = world.life.active
-            world.do(world.life.worn(max(world.live)))
+            before = active is not None and active.worn
+            world.do(world.life.worn(max(world.live), WORN, world.now))
+            if active is not None and active.failed:
+                assert not before, "a worker is counted once"
+                assert active.digest in world.life.versions.quarantine, "it wore out too often"
+                return
             assert world.life.active is active, "it serves until the fresh one is adopted"
 
     @rule()
@@ -370,6 +381,51 @@ def test_the_breaker_ends_a_crash_loop_and_other_bytes_go_live_at_once() -> None
     serve(world, "bb")
 
 
+def test_no_stage_that_a_worker_names_takes_it_past_the_breaker() -> None:
+    """Its own words said "confine": it was taken for the machine's trouble and started again for ever."""
+    world = World()
+    serve(world, "aa")
+    for _ in range(20):
+        if world.life.active is None or world.life.active.failed:
+            break
+        world.do(world.life.unfit(world.life.active.number, NOBODY, world.now))
+        world.quiesce()
+        world.now += 0.1
+    assert world.life.active is None
+    assert world.life.retry_at is None
+    assert "aa" in world.life.versions.quarantine
+
+
+def test_which_stages_a_worker_can_say_it_failed_at() -> None:
+    world = World()
+    life = world.life
+
+    def sayable(number: int) -> set[str]:
+        return {stage for stage in (*Stage, "", "no such stage") if life.may_be_unfit(number, stage)}
+
+    loading = {"snapshot", "compile", "import", "bind", "selftest", "rehearse"}
+    world.do(life.settled("aa", "save"))
+    (first,) = world.building
+    assert sayable(first) == loading
+    world.building.discard(first)
+    world.parked.add(first)
+    world.do(life.ready(first))
+    assert sayable(first) == set(), "on offer it does nothing"
+    world.game_looks()
+    assert sayable(first) == {"restore", "on_load"}
+    world.quiesce()
+    assert sayable(first) == set()
+    second = replace(world, "bb")
+    assert sayable(first) == set(), "it drains"
+    assert sayable(second) == set(), "it waits for that"
+    world.drain(first)
+    assert sayable(second) == {"restore", "on_load"}
+    third = replace(world, "cc")
+    assert sayable(second) == {"restore", "on_load"}, "the game went on before it was live"
+    assert sayable(third) == set()
+    assert sayable(99) == set()
+
+
 def test_an_error_burst_on_probation_rolls_back_but_only_then() -> None:
     world = World()
     serve(world, "aa")
@@ -417,8 +473,8 @@ def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None
     second = serve(world, "bb")
     adopted_at = world.life.attempts[second].adopted_at
     world.now += 7000
-    world.do(world.life.worn(second))
-    world.do(world.life.worn(second))
+    world.do(world.life.worn(second, WORN, world.now))
+    world.do(world.life.worn(second, WORN, world.now))
     assert len(world.building) == 1, "asked for once"
     world.quiesce()
     active = world.life.active
@@ -435,26 +491,26 @@ def test_a_worn_worker_gives_way_to_a_fresh_one_and_the_way_back_stays() -> None
 def test_a_fresh_worker_that_fails_to_load_leaves_the_worn_one_serving() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     (fresh,) = world.building
     world.do(world.life.unfit(fresh, WHY, world.now))
     assert world.life.active is not None
     assert world.life.active.number == number
     assert not world.life.versions.quarantine
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     assert not world.building, "not tried again for ever"
 
 
 def test_a_save_goes_before_a_renewal() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     (fresh,) = world.building
     world.do(world.life.drafted("bb", "save"))
     assert fresh in world.retired
     world.do(world.life.unfit(max(world.building), WHY, world.now))
     world.do(world.life.settled("bb", "save"))
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     assert world.building, "the save was bad, and the worker is still worn"
 
 
@@ -528,9 +584,8 @@ def test_what_waits_for_a_worker_is_not_forgotten_when_another_version_goes_live
     world = World()
     serve(world, "aa")
     second = serve(world, "bb")
-    nobody = Diagnostic(Stage.CONFINE, "MachineError", "no confined worker")
     world.do(world.life.settled("cc", "save"))
-    world.do(world.life.died(max(world.building), nobody, world.now))
+    world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
     world.building.clear()
     world.do(world.life.died(second, WHY, world.now))
     world.quiesce()
@@ -547,7 +602,7 @@ def test_the_machines_trouble_at_the_start_is_not_held_against_a_version() -> No
     first = serve(world, "aa")
     second = replace(world, "bb")
     world.drain(first)
-    world.do(world.life.died(second, Diagnostic(Stage.CONFINE, "OSError", "out of descriptors"), world.now))
+    world.do(world.life.died(second, NOBODY, world.now, unmanned=True))
     world.quiesce()
     assert not world.life.versions.quarantine
     world.now += 60
@@ -614,7 +669,7 @@ def test_no_worker_is_the_machines_fault_and_tried_again_ever_more_rarely() -> N
     world.do(world.life.settled("bb", "save"))
     waits = []
     for _ in range(8):
-        world.do(world.life.died(max(world.building), NOBODY, world.now))
+        world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
         world.building.clear()
         due = world.life.deadline()
         assert due is not None
@@ -635,7 +690,7 @@ def test_a_recovery_without_a_worker_is_tried_again_and_costs_no_strike() -> Non
     number = serve(world, "aa")
     world.do(world.life.died(number, WHY, world.now))
     for _ in range(10):
-        world.do(world.life.died(max(world.building), NOBODY, world.now))
+        world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
         world.building.clear()
         world.now = world.life.deadline() or 0.0
         world.do(world.life.tick(world.now))
@@ -755,7 +810,7 @@ def test_a_recovery_without_a_worker_is_tried_again_although_what_is_on_disk_is_
     world.do(world.life.unfit(max(world.building), WHY, world.now))
     world.building.clear()
     world.do(world.life.died(number, WHY, world.now))  # aa crashes: loaded anew
-    world.do(world.life.died(max(world.building), NOBODY, world.now))  # and there is no worker for it
+    world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))  # and there is no worker for it
     world.building.clear()
     due = world.life.deadline()
     assert due is not None
@@ -767,10 +822,87 @@ def test_a_recovery_without_a_worker_is_tried_again_although_what_is_on_disk_is_
     assert world.life.active.digest == "aa"
 
 
+def renew(world: World) -> bool:
+    """The active worker is worn. Whether a fresh one of the same version took over."""
+    before = world.life.active
+    assert before is not None
+    world.do(world.life.worn(before.number, WORN, world.now))
+    world.quiesce()
+    after = world.life.active
+    return after is not None and after is not before and after.digest == before.digest
+
+
+def test_a_version_that_uses_its_workers_up_by_being_loaded_is_out() -> None:
+    """One second of CPU a worker, and `on_load` takes most of it: it was renewed every second, for ever."""
+    world = World()
+    serve(world, "aa")
+    serve(world, "bb")
+    for _ in range(world.life.intensity.burst):
+        world.now += 1
+        assert renew(world)
+    world.now += 1
+    assert not renew(world)
+    assert world.life.active is not None
+    assert world.life.active.digest == "aa"
+    last = world.issued[-1]
+    assert (last.verdict, last.version, last.diagnostic) == (Verdict.ROLLED_BACK, 2, WORN)
+    for _ in range(world.life.intensity.burst):
+        world.now += 1
+        assert renew(world)
+    renew(world)
+    assert world.life.active is None
+    assert (world.issued[-1].verdict, world.issued[-1].diagnostic) == (Verdict.DOWN, WORN)
+
+
+def test_workers_that_served_for_long_are_renewed_for_ever() -> None:
+    world = World()
+    serve(world, "aa")
+    for _ in range(50):
+        world.now += world.life.intensity.period
+        assert renew(world)
+    assert not world.life.versions.quarantine
+
+
+def test_a_worker_that_wore_out_early_is_counted_once() -> None:
+    """Each save puts its renewal off, and each is refused."""
+    world = World()
+    number = serve(world, "aa")
+    for count in range(20):
+        world.do(world.life.worn(number, WORN, world.now))
+        world.do(world.life.settled(f"bad {count}", "save"))
+        world.do(world.life.unfit(max(world.building), WHY, world.now))
+    assert world.life.active is not None
+    assert world.life.active.number == number
+    assert "aa" not in world.life.versions.quarantine
+
+
+def test_one_that_drained_while_an_offer_waits_is_not_heard_again_before_it_is_started_again() -> None:
+    """Its state is copied each time it is heard: that took half of a core while the game did not look."""
+    world = World()
+    life = world.life
+    first = serve(world, "aa")
+    world.do(life.settled("bb", "save"))
+    second = max(world.building)
+    world.building.discard(second)
+    world.parked.add(second)
+    world.do(life.ready(second))
+    assert life.awaits_drain(first)
+    assert not life.has_ended(first)
+    world.drain(first)
+    assert life.has_ended(first)
+    assert not life.awaits_drain(first)
+    world.do(life.died(second, WHY, world.now))  # its own epoch is offered again, and it is started again
+    assert not life.awaits_drain(first)
+    world.quiesce()
+    assert first in world.live
+    assert life.awaits_drain(first)
+    assert not life.has_ended(first)
+
+
 def test_a_renewal_that_dies_on_offer_does_not_put_the_version_out_that_serves() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     (fresh,) = world.building
     world.building.discard(fresh)
     world.parked.add(fresh)
@@ -840,12 +972,12 @@ def test_a_candidate_of_what_is_being_recovered_does_not_stay() -> None:
 def test_a_renewal_for_which_there_is_no_worker_is_tried_again() -> None:
     world = World()
     number = serve(world, "aa")
-    world.do(world.life.worn(number))
-    world.do(world.life.died(max(world.building), NOBODY, world.now))
+    world.do(world.life.worn(number, WORN, world.now))
+    world.do(world.life.died(max(world.building), NOBODY, world.now, unmanned=True))
     world.building.clear()
     world.now += 60
     world.do(world.life.tick(world.now))
-    world.do(world.life.worn(number))
+    world.do(world.life.worn(number, WORN, world.now))
     assert world.building
 
 
@@ -862,7 +994,7 @@ def test_a_standby_for_which_there_is_no_worker_is_tried_again() -> None:
         assert world.life.understudy is not None
         number = world.life.understudy.number
         world.building.discard(number)
-        world.do(world.life.died(number, NOBODY, world.now))
+        world.do(world.life.died(number, NOBODY, world.now, unmanned=True))
         assert world.life.active is not None
         assert world.life.active.number == first
         world.now += 60

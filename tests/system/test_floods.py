@@ -1,5 +1,7 @@
 """Mods that report without end, in the longest words there are: the supervisor answers, and looks after the others."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +83,31 @@ def test_the_longest_words_of_a_refused_candidate_can_be_read(bench, mod):
     assert "more characters" in receipt.diagnostic.traceback
     assert bench.status(mod).diagnostic.message.startswith("\\U000e0001")
     assert bench.mods[mod].call("ping") == "pong"
+
+
+DRAINS_TWICE = """
+import signal
+def twice(*_):
+    for _ in range(2):
+        tell(type="Drained", state=dict(size=0, version=1, data=b""), error="")
+signal.signal(signal.SIGUSR2, twice)
+@on("ping")
+def ping(): return "pong"
+"""
+
+
+def test_one_that_says_twice_that_it_drained_while_the_game_does_not_look_is_condemned(bench, mod, until):
+    """Each time its state was copied, as often as it said so: half of a core, until the game looked."""
+    bench.load(mod, bench.hostile(DRAINS_TWICE))
+    pid, since, link = bench.status(mod).pid, bench.mark(), bench.mods._link
+    bench.save(f"{mod}.py", bench.counter(2))
+    until(lambda: not link.settle(1.0, look=True), "the new version is on offer")
+    os.kill(pid, signal.SIGUSR2)
+    until(lambda: [r for r in link.receipts(since, 0.0) if r.mod == mod], "the old one is condemned")
+    receipt = next(r for r in link.receipts(since, 0.0) if r.mod == mod)
+    assert (receipt.verdict, receipt.diagnostic.kind) == ("superseded", "ProtocolError")
+    assert "again that it drained" in receipt.diagnostic.message
+    assert bench.next(mod, since).version == 2
 
 
 GAME = """if True:

@@ -1,6 +1,6 @@
 """Says that a stage failed that it passed long ago, in another mod's file."""
 
-FULL = "Forged", "total decoding"
+FULL = "ProtocolError", "total decoding"
 JUDGED = "game"
 ALONE = "on its own socket it may say what it likes: what is attacked is the supervisor, who listens"
 
