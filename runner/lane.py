@@ -692,9 +692,8 @@ class Lane:
             elif patrol.worn(seat.limits.cpu_total):
                 what = f"it used {patrol.cpu:.1f} s of CPU soon after it went live, and so did those before it"
                 value = seat.limits.cpu_total
-                self._do(
-                    self.life.worn(seat.attempt, postmortem.of_limit("cpu_total", Stage.RUN, value, what, ""), now)
-                )
+                why = postmortem.of_limit("cpu_total", Stage.RUN, value, what, "", seat.snapshot)
+                self._do(self.life.worn(seat.attempt, why, now))
 
     def _duty(self, attempt: Attempt) -> Duty:
         if attempt is self.life.draining:
