@@ -371,15 +371,13 @@ def test_two_bad_versions_in_a_row_go_back_to_the_last_good_one(bench, mod):
 
 
 @pytest.mark.parametrize("whose", ["its own", "a neighbour's"])
-@pytest.mark.parametrize("says", ["Fault", "Unfit"])
-def test_a_place_is_in_the_mods_own_file_or_nowhere_and_quoted_from_there(bench, mod, says, whose):
+def test_a_place_is_in_the_mods_own_file_or_nowhere_and_quoted_from_there(bench, mod, whose):
     """A worker tells of an error without the line's text: that is looked up. In others' files there is none to see."""
     bench.save("bystander.py", "\n\n\n# not for its eyes\n")
     bench.load(mod, "def on_strike(): pass\n")
     file = f"{mod}.py" if whose == "its own" else "bystander.py"
     words = f"diagnostic=dict(stage='run', kind='OSError', message='why', file={file!r}, line=4)"
-    more = "event='strike', count=100, " if says == "Fault" else ""
-    text = bench.hostile(f"def on_strike(): tell(type={says!r}, {more}{words})\n")
+    text = bench.hostile(f"def on_strike(): tell(type='Fault', event='strike', count=100, {words})\n")
     bench.load(mod, text)
     since = bench.mark()
     bench.mods[mod].post("strike")

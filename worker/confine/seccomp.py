@@ -23,7 +23,7 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
   fsync and its kin do nothing and say that they did: a scratch ends with its worker, so nobody can tell. RWF_NOWAIT
   besides tells which pages of the library others have read.
 - open's fourth access mode, 3: neither reading nor writing, so Landlock judges nothing, but it is more than O_PATH.
-- mremap to a place of its own choosing, or that leaves the old one mapped: nothing honest needs it.
+- mremap that leaves the old place mapped: nothing honest needs it. To a place of one's choosing views are mapped.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
 - renameat2 that leaves a whiteout: that is a device file, which mknod may not make, and Landlock does not judge it.
 - CPU clocks by process number: the game's tells to the nanosecond when it works.
@@ -110,7 +110,7 @@ _MAP_TYPE: Final = 0x0F
 _MAP_PRIVATE: Final = 2
 _MAP_ANONYMOUS: Final = 0x20
 _MAP_HUGETLB: Final = 0x40000
-_MREMAP_MAYMOVE: Final = 1
+_MREMAP_FLAGS: Final = 1 | 2  # MAYMOVE, FIXED
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _RENAME_FLAGS: Final = 1 | 2  # NOREPLACE, EXCHANGE
@@ -210,7 +210,7 @@ def _add_filtered(lib: ModuleType, rules: Any) -> None:
     for name in PLAIN:
         rules.add_rule(lib.ALLOW, name, masked(5, 0))
     rules.add_rule(lib.ALLOW, "mprotect", masked(2, 0, PROT_EXEC))
-    rules.add_rule(lib.ALLOW, "mremap", masked(3, 0, _WORD & ~_MREMAP_MAYMOVE))
+    rules.add_rule(lib.ALLOW, "mremap", masked(3, 0, _WORD & ~_MREMAP_FLAGS))
     for advice in MADVISE:
         rules.add_rule(lib.ALLOW, "madvise", masked(2, advice))
     for operation in FUTEX:

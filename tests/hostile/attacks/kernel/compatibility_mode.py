@@ -1,6 +1,6 @@
 """Becomes a 32-bit program in the middle of its life, by a far return into a library's page that mremap moved down."""
 
-FULL = "EPERM|NotImplementedError", "seccomp"
+FULL = "SIGSYS|NotImplementedError", "seccomp"
 LACKING = {"NotImplementedError": "an x86_64 processor", "ENOSYS": "32-bit calls"}
 
 
