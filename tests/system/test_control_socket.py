@@ -301,7 +301,8 @@ def test_one_that_asks_and_never_reads_is_not_heard_until_it_does(root, service,
     before, memory = descriptors(service.supervisor), service.supervisor.memory_info().rss
     for _ in range(20):
         until(lambda: full_of(sock, asked), "nor now")
-    assert abs(descriptors(service.supervisor) - before) <= 8, "of one answer, at most"
+    # Of one answer, at most; more are open for a moment when a spare is made or has gone.
+    until(lambda: abs(descriptors(service.supervisor) - before) <= 8, "it holds no answers")
     assert service.supervisor.memory_info().rss - memory < 2 << 20
     root.save("a.py", "1 / 0")
     until(lambda: any("a@2 refused" in line for line in service.said), "meanwhile the mods are looked after")

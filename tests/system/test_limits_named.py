@@ -147,8 +147,12 @@ def test_cpu_all_used_up_while_a_fresh_worker_takes_over(house, mod, until):
     house.mods[mod].post("go")
     receipt = house.next(mod, since, None)
     assert (receipt.mod, receipt.version) == (mod, 1)
-    named = f"{house.log()}{receipt.diagnostic}"
-    assert any(f"{mod}" in line and "(limit: cpu_total = 1)" in line for line in named.splitlines())
+
+    def named() -> bool:
+        lines = f"{house.log()}{receipt.diagnostic}".splitlines()
+        return any(mod in line and "(limit: cpu_total = 1)" in line for line in lines)
+
+    until(named, "what became of it is told")
 
 
 def test_a_hang_with_every_signal_blocked(house, mod):
