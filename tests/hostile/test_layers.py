@@ -34,38 +34,32 @@ def test_code_that_has_moved_on_is_an_error(tmp_path):
         layers_removed.copy_without([moved], tmp_path)
 
 
-def test_the_table_shows_what_a_layer_stops(tmp_path):
-    """By the one attack that only limits stop: with them it fails, without them it succeeds, and that is told."""
-    command = [sys.executable, STRESS / "layers.py", "--attacks", "resources/mmap_memory", "--json"]
+def ablation(folder, attacks, *layers):
+    """What layers.py finds of these attacks without each of these layers."""
+    only = [word for layer in layers for word in ("--only", layer)]
     done = subprocess.run(
-        [*command, "--only", "rlimits", "--only", "private root"],
+        [sys.executable, STRESS / "layers.py", "--attacks", attacks, "--json", *only],
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_the_table_shows_what_a_layer_stops(tmp_path):
+    """By the one attack that only limits stop: with them it fails, without them it succeeds, and that is told."""
+    found = ablation(tmp_path, "resources/mmap_memory", "rlimits", "private root")
     assert found["succeed_without"] == {"rlimits": ["resources/mmap_memory"], "private root": []}
     assert found["escapes"] == []
 
 
 def test_what_a_second_layer_stands_behind_is_shown(tmp_path):
     """A file of the host's has no name in the private root; where it has one, Landlock does not let it be opened."""
-    command = [sys.executable, STRESS / "layers.py", "--attacks", "files/host_file", "--json"]
-    done = subprocess.run(
-        [*command, "--only", "Landlock", "--only", "private root"],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = ablation(tmp_path, "files/host_file", "Landlock", "private root")
     assert found["succeed_without"] == {"Landlock": [], "private root": []}
     assert found["behind"]["Landlock"] == {"private root": ["files/host_file"]}
 
