@@ -12,7 +12,6 @@ asyncio, no threads: the zygote dies with the *thread* that started it, so that 
 import asyncio
 import itertools
 import os
-import secrets
 import socket
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ..shared import held
 from ..shared.errors import MachineError
 from ..shared.messages import Exited, Fork, Forked, ForkFailed, ZygoteReport, ZygoteUp
 from ..shared.plan import Plan
@@ -50,6 +50,8 @@ BORN_WITH: Final = ("scratch_bytes", "scratch_inodes")
 CLEARING: Final = 10.0
 """Seconds that the end may take to clear the workers' folders away. One that is full takes about 0.1 s; what is left
 after that stays on the disk."""
+SWEEPING: Final = 0.002
+"""Seconds of uninterrupted work on what earlier ones have left. Longer: hang checks late; shorter: it takes longer."""
 CLEARING_LOST: Final = 1.0
 """Seconds of that when the zygote was lost, in which the loop stands still: all that it served is dead. An owner that
 closes the nursery then has the rest cleared too."""
@@ -62,7 +64,7 @@ def make_plan(
     more = extra or {}
     folder = ""
     if confinement is Confinement.REDUCED:
-        folder = f"{tempfile.gettempdir()}/fumehood-{os.getpid()}-{secrets.token_hex(4)}"
+        folder = held.name_in(tempfile.gettempdir())
     return Plan(
         confinement=confinement,
         parent=os.getpid(),
@@ -143,6 +145,7 @@ class Nursery:
         self._refill()
         if self._scratch:
             self._keep(self._patrol_scratch())
+            self._keep(self._sweep())
         return up
 
     async def take(self, limits: Limits | None = None) -> WorkerProcess:
@@ -227,6 +230,13 @@ class Nursery:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _sweep(self) -> None:
+        """Reduced mode: clear away what supervisors have left here that were killed together with their zygotes."""
+        deadline = time.monotonic() + CLEARING
+        work = held.sweep(os.path.dirname(self._scratch))  # noqa: PTH120 (a str already)
+        while go_on(work, SWEEPING) and time.monotonic() < deadline:
+            await asyncio.sleep(0)
 
     async def _patrol_scratch(self) -> None:
         """Reduced mode: what a tmpfs of its own would refuse a worker, it is killed for here."""

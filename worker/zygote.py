@@ -24,7 +24,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from ..shared import packets
+from ..shared import held, packets
 from ..shared.errors import MachineError
 from ..shared.exits import Exit
 from ..shared.messages import ZygoteUp, pack
@@ -76,7 +76,7 @@ def serve(plan: Plan, control: int) -> None:
     else:
         leave_privilege(visible)
         namespaces.outlive_parent()  # there are folders to clear away: it ends at the end of the control socket
-        os.mkdir(plan.scratch, 0o700)  # noqa: PTH102 (a str already)
+        held.make(plan.scratch)  # and keeps the descriptor: its end, however it comes, lets go of the folder
         if covered:
             fds.give(landlock.build_without(covered, visible, plan.scratch), fds.Held.LIBRARY)
     preload.settle(stdlib)

@@ -47,6 +47,10 @@ def left_in(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def left_in_top(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
 # ── launch ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -126,6 +130,38 @@ def test_kill_9_leaves_nothing(root, census, supervisor_of, zygote_of, script, t
         game.process.wait(20)
         taken.await_end()
     assert left_in(temporary) == []
+
+
+def test_kill_9_of_all_at_once_is_cleared_up_after_by_the_next_start(
+    root, census, supervisor_of, zygote_of, script, temporary, until
+):
+    """In the reduced mode nobody is left to remove the workers' folders. Those of who runs are left alone."""
+    root.save("a.py", root.counter(1))
+    other = script(GAMES["reduced"], root.root)
+    assert other.line() == "[1, 1]"
+    (others,) = left_in_top(temporary)
+    game = script(GAMES["reduced"], root.root)
+    assert game.line() == "[1, 1]"
+    supervisor = supervisor_of(game.pid)
+    with census(game.pid) as taken:
+        zygote = zygote_of(supervisor)
+        for process in (supervisor, zygote):
+            process.suspend()  # neither sees the other die
+        for process in (zygote, supervisor, game.process):
+            process.kill()
+        game.process.wait(20)
+        taken.await_end()
+    assert len(left_in_top(temporary)) == 2
+    with launch(root.root, confinement="reduced", log_level="error") as mods:
+        assert mods["a"].call("count", timeout=20) == [1, 1]
+        until(lambda: len(left_in_top(temporary)) == 2, "the dead one's is gone; the other's and ours are there")
+        assert others in left_in_top(temporary)
+        other.tell("mods['a'].call('count', timeout=20)")
+        assert other.line() == "[2, 1]"
+    assert left_in_top(temporary) == [others]
+    other.process.stdin.close()
+    other.process.wait(20)
+    until(lambda: not left_in(temporary), "the other has cleared up after itself")
 
 
 @pytest.mark.parametrize("confinement", GAMES)
