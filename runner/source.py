@@ -2,7 +2,7 @@
 
 ::
 
-    Native/Polling ─▶ Mailbox ─▶ _sort: which mod? ─▶ Debouncer ─▶ Draft, Settle ─▶ Publisher ─▶ Sink
+    Native/Polling ─▶ Mailbox ─▶ Sorter: which mod? ─▶ Debouncer ─▶ Draft, Settle ─▶ Publisher ─▶ Sink
                                                           ▲
     first look, slow period, look(), overflow, new root ─▶ _reconcile: which mods are not as they were settled?
 
@@ -16,8 +16,6 @@ work (a whole tree, a bulk of drafts) is cut into slices, so that the loop turns
 """
 
 import asyncio
-import os
-import stat
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
@@ -30,9 +28,10 @@ from ..shared.errors import ConfigError, MachineError
 from ..shared.policy import Limits
 from . import tree
 from .config import MOST_MODS
-from .debounce import SOME_FILE, Action, Debouncer, Draft, Timing
+from .debounce import Action, Debouncer, Draft, Timing
 from .publisher import Publisher, Settled, Sink, crowded
 from .snapshot import Snapshot
+from .sorting import Sorter
 from .text import escape
 from .watch import Event, Kind, Mailbox, Polling, Watcher, unserved
 
@@ -125,6 +124,7 @@ class FolderSource:
         self._looking = False
         self._root = tree.Root.open(self._path)
         self._publisher = Publisher(self._root, self._sink, self._limits, self._most_mods, self._timing.open_wait)
+        self._sorter = Sorter(self._publisher, self._debouncer, attend=self._attend, complain=self._complain)
         try:
             await self._refuse_crowd()
             self._watch()
@@ -171,8 +171,7 @@ class FolderSource:
             return True
         looked: asyncio.Future[None] = self._loop.create_future()
         self._waiting_for_look.add(looked)
-        self._overdue = self._overdue or time.monotonic_ns()
-        self._attention.set()
+        self._attend(time.monotonic_ns())
         try:
             await asyncio.wait([looked], timeout=patience)
         finally:
@@ -241,8 +240,13 @@ class FolderSource:
             if event.kind in _ABOUT_THE_WATCHER:
                 self._heed(event)
             else:
-                self._sort(said, event)
+                self._sorter.sort(event)
         self._advance()
+
+    def _attend(self, since: int) -> None:
+        """Have the whole tree looked at, because of something at `since`, monotonic ns."""
+        self._overdue = self._overdue or since
+        self._attention.set()
 
     def _heed(self, event: Event) -> None:
         """What the watcher says about itself."""
@@ -257,79 +261,10 @@ class FolderSource:
                 self._say(f"not every change will be noticed at once: {event.path}")
         if event.kind is Kind.OVERFLOW:
             self._overflows += 1
-        if event.kind is not Kind.ROOT:
-            self._overdue = self._overdue or event.at
-        self._attention.set()
-
-    def _sort(self, said: Publisher, event: Event) -> None:
-        """Tell the debouncer which mod an event is about."""
-        kind, path = event.kind, event.path
-        folder, _, name = path.rpartition("/")
-        if owner := _owner(said.folders, path):
-            self._note(said, owner, event)
-            if path == owner or (path == owner + "/__init__.py" and kind is Kind.VANISHED):
-                self._nominate(said, owner, event)  # what is in the folder may be mods of their own now
-        elif folder and name == "__init__.py":
-            self._note(said, folder, event)
-            if kind is Kind.WROTE:
-                self._nominate(said, folder, event)  # what was a mod in that folder is part of this one now
-        elif kind in {Kind.FOLDER, Kind.VANISHED}:
-            self._nominate(said, path, event)
-        elif kind is Kind.CREATED and not name.endswith(".py") and self._is_link(path):
-            self._nominate(said, folder, event)
-        if not owner and name.endswith(".py") and name != "__init__.py" and kind is not Kind.FOLDER:
-            self._note(said, path[:-3], event)
-
-    def _note(self, said: Publisher, key: str, event: Event) -> None:
-        kind, now = event.kind, self._loop.time()
-        if kind is Kind.CREATED and self._is_empty(event.path):
-            kind = Kind.OPENED
-        note = {Kind.OPENED: self._debouncer.opened, Kind.VANISHED: self._debouncer.vanished}.get(
-            kind, self._debouncer.wrote
-        )
-        for affected in (key, *said.dependants(key)):
-            said.expect(affected, event.at)
-            note(affected, event.path, now)
-
-    def _nominate(self, said: Publisher, below: str, event: Event) -> None:
-        """Have every mod looked at that is, or was, in a folder."""
-        findings = tree.Findings()
-        if event.kind is not Kind.VANISHED or below != event.path:
-            until = time.monotonic() + SLICE
-            for step in tree.look(self._root, below):
-                findings = step
-                if time.monotonic() > until:  # too much for one go: the keeper looks at everything, in slices
-                    self._overdue = self._overdue or event.at
-                    self._attention.set()
-                    break
-            self._complain(findings)
-        self._disturb(said, said.below(below), findings, event.at, event.path)
-
-    def _disturb(self, said: Publisher, keys: set[str], findings: tree.Findings, at: int, file: str = "") -> None:
-        """Tell the debouncer of keys that were there, and of those that were found, because of `file` if known: else
-        whoever has a file of theirs open may have it still."""
-        now = self._loop.time()
-        said.folders.update(key for key, folder in findings.mods.items() if folder)
-        for key in keys | findings.mods.keys():
-            found = key in findings.mods
-            note = self._debouncer.wrote if found else self._debouncer.vanished
-            for affected in (key, *said.dependants(key)):
-                said.expect(affected, at)
-                note(affected, file or (SOME_FILE if found else key), now)
-
-    def _is_empty(self, path: str) -> bool:
-        """Whether a file that just appeared is about to be written: not if it has content, or is a second name."""
-        try:
-            state = os.stat(path, dir_fd=self._root.fd, follow_symlinks=False)
-        except OSError:
-            return False
-        return stat.S_ISREG(state.st_mode) and not state.st_size and state.st_nlink == 1
-
-    def _is_link(self, path: str) -> bool:
-        try:
-            return stat.S_ISLNK(os.stat(path, dir_fd=self._root.fd, follow_symlinks=False).st_mode)
-        except OSError:
-            return False
+        if event.kind is Kind.ROOT:
+            self._attention.set()
+        else:
+            self._attend(event.at)
 
     def _advance(self) -> None:
         """Do what is due, a slice of it; come back for the rest, or at the next deadline."""
@@ -353,11 +288,10 @@ class FolderSource:
                         self._debouncer.opened(*said.busy.pop(), self._loop.time())
                 while said.turned:
                     key = said.turned.pop()
-                    self._nominate(said, key, Event(Kind.FOLDER, key, time.monotonic_ns()))
+                    self._sorter.nominate(key, Event(Kind.FOLDER, key, time.monotonic_ns()))
             if said.wanting:
                 said.wanting = False
-                self._overdue = self._overdue or time.monotonic_ns()
-                self._attention.set()
+                self._attend(time.monotonic_ns())
         finally:
             if self.at_rest():
                 self._sink.rested()
@@ -405,7 +339,7 @@ class FolderSource:
         async for key in _sliced(findings.mods.keys() | said.keys()):
             if not said.unchanged(key):
                 only = tree.Findings({key: findings.mods[key]} if key in findings.mods else {})
-                self._disturb(said, {key}, only, at)
+                self._sorter.disturb({key}, only, at)
 
     async def _keep(self) -> None:
         """Follow the root, revive the watcher, reconcile when asked and at the slow period. One task: never two."""
@@ -453,7 +387,7 @@ class FolderSource:
             self._watch()
         except OSError as error:  # the root vanished again, or inotify is used up: tried again at the next look
             self._say(f"the mods folder cannot be watched: {error}")
-        self._overdue = self._overdue or time.monotonic_ns()
+        self._attend(time.monotonic_ns())
 
     def _complain(self, findings: tree.Findings) -> None:
         for folder, why in findings.blind.items():
@@ -466,16 +400,6 @@ class FolderSource:
 
 
 _ABOUT_THE_WATCHER: Final = frozenset({Kind.SOMEWHERE, Kind.OVERFLOW, Kind.ROOT, Kind.BLIND, Kind.EXHAUSTED})
-
-
-def _owner(folders: set[str], path: str) -> str:
-    """The outermost folder mod that a path is, or lies in; "" when there is none."""
-    at = path.find("/")
-    while at > 0:
-        if path[:at] in folders:
-            return path[:at]
-        at = path.find("/", at + 1)
-    return path if path in folders else ""
 
 
 def _tell(waiting: set[asyncio.Future[None]]) -> None:
