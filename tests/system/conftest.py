@@ -329,7 +329,7 @@ class Brood:
     def look(self) -> list[psutil.Process]:
         """Who of it is there now. Those who ended are reaped: orphans too are this process's children here."""
         alive = []
-        for child in set(psutil.Process().children()) - self._others:
+        for child in self._children():
             for process in family(child.pid):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if process.status() != psutil.STATUS_ZOMBIE:
@@ -340,9 +340,13 @@ class Brood:
                 os.waitpid(child.pid, os.WNOHANG)
         return alive
 
+    def _children(self) -> set[psutil.Process]:
+        return set(psutil.Process().children()) - self._others
+
     def await_end(self) -> None:
         """Every process ends, and nobody is left who has a memfd that one of them had."""
-        until(lambda: not self.look(), f"of these none is left: {self.seen}")
+        # Asked anew after the look: an orphan that came to us during it is one of ours, and to be reaped.
+        until(lambda: not self.look() and not self._children(), f"of these none is left: {self.seen}")
         until(lambda: not any(our_memfds(pid) & self.memfds for pid in psutil.pids()), "no memfd of ours is left")
         assert our_mounts() == []
 
