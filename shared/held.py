@@ -15,6 +15,8 @@ from typing import Final
 from .removal import removal
 
 PREFIX: Final = "fumehood-scratch-"
+_TRIES: Final = 10
+"""So often it may be swept before it is held. Fewer: starts at the same time may fail; more: nothing is gained."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -26,23 +28,40 @@ def name_in(place: str) -> str:
 def make(path: str) -> int:
     """Make the folder and hold it, until the descriptor that is returned is closed here and in all forks.
 
-    Raises OSError, from a file system without locks too. It gets its name when it is held: no sweep comes in between.
+    It gets its name when it is held. What a sweep takes before that is made once more. Raises OSError; not where the
+    file system has no locks on folders, as some NFS: there it can be left behind.
     """
-    under_way = f"{path}.new"
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            return _make(path)
+    return _make(path)
+
+
+def _make(path: str) -> int:
+    """Raises BlockingIOError or FileNotFoundError if a sweep has it, or had it, before it was held."""
+    under_way = f"{path}.{secrets.token_hex(4)}"
     os.mkdir(under_way, 0o700)  # noqa: PTH102 (a str all along)
+    fd = -1
     try:
         fd = os.open(under_way, _FOLDER)
-        try:
-            with contextlib.suppress(OSError):  # NFS may have no locks on folders: there it can be left behind
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.rename(under_way, path)  # noqa: PTH104 (the same)
-        except BaseException:
-            os.close(fd)
-            raise
+        _hold(fd)
+        os.rename(under_way, path)  # noqa: PTH104 (the same)
     except BaseException:
-        os.rmdir(under_way)  # noqa: PTH106 (the same)
+        if fd >= 0:
+            os.close(fd)
+        with contextlib.suppress(OSError):
+            os.rmdir(under_way)  # noqa: PTH106 (the same)
         raise
     return fd
+
+
+def _hold(fd: int) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return  # no locks here: no sweep can hold it either, and none removes what it cannot hold
 
 
 def sweep(place: str) -> Iterator[None]:

@@ -14,12 +14,45 @@ MAKER = """
 import os, sys
 from fumehood.shared import held
 fd = held.make(held.name_in(sys.argv[1]))
-if os.fork() == 0:  # as a worker does at once
-    os.close(fd)
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.close(fd)  # as a worker does at once
+    os.close(writing)
     sys.stdin.read()
     os._exit(0)
+os.close(writing)
+os.read(reading, 1)  # nothing: the child has let go
 print("made", flush=True)
 sys.stdin.read()
+"""
+
+
+IN_BETWEEN = """
+import fcntl, os, sys
+from pathlib import Path
+from fumehood.shared import held
+place, event, who = sys.argv[1:]
+kept = []
+
+def come_in_between(name, _):
+    global event
+    if name != event:
+        return
+    event = ""  # once
+    if who == "a whole sweep":
+        list(held.sweep(place))
+    else:  # one that has begun, and takes its time
+        (folder,) = os.listdir(place)
+        kept.append(os.open(f"{place}/{folder}", os.O_RDONLY))
+        fcntl.flock(kept[0], fcntl.LOCK_EX)
+
+sys.addaudithook(come_in_between)
+fd = held.make(held.name_in(place))
+for each in kept:
+    os.close(each)
+print(event == "", len(os.listdir(place)))
+list(held.sweep(place))
+print(len(os.listdir(place)))
 """
 
 
@@ -58,6 +91,23 @@ def test_a_killed_process_lets_go_though_a_child_of_its_lives_on(tmp_path):
         maker.wait(20)
         assert swept(tmp_path) == []
         maker.stdin.close()  # the child ends
+
+
+@pytest.mark.parametrize(
+    ("event", "who"),
+    [
+        ("open", "a whole sweep"),
+        ("fcntl.flock", "a whole sweep"),
+        ("os.rename", "a whole sweep"),
+        ("fcntl.flock", "a slow one"),
+    ],
+)
+def test_it_is_held_whenever_a_sweep_comes_in_between(tmp_path, event, who):
+    """Another start may look at the folder at any time before it is held."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_BETWEEN, str(tmp_path), event, who], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.split(), done.stderr) == (["True", "1", "1"], "")
 
 
 @pytest.mark.parametrize("name", ["fumehood-1000", "fumehood-demo-x", "fumehood-scratch", "else"])
