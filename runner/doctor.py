@@ -163,11 +163,15 @@ def _verdicts(report: Report) -> list[str]:
 
 
 def _lines(report: Report) -> list[str]:
-    missing = [layer for layer in report.layers if not layer.given]
+    missing: dict[str, list[str]] = {}
+    """What is the matter, and with which layers: one cause takes many away."""
+    for layer in report.layers:
+        if not layer.given:
+            missing.setdefault(f"{layer.detail}. {layer.remedy}", []).append(layer.name)
     details = [f"{layer.name}: {layer.detail}" for layer in report.layers if layer.given and layer.detail]
-    lines = ["", *(f"[red]{layer.name}[/]: {escape(layer.detail)}. {escape(layer.remedy)}" for layer in missing)]
     return [
-        *lines,
+        "",
+        *(f"[red]{', '.join(names)}[/]: {escape(why)}" for why, names in missing.items()),
         f"Linux {report.kernel} {report.machine}, uid {report.uid}, Python {report.python}",
         *map(escape, details),
         ", ".join(f"{name} = {escape(value)}" for name, value in report.sysctls.items()),

@@ -69,6 +69,12 @@ def test_a_missing_seccomp_leaves_no_mode(report, capsys):
     assert "refuses to start them" in " ".join(capsys.readouterr().out.split())
 
 
+def test_one_cause_that_takes_many_layers_away_is_told_once(report, capsys):
+    worse = without(without(report, "net namespace"), "uts namespace")
+    assert doctor.show(worse) == Exit.UNAVAILABLE
+    assert "\nnet namespace, uts namespace: refused [here]. Do this.\n" in capsys.readouterr().out
+
+
 def test_json_alone_is_one_document_on_stdout(report, capsys):
     assert doctor.show(report, json="-") == Exit.OK
     document = json.loads(capsys.readouterr().out)
