@@ -26,6 +26,7 @@ REPORT_LIMIT: Final = 256 * 1024
 """Longest packet from the zygote, bytes: a ZygoteUp that names a thousand modules which would not import."""
 REPORTS_A_TURN: Final = 64
 STDERR_KEPT: Final = 16 * 1024
+_ALLOW: Final = "and a container runtime that allows it: --security-opt seccomp=unconfined"
 
 _unpack = unpacker(ZygoteReport, "the zygote")
 
@@ -104,7 +105,11 @@ class ZygoteProcess:
             theirs.close()
             os.close(plan_fd)
             os.close(errors)
-        self._pidfd = os.pidfd_open(self._process.pid)
+        try:
+            self._pidfd = os.pidfd_open(self._process.pid)
+        except OSError as error:
+            self.close()
+            raise MachineError(f"pidfd_open: {error.strerror}; it needs Linux 5.3, {_ALLOW}") from error
         self._control.setblocking(False)
         os.set_blocking(self._errors, False)
         self._loop.add_reader(self._control, self._hear)
@@ -130,9 +135,8 @@ class ZygoteProcess:
 
     def kill(self) -> None:
         """SIGKILL; every worker of its dies with it. Idempotent."""
-        if self._pidfd >= 0:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        if self._process is not None:
+            self._process.kill()
 
     async def ended(self) -> None:
         """Wait until it is dead."""

@@ -76,7 +76,7 @@ def serve(plan: Plan, control: int) -> None:
     else:
         leave_privilege(visible)
         namespaces.outlive_parent()  # there are folders to clear away: it ends at the end of the control socket
-        held.make(plan.scratch)  # and keeps the descriptor: its end, however it comes, lets go of the folder
+        hold_scratches(plan.scratch)
         if covered:
             fds.give(landlock.build_without(covered, visible, plan.scratch), fds.Held.LIBRARY)
     preload.settle(stdlib)
@@ -108,7 +108,7 @@ def enter_private_root(visible: list[str], hidden: list[str]) -> None:
     namespaces.enter_all()
     root.enter(root.take(visible) if taken is None else taken, hidden)
     if bad := root.unreadable(visible):
-        raise LayerMissing("private root", f"others may not read {bad[0]}", f"Run: chmod -R o+rX {bad[0]}")
+        raise LayerMissing("private root", f"others may not read {bad[0]}", root.NOT_FOR_OTHERS.format(bad[0]))
 
 
 def leave_privilege(visible: list[str]) -> None:
@@ -121,6 +121,17 @@ def leave_privilege(visible: list[str]) -> None:
     if keep:
         capabilities.lock()
     calls.run(capabilities.drop_all())
+
+
+def hold_scratches(path: str) -> None:
+    """Reduced mode: make the folder for the workers' folders. It is let go of by the end of this process, however that
+    comes: the descriptor stays open. Raises LayerMissing."""
+    try:
+        held.make(path)
+    except OSError as error:
+        where, who = os.path.dirname(path), f"uid {os.geteuid()}"  # noqa: PTH120 (a str all along)
+        remedy = f"Set TMPDIR to a folder in which {who} may make one."
+        raise LayerMissing("scratch", f"{who} cannot make a folder in {where}: {error.strerror}", remedy) from error
 
 
 def visible_paths(plan: Plan, stdlib: list[str]) -> list[str]:

@@ -26,7 +26,10 @@ def unprivileged_id() -> int:
 
 
 def as_unprivileged(ask: Callable[[], object]) -> bool:
-    """Whether `ask()` is true for the user that root would become. Asked in a fork, since there is no way back."""
+    """Whether `ask()` is true for the user that root would become. Asked in a fork, since there is no way back.
+
+    False too where root cannot become that: `drop_root` raises then, and says why.
+    """
     child = os.fork()
     if child == 0:
         status = 2
@@ -35,10 +38,7 @@ def as_unprivileged(ask: Callable[[], object]) -> bool:
             status = bool(ask())
         finally:
             os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status not in (0, 1):
-        raise LayerMissing("unprivileged user", "it cannot be tried", "See the error above.")
-    return status == 1
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
 
 
 def drop_root(keep_file_access: bool = False) -> None:
@@ -62,7 +62,7 @@ def drop_root(keep_file_access: bool = False) -> None:
     except OSError as error:
         raise LayerMissing(
             "unprivileged user",
-            error,
+            error.strerror,
             "Run fumehood as an ordinary user, or give the container CAP_SETUID, CAP_SETGID.",
         ) from error
 

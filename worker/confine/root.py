@@ -24,6 +24,9 @@ OWN: Final = "/fumehood"
 mounted later on it."""
 SCRATCH: Final = f"{OWN}/scratch"
 
+NOT_FOR_OTHERS: Final = "Run: chmod -R o+rX {0}, and chmod o+x for each folder above it; or install it elsewhere."
+"""For a path that whoever confines itself cannot reach. (For want of a privilege it would be EPERM.)"""
+
 _QUIET: Final = (
     syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
 )
@@ -41,7 +44,8 @@ def take(paths: list[str]) -> dict[str, int]:
             taken[path] = syscalls.open_tree(os.path.realpath(path))
             syscalls.mount_setattr(taken[path], "", _QUIET)
         except OSError as error:
-            raise LayerMissing("private root", f"{path}: {error.strerror}", why_not(error)) from error
+            remedy = NOT_FOR_OTHERS.format(path) if error.errno == errno.EACCES else why_not(error)
+            raise LayerMissing("private root", f"{path}: {error.strerror}", remedy) from error
     return taken
 
 

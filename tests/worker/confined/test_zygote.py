@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import os
 import signal
@@ -205,3 +206,62 @@ def test_a_package_that_does_not_import_is_named(tmp_path, monkeypatch):
     )
     with pytest.raises(MachineError, match=r"broken_one.*no_such_thing"):
         asyncio.run(nursery.start())
+
+
+START = """
+import asyncio, sys
+from fumehood.runner.nursery import Nursery
+from fumehood.shared.policy import Confinement, Limits
+nursery = Nursery(confinement=Confinement(sys.argv[1]), packages=[], limits=Limits(), on_lost=print)
+try:
+    asyncio.run(nursery.start())
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def refused(mode, before="", **options):
+    """What a start in that mode says, in one line, that is refused. `before`: code that is run before it."""
+    done = subprocess.run(
+        [sys.executable, "-c", before + START, mode], capture_output=True, text=True, timeout=60, check=False, **options
+    )
+    (line,) = (done.stdout + done.stderr).splitlines()
+    return line
+
+
+def drop_setuid():
+    """In the child, before its exec: root as containers have it that drop all capabilities."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (6, 7):  # CAP_SETGID, CAP_SETUID
+        if libc.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+@pytest.mark.parametrize("mode", ["full", "reduced"])
+def test_root_that_cannot_become_another_user_is_told_how_it_can(mode):
+    if os.geteuid() != 0:
+        pytest.skip("of root's alone")
+    said = refused(mode, preexec_fn=drop_setuid)
+    assert said == (
+        "MachineError unprivileged user: Operation not permitted. "
+        "Run fumehood as an ordinary user, or give the container CAP_SETUID, CAP_SETGID."
+    )
+
+
+def test_without_a_place_for_the_scratches_the_folder_is_named(tmp_path):
+    gone = str(tmp_path / "gone")
+    said = refused("reduced", f"import tempfile\ntempfile.tempdir = {gone!r}\n")
+    assert said.startswith("MachineError scratch: uid ")
+    assert f" cannot make a folder in {gone}: No such file or directory. Set TMPDIR to a folder " in said
+
+
+def test_without_pidfds_the_call_is_named_and_no_zygote_is_left():
+    """As under a container's profile that is older than the call."""
+    refuse = """
+import errno, pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "pidfd_open")
+rules.load()
+"""
+    said = refused("full", refuse)
+    assert said.startswith("MachineError pidfd_open: Function not implemented; it needs Linux 5.3")
