@@ -95,7 +95,8 @@ class Targets:
         """What is not as it was, a line each; empty: nobody was here. Puts it right again."""
         found = [what for what, good in self._looks() if not good]
         for listener in self._listeners:
-            found += self._heard(listener)
+            while heard := self._heard(listener):
+                found.append(heard)
         if found:
             self._mend()
         return found
@@ -177,15 +178,16 @@ class Targets:
         return int(number)
 
     @staticmethod
-    def _heard(listener: socket.socket) -> list[str]:
+    def _heard(listener: socket.socket) -> str:
+        """Whether somebody called who was not noticed yet, in words."""
         try:
             if listener.type == socket.SOCK_STREAM:
                 listener.accept()[0].close()
             else:
                 listener.recv(100)
         except BlockingIOError:
-            return []
-        return [f"somebody called at {listener.getsockname()!r}"]
+            return ""
+        return f"somebody called at {listener.getsockname()!r}"
 
     def _end_victim(self) -> None:
         if self._victim is not None:
