@@ -362,7 +362,7 @@ class Nursery:
         if worker is None or not isinstance(report, Forked) or len(fds) != 1:
             for fd in fds:
                 os.close(fd)
-        elif isinstance(report, Forked):
+        else:
             worker.forked(fds[0])
         if worker is not None and isinstance(report, ForkFailed):
             worker.stderr = report.error

@@ -23,6 +23,7 @@ import psutil
 
 from ..shared.errors import FumehoodError, ModFailure
 from ..shared.policy import Confinement, Limits
+from ..shared.removal import go_on, removal
 from . import shown
 from .corpus import GOT, Attack
 from .corpus import kit as read_kit
@@ -417,8 +418,6 @@ def _why(receipt: Receipt) -> tuple[str, str]:
 
 
 def _remove(path: Path) -> None:
-    from ..shared.removal import go_on, removal
-
     if path.is_dir() and not path.is_symlink():
         go_on(removal(str(path)), PATIENCE)
     else:

@@ -14,16 +14,15 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - PROT_EXEC in mmap and mprotect: no new machine code, so no extension that was not preloaded.
 - fallocate, and madvise but for three: size seals do not stop hole punching in a shared ring.
 - F_SETFL, F_SETOWN, leases, flock, inotify: they act on descriptions shared with the supervisor.
-- fsync and fdatasync do nothing and say that they did: by a file that may only be read they would keep the host's disk
-  busy, which no limit counts. O_DIRECT, and flags of preadv2, which read past the host's cache or tell what is in it.
 - F_SETLK and its kin lock nothing and say that they did: locks on the library's files would be heard by other mods and
   felt by the host, and are kernel memory that no limit counts. A scratch has one process, so nobody can tell: sqlite3
   keeps its connections apart by itself. F_GETLK stays (sqlite3 needs it for a WAL): nobody locks, so it tells nothing.
 - Reads and writes past the page cache (O_DIRECT, O_SYNC, flags of preadv2 and pwritev2): no limit counts a disk's time.
-  fsync and its kin do nothing and say that they did: a scratch ends with its worker, so nobody can tell. RWF_NOWAIT
-  besides tells which pages of the library others have read.
+  fsync and its kin do nothing and say that they did: they write out by a file that may only be read, too, and a scratch
+  ends with its worker, so nobody can tell. RWF_NOWAIT besides tells which pages of the library others have read.
 - open's fourth access mode, 3: neither reading nor writing, so Landlock judges nothing, but it is more than O_PATH.
-- mremap that leaves the old place mapped: nothing honest needs it. To a place of one's choosing views are mapped.
+- mremap that leaves the old place mapped (DONTUNMAP): nothing honest needs it. One to a chosen place (FIXED) is how an
+  array that is kept becomes private: see `_window.c`.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
 - renameat2 that leaves a whiteout: that is a device file, which mknod may not make, and Landlock does not judge it.
 - CPU clocks by process number: the game's tells to the nanosecond when it works.
@@ -58,7 +57,7 @@ WRITING: Final = _names(
 PLAIN: Final = _names("preadv2 pwritev2")
 """Without any of their flags, as Python calls them."""
 SYNCING: Final = _names("fsync fdatasync msync")
-"""Pretended: nothing it writes has to last, and on the library it would make the host's disk write its cache out."""
+"""Pretended: nothing that a worker writes has to last, and on the library they would have the host write."""
 OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
 """Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
 writable is the worker's."""
