@@ -5,7 +5,9 @@ still open are not looked for: their number and size are bounded by `files` and 
 even, keeps its file as well, and of those a process may have 65 530.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ..shared.policy import Limits
@@ -37,21 +39,26 @@ def excess(folder: str, limits: Limits) -> Excess | None:
     folders = [folder]
     try:
         while folders:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
-                    if count > limits.scratch_inodes:
-                        return Excess("scratch_inodes", "its scratch holds more files and folders")
-                    if size > limits.scratch_bytes:
-                        return Excess("scratch_bytes", "its scratch holds more bytes")
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-    except FileNotFoundError:
-        return None  # it was being changed, or cleared away: the next look counts
+            for entry, state in _listed(folders.pop()):
+                count += 1
+                size += state.st_blocks * _BLOCK
+                if count > limits.scratch_inodes:
+                    return Excess("scratch_inodes", "its scratch holds more files and folders")
+                if size > limits.scratch_bytes:
+                    return Excess("scratch_bytes", "its scratch holds more bytes")
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
     except OSError as error:
         return Excess("scratch_inodes", f"its scratch cannot be measured: {error.strerror}")
     return None
+
+
+def _listed(folder: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """What lies in it, but for what goes away meanwhile: who makes and removes folders all the time is measured too."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                yield entry, entry.stat(follow_symlinks=False)
 
 
 def kept(pid: int, folder: str, limits: Limits) -> Excess | None:

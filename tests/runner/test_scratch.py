@@ -1,10 +1,23 @@
 """Measuring a hostile folder."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from fumehood.runner.scratch import excess
 from fumehood.shared.policy import Limits
+
+CHURN = """
+import os, sys
+os.chdir(sys.argv[1])
+print("on", flush=True)
+while True:
+    for name in "abcdefgh":
+        os.mkdir(name)
+    for name in "hgfedcba":
+        os.rmdir(name)
+"""
 
 LIMITS = Limits(scratch_bytes=64 * 1024, scratch_inodes=20)
 
@@ -31,6 +44,18 @@ def test_bytes_and_entries_are_counted_at_any_depth(tmp_path):
     for number in range(30):
         (deep / str(number)).touch()
     assert "files and folders" in excess(str(tmp_path), LIMITS).what
+
+
+def test_who_makes_and_removes_folders_all_the_time_is_measured_all_the_same(tmp_path):
+    for place in (tmp_path / "first", tmp_path / "second"):
+        place.mkdir()
+        (place / "big").write_bytes(os.urandom(128 * 1024))
+    with subprocess.Popen([sys.executable, "-c", CHURN, str(tmp_path)], stdout=subprocess.PIPE) as churner:
+        try:
+            assert churner.stdout.readline() == b"on\n"
+            assert [excess(str(tmp_path), LIMITS) for _ in range(2000)].count(None) == 0
+        finally:
+            churner.kill()
 
 
 def test_links_are_not_followed(tmp_path):
