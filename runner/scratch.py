@@ -5,9 +5,7 @@ still open are not looked for: their number and size are bounded by `files` and 
 even, keeps its file as well, and of those a process may have 65 530.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ..shared.policy import Limits
@@ -20,6 +18,10 @@ most of a core; more: a worker that hides files there fills the disk for longer.
 MAPS: Final = 1 << 20
 """Bytes of /proc/PID/maps that are read, about 10 000 mappings; a worker has 200 as a rule. More: a worker with long
 names holds the supervisor up for longer; fewer: an honest one with many small mappings is taken for one that hides."""
+LOOKS: Final = 20
+"""So often at once a folder is looked at whose own folders are gone when they are entered: one renamed in a loop evades
+two of three looks. Fewer: who makes and removes temporary folders in a loop may be taken for one that hides; more: a
+hostile worker holds the supervisor up for longer, once: a look at a full scratch takes 3 ms."""
 _BLOCK: Final = 512  # st_blocks counts in these, whatever the file system's own block is
 
 
@@ -33,32 +35,44 @@ class Excess(NamedTuple):
 def excess(folder: str, limits: Limits) -> Excess | None:
     """How the folder is over its limits; None: it is not, or is gone. In the supervisor, of a hostile tree.
 
-    Follows no link, stops at the first excess, and takes a tree that cannot be walked (a path too long) for one.
+    Follows no link, stops at the first excess, and takes a tree that cannot be walked (a path too long, folders that
+    have another name whenever they are entered) for one.
     """
-    size = count = 0
-    folders = [folder]
     try:
-        while folders:
-            for entry, state in _listed(folders.pop()):
-                count += 1
-                size += state.st_blocks * _BLOCK
-                if count > limits.scratch_inodes:
-                    return Excess("scratch_inodes", "its scratch holds more files and folders")
-                if size > limits.scratch_bytes:
-                    return Excess("scratch_bytes", "its scratch holds more bytes")
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+        for _ in range(LOOKS):
+            found, whole = _measure(folder, limits)
+            if found is not None or whole:
+                return found
     except OSError as error:
         return Excess("scratch_inodes", f"its scratch cannot be measured: {error.strerror}")
-    return None
+    return Excess("scratch_inodes", "its scratch cannot be measured: its folders come and go too fast")
 
 
-def _listed(folder: str) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """What lies in it, but for what goes away meanwhile: who makes and removes folders all the time is measured too."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                yield entry, entry.stat(follow_symlinks=False)
+def _measure(top: str, limits: Limits) -> tuple[Excess | None, bool]:
+    """One look, and whether it saw all: no folder was gone as it was entered, but for `top`. Raises OSError."""
+    size = count = 0
+    whole = True
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    try:
+                        size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    except FileNotFoundError:
+                        whole = whole and not entry.is_dir(follow_symlinks=False)
+                        continue
+                    count += 1
+                    if count > limits.scratch_inodes:
+                        return Excess("scratch_inodes", "its scratch holds more files and folders"), whole
+                    if size > limits.scratch_bytes:
+                        return Excess("scratch_bytes", "its scratch holds more bytes"), whole
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except FileNotFoundError:
+            whole = whole and folder == top
+    return None, whole
 
 
 def kept(pid: int, folder: str, limits: Limits) -> Excess | None:
