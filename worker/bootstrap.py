@@ -1,9 +1,10 @@
 """What a fork of the zygote does before it runs a single line of a mod: the confinement list, in `confine`.
 
-The order matters. Each step uses what the next one takes away: mounting needs a capability, dropping capabilities must
-come before no path is writable, Landlock and seccomp need no_new_privs, and seccomp is last because it forbids most of
-what stands above it. Limits come after the zygote's descriptors, one for each worker there is, have been let go: the
-limit on open files counts their numbers. A step that fails ends the process with WORKER_CONFINE: no mod code has run.
+The order matters: a step needs what a later one takes away. Mounting the scratch needs a capability. Dying with the
+zygote and Landlock need descriptors of the zygote's. The limits come after those, one for each worker there is, have
+been let go: the limit on open files counts their numbers. Seccomp is last because it forbids most of what stands above
+it. (no_new_privs, which it and Landlock need, is the zygote's own.) A step that fails ends the process with
+WORKER_CONFINE: no mod code has run.
 
 The zygote makes the list, and the fork walks through it before it runs any Python: see `confine.calls`.
 """
