@@ -1,4 +1,4 @@
-"""Which of its limits a mod has met, for the words of its own errors, where an error can mean nothing else.
+"""Which of its limits a mod has met, or that it is confined: for its own errors, where they can mean nothing else.
 
 Friendly words: the kernel holds these limits, and a mod that raises such an error itself misleads its author alone.
 """
@@ -14,6 +14,8 @@ _scratch = ""
 
 THREAD: Final = "can't start new thread"
 """All that Python says of it."""
+REFUSED: Final = "(mods are confined: no sockets, no other processes, no changes to the system)"
+"""Of what seccomp refuses. With a path it is the file system's word, which says enough."""
 
 
 def hold_to(limits: Limits, scratch: str) -> None:
@@ -28,9 +30,11 @@ def cite(*names: str) -> str:
 
 
 def met(error: BaseException) -> str:
-    """The limit that an error comes from, as `cite` says it; "": none, or it cannot be told for certain."""
+    """The limit that an error comes from, as `cite` says it, or the confinement; "": none, or it cannot be told."""
     if type(error) is RuntimeError and error.args == (THREAD,):
         return "(a mod is one process with one thread)"
+    if type(error) is PermissionError and error.errno == errno.EPERM and error.filename is None:
+        return REFUSED
     if type(error) is MemoryError:
         return cite("memory")
     number = error.errno if type(error) is OSError else None  # a subclass may be the mod's, and so may its errno

@@ -153,6 +153,16 @@ def test_a_module_that_is_not_there_is_told_with_the_remedy(bench, mod, text, sa
     assert bench.load(mod, text + "\n", "refused").diagnostic.message == said
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["import socket; socket.socket()", "import os; os.fork()", "import subprocess; subprocess.run(['true'])"],
+)
+def test_what_the_kernel_refuses_a_mod_is_told_as_such(bench, mod, text):
+    """And not what its author would take for a fault of the machine's."""
+    said = bench.load(mod, text + "\n", "refused").diagnostic.message
+    assert said.endswith("(mods are confined: no sockets, no other processes, no changes to the system)"), said
+
+
 def test_a_misspelt_event_is_told_with_those_that_are_handled(bench, mod):
     bench.load(mod, "def on_forecast(day): pass\ndef on_tick(dt): pass\n")
     error = bench.mods[mod].call_outcome("forcast", "monday", timeout=10).error
