@@ -25,6 +25,7 @@ from .trial import FRAME, Result, Trial, trial
 
 BEFORE: Final = 1.0
 """Seconds of frames before the first attack: what they are like without one."""
+PROVED: Final = "it succeeds unconfined"
 _LOOKS: Final = {"stopped": "green", "conceded": "yellow"}
 
 
@@ -34,7 +35,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     attack: str
     wants: str
     proof: str
-    """"it succeeds unconfined", or why that could not be shown here."""
+    """PROVED, or why that could not be shown here."""
     result: Result
 
     @property
@@ -92,7 +93,7 @@ def _row(it: Trial, attack: Attack, mode: Confinement) -> Row:
     return Row(
         attack=attack.name,
         wants=attack.wants,
-        proof=proof.why or "it succeeds unconfined",
+        proof=proof.why or PROVED,
         result=it.run(attack, mode),
     )
 
@@ -150,14 +151,15 @@ def _lines(report: Report) -> list[str]:
     verdicts = Counter(row.result.verdict for row in report.rows)
     bad = [row for row in report.rows if not row.held]
     lines = [f"[bold red]{row.attack}[/]: {escape(row.wants)} {escape(_what(row))}" for row in bad]
-    unproved = sum(row.proof != "it succeeds unconfined" for row in report.rows)
+    unproved = {row.attack: row.proof for row in report.rows if row.proof != PROVED}
     before, during = report.frames_before, report.frames
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     over = f"{during.over} of {during.count} too long"
     return [
         "",
         *lines,
-        f"{counted}; {len(report.rows) - unproved} of them were shown to succeed unconfined",
+        f"{counted}; {len(report.rows) - len(unproved)} of them were shown to succeed unconfined",
+        *(f"not {attack}: {escape(why)}" for attack, why in unproved.items()),
         f"the game's frames meanwhile: {_shown(during)}, {over}; before: {_shown(before)}",
         f"{report.kernel}, uid {report.uid}",
         *(["Please report this privately: SECURITY.md says where."] if bad else []),
