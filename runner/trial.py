@@ -314,7 +314,10 @@ class Trial:
         receipts = [
             each
             for each in self.mods.receipts(since)
-            if each.mod.startswith(EVIL) and each.verdict != "unloaded"  # late, of what was planted before
+            if each.mod.startswith(EVIL)
+            # Of what was planted before: late, or it serves again in place of what was refused just now.
+            and each.verdict != "unloaded"
+            and each.cause != "recovery"
         ]
         exact = (each for each in receipts if each.mod == EVIL)
         return next(exact, None) or next((each for each in receipts if not _STRUCK.fullmatch(each.mod)), None)
