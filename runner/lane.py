@@ -153,8 +153,10 @@ class Lane:
 
     def drafted(self, snapshot: Snapshot, cause: str) -> None:
         """New bytes: start on them."""
+        self.snapshots.pop(snapshot.digest, None)  # so that the newest is the last
         self.snapshots[snapshot.digest] = snapshot
         self._do(self.life.drafted(snapshot.digest, cause))
+        self._forget_old_snapshots()  # here too: of one that the next save replaces comes no receipt
 
     def settled(self, digest: str | None, cause: str) -> None:
         """Nothing more is coming: these bytes may go live."""
@@ -653,7 +655,7 @@ class Lane:
         """Keep what may still be loaded: what is live, standing by, on disk, being built, or next in the history."""
         life = self.life
         kept = {each.digest for each in life.attempts.values()} | set(life.versions.history) | {life.target or ""}
-        for digest in [d for d in self.snapshots if d not in kept]:
+        for digest in [d for d in self.snapshots if d not in kept][:-1]:  # the last may be a draft that is to settle
             if len(self.snapshots) > 8:
                 del self.snapshots[digest]
 

@@ -366,6 +366,7 @@ class Seat:
         """Let go of the state memory and of whoever waits. The slot is freed by the lane, which knows when."""
         if self._expected is not None and not self._expected.done():
             self._expected.cancel()
+        self._expected = self.build = None  # what was cancelled holds the frames it was in, and they this
         self.took("its worker ended before it had handed its state over")
         if self.state_fd >= 0:
             os.close(self.state_fd)

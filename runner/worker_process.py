@@ -367,6 +367,8 @@ class WorkerProcess:
             self.confined.cancel()
         if self.on_exit is not None:
             self.on_exit(status)
+        # They hold its seat, which holds it, a mod's files and states: a cycle of megabytes that Python counts as few.
+        self._on_report = self.on_stderr = self.on_exit = self.on_dead = None
 
     def close(self) -> None:
         """Kill it if it lives, and give the descriptors back. Idempotent."""

@@ -229,3 +229,19 @@ def test_settle_is_about_what_is_on_disk_whether_or_not_it_was_noticed(launched,
         bench.save("other.py", "def broken(:\n")
         assert bench.mods.settle(30)
         assert bench.mods.receipts()[-1].verdict == "refused"
+
+
+def test_saves_that_the_game_does_not_take_leave_nothing_behind(launched, tmp_path, until):
+    """It sleeps: each version is offered, passed over by the next, and gets no receipt."""
+    size, saves = 4_000_000, 40
+    with launched(tmp_path, reload_interval=0.01) as bench:
+        bench.load("it", bench.counter(0))
+        before = bench.supervisor.memory_info().rss
+        for version in range(1, saves + 1):
+            settled = bench.status("it").target
+            bench.save("it.py", bench.counter(version, "#" + "x" * size))
+            until(lambda settled=settled: bench.status("it").target != settled, "it is what ought to be live")
+        grown = bench.supervisor.memory_info().rss - before
+        assert grown < saves / 2 * size, "what may still be loaded is kept: some ten of them"
+        assert bench.mods.settle(30)
+        assert bench.mods["it"].call("count") == [1, saves]
