@@ -39,6 +39,9 @@ class Composition(NamedTuple):
 def compose(own: Snapshot, take: Callable[[str], Snapshot], known: set[str], limits: Limits) -> Composition:
     """Gather what `own` requires. `take` raises Gone or Refused; `known`: names to be guessed from."""
     found: dict[str, Snapshot] = {}
+    """In load order."""
+    taken: dict[str, Snapshot] = {}
+    """In the order in which they were read."""
     asked: set[str] = set()
 
     def gather(requires: tuple[str, ...], path: list[str]) -> None:
@@ -50,13 +53,13 @@ def compose(own: Snapshot, take: Callable[[str], Snapshot], known: set[str], lim
             asked.add(key)
             if len(asked) > MOST:
                 raise _wrong(own, "TooManyRequirements", f"it requires more than {MOST} mods, theirs counted too")
-            library = _take(own, key, take, known)
+            library = taken[key] = _take(own, key, take, known)
+            _check_size(own, taken, limits)  # before the next is read: they may be as many times too large
             gather(library.manifest.requires, [*path, key])
             found[key] = library
 
     try:
         gather(own.manifest.requires, [own.key])
-        _check_size(own, found, limits)
     except Refused as refused:
         return Composition(refused, frozenset(asked))
     if not found:
@@ -103,15 +106,17 @@ def _nearest(key: str, known: set[str]) -> str:
     return near[0] if near else ""
 
 
-def _check_size(own: Snapshot, found: dict[str, Snapshot], limits: Limits) -> None:
-    every = [own, *found.values()]
+def _check_size(own: Snapshot, taken: dict[str, Snapshot], limits: Limits) -> None:
+    every = [own, *taken.values()]
     files = sum(len(each.files) for each in every)
     size = sum(len(data) for each in every for data in each.files.values())
     if files > limits.snapshot_files:
-        text = f"with what it requires it holds {files} files {limits.cite('snapshot_files')}"
+        text = f"with what it requires it holds {files} files or more {limits.cite('snapshot_files')}"
         raise _wrong(own, "TooManyFiles", text)
     if size > limits.snapshot_bytes:
-        raise _wrong(own, "TooLarge", f"with what it requires it is {size} bytes long {limits.cite('snapshot_bytes')}")
+        raise _wrong(
+            own, "TooLarge", f"with what it requires it is {size} bytes long or more {limits.cite('snapshot_bytes')}"
+        )
 
 
 def _wrong(own: Snapshot, kind: str, message: str) -> Refused:

@@ -1,8 +1,9 @@
-"""What is guessed for a requirement that is not there; the rest of requirements is in tests/system/test_requires.py."""
+"""What is guessed for a requirement that is not there, and what is read of those that are too many; the rest of
+requirements is in tests/system/test_requires.py."""
 
 import pytest
 from fumehood.runner.manifest import Manifest
-from fumehood.runner.requirements import LONGEST_GUESSED, compose
+from fumehood.runner.requirements import LONGEST_GUESSED, MOST, compose
 from fumehood.runner.snapshot import Gone, Snapshot
 from fumehood.shared.policy import Limits
 
@@ -38,3 +39,26 @@ def test_a_folder_full_of_names_that_are_alike_is_not_compared_with_all_of_them(
     assert answer("a" * 195, known).endswith("there is no such mod")
     short = {"a" * 58 + f"{number:05}" for number in range(100_000)}
     assert "did you mean" in answer("a" * 63, short)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"), [({"snapshot_bytes": 2500}, "TooLarge"), ({"snapshot_files": 3}, "TooManyFiles")]
+)
+@pytest.mark.parametrize("chained", [False, True])
+def test_libraries_are_read_until_they_are_too_much_and_no_further(limits, kind, chained):
+    """32 of 8 MiB are a second's work, and as much again whenever one of them changes."""
+    names = [f"lib{number}" for number in range(MOST)]
+    read = []
+
+    def take(key):
+        read.append(key)
+        after = tuple(names[len(read) : len(read) + 1]) if chained else ()
+        return Snapshot(key, False, "", {f"{key}.py": b"#" * 1000}, Manifest(requires=after), 0, 0, ())
+
+    own = Snapshot(
+        "own", False, "", {"own.py": b""}, Manifest(requires=tuple(names[:1] if chained else names)), 0, 0, ()
+    )
+    taken, needs = compose(own, take, set(names), Limits(**limits))
+    assert taken.diagnostic.kind == kind
+    assert read == names[:3]
+    assert needs == set(read), "a change of any of them may change that"
