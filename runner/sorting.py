@@ -23,6 +23,10 @@ from .watch import Event, Kind
 PATIENCE: Final = 0.004
 """Seconds that one event may have folders looked through. Smaller: large folders lead to a look at the whole tree;
 larger: hang checks late."""
+TOGETHER: Final = 0.02
+"""Likewise all events of one batch. A folder of twenty thousand entries takes as long to list, and a hundred links made
+in it are a hundred events. Smaller: a checkout of many folders leads to a look at the whole tree; larger: hang checks
+late."""
 
 
 class Sorter:
@@ -42,6 +46,12 @@ class Sorter:
         self._debouncer = debouncer
         self._attend = attend
         self._complain = complain
+        self._left = TOGETHER
+        """Seconds that the events of this batch may have folders looked through."""
+
+    def begin(self) -> None:
+        """What comes from here on is another batch: the loop has turned."""
+        self._left = TOGETHER
 
     def sort(self, event: Event) -> None:
         """An event about a file or a folder; one about the watcher itself is not for here."""
@@ -64,9 +74,13 @@ class Sorter:
 
     def nominate(self, below: str, event: Event) -> None:
         """Have every mod looked at that is, or was, in the folder `below`."""
+        if self._left <= 0:
+            self._attend(event.at)
+            return
         findings = tree.Findings()
+        began = time.monotonic()
         if event.kind is not Kind.VANISHED or below != event.path:
-            until = time.monotonic() + PATIENCE
+            until = began + PATIENCE
             for step in tree.look(self._said.root, below):
                 findings = step
                 if time.monotonic() > until:  # too much for one go: the keeper looks at everything, in slices
@@ -74,6 +88,7 @@ class Sorter:
                     break
             self._complain(findings)
         self.disturb(self._said.below(below), findings, event.at, event.path)
+        self._left -= time.monotonic() - began
 
     def disturb(self, keys: set[str], findings: tree.Findings, at: int, file: str = "") -> None:
         """Keys that were there, and those that were found, changed at `at` because of `file` if known: else whoever

@@ -38,7 +38,8 @@ from .watch import Event, Kind, Mailbox, Polling, Watcher, unserved
 __all__ = ["FolderSource", "Settled", "Sink", "Snapshot", "Statistics", "Timing"]
 
 SLICE: Final = 0.004
-"""Seconds of uninterrupted work on the loop. Smaller: a look at 1000 mods takes longer; larger: hang checks late."""
+"""Seconds of uninterrupted work on the loop. A hundred thousand events may wait, each of which takes what mods require
+others to be told. Smaller: a look at 1000 mods takes longer; larger: hang checks late."""
 ROOT_PERIOD: Final = 1.0
 """Seconds between two looks at the root's inode (one stat). Events tell of most replacements at once; this finds a
 replaced parent, a link that was pointed elsewhere, a root that came back."""
@@ -100,6 +101,10 @@ class FolderSource:
         self._timing = timing or Timing()
         self._debouncer = Debouncer(self._timing)
         self._actions: deque[Action] = deque()
+        self._unsorted: deque[Event] = deque()
+        """What is left of the last batch from the mailbox."""
+        self._resumed: asyncio.Handle | None = None
+        """That the rest of it is gone on with."""
         self._said: set[str] = set()
         self._events = self._overflows = self._reconciliations = self._roots = 0
         self._waiting_for_look: set[asyncio.Future[None]] = set()
@@ -159,7 +164,7 @@ class FolderSource:
             return True
         if self._overdue or self._looking:
             return False  # it may find something yet
-        return not self._actions and self._mailbox.is_empty() and self._debouncer.at_rest()
+        return not (self._actions or self._unsorted) and self._mailbox.is_empty() and self._debouncer.at_rest()
 
     async def look(self, patience: float) -> bool:
         """Compare the whole tree, as it is now or later, with what settled: what differs counts as noticed when this
@@ -235,13 +240,27 @@ class FolderSource:
         said = self._publisher
         if not self._open or said is None:
             return  # the first look is under way; it ends with a drain of its own
-        for event in self._mailbox.take():
+        if not self._unsorted:
+            self._unsorted.extend(self._mailbox.take())
+            self._sorter.begin()
+        until = self._loop.time() + SLICE
+        while self._unsorted:
+            event = self._unsorted.popleft()
             self._events += 1
             if event.kind in _ABOUT_THE_WATCHER:
                 self._heed(event)
             else:
                 self._sorter.sort(event)
-        self._advance()
+            if self._loop.time() > until:
+                break
+        if not self._unsorted:
+            self._advance()
+        if (self._unsorted or not self._mailbox.is_empty()) and self._resumed is None:
+            self._resumed = self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        self._resumed = None
+        self._drain()
 
     def _attend(self, since: int) -> None:
         """Have the whole tree looked at, because of something at `since`, monotonic ns."""

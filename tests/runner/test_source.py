@@ -15,6 +15,7 @@ from fumehood.runner import tree
 from fumehood.runner.manifest import Refused
 from fumehood.runner.snapshot import Gone, digest, take
 from fumehood.runner.source import FolderSource, Settled, Timing
+from fumehood.runner.watch import Kind
 from fumehood.shared.errors import ConfigError
 from fumehood.shared.policy import Limits
 
@@ -552,6 +553,40 @@ async def test_after_an_overflow_the_tree_is_reconciled(folder, overflow):
         sink, source = bench.sink, bench.source
         await sink.until(lambda: source.statistics().overflows > 0 and sink.live == bench.on_disk()[0])
         await bench.save("unseen/new.py", "watched again")
+
+
+@on_a_loop
+async def test_a_flood_of_events_does_not_hold_the_loop(folder):
+    """A hundred thousand may wait, and each may take a while: they held the supervisor up for eight seconds."""
+    async with Bench(folder) as bench:
+        mailbox, source = vars(bench.source)["_mailbox"], bench.source
+        for number in range(50_000):
+            mailbox.put(Kind.WROTE, f"x{number % 100}.py")
+        turns = 0
+        while source.statistics().events < 50_000:
+            assert not source.at_rest()
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 10
+        await bench.save("x.py", "seen all the same")
+
+
+@on_a_loop
+async def test_folders_are_not_looked_through_once_for_each_event_of_a_flood(folder, tmp_path):
+    """A hundred links that are made in a folder of twenty thousand entries took two seconds."""
+    (folder / "big").mkdir()
+    for number in range(300):
+        (folder / "big" / f"{number}.txt").touch()
+    async with Bench(folder) as bench:
+        mailbox, source = vars(bench.source)["_mailbox"], bench.source
+        for _ in range(3000):
+            mailbox.put(Kind.FOLDER, "big")
+        elsewhere = tmp_path / "late"
+        elsewhere.mkdir()
+        (elsewhere / "x.py").write_text("x")
+        elsewhere.rename(folder / "big" / "late")
+        await bench.sink.until(lambda: bench.sink.holds("big/late/x", "x"))
+        assert source.statistics().reconciliations > 0, "one look at the whole tree stands for most of them"
 
 
 @on_a_loop
