@@ -279,6 +279,10 @@ class Slots:
             self.close()
             raise
 
+    def highest(self) -> int:
+        """The highest of its descriptors."""
+        return max(self.alarm, *(max(slot.down_fd, slot.up_fd) for slot in self.slots))
+
     def free(self, left: int) -> Slot | None:
         """A slot nobody sits in and that the game has left (`left`: see switchboard); None: all four are in use."""
         return next((s for s in self.slots if not s.holder and s.freed_by <= left), None)

@@ -12,6 +12,7 @@ Under `launch` it is a child of the game, talks over the socketpair it inherited
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -54,6 +55,11 @@ FIRST_VERDICTS: Final = 30.0
 """Seconds the mods that are there at the start get for their verdicts; what takes longer goes on afterwards."""
 LOOK_PATIENCE: Final = 5.0
 """Seconds for a look at the whole tree that a game waits for; 1000 mods take 30 ms. Less than link.PATIENCE."""
+SPARE_DESCRIPTORS: Final = 64
+"""What is left free for who is there when a new name takes its descriptors, which it keeps. Fewer: candidates find none
+where many come at once; more: fewer names."""
+WORKERS_DESCRIPTORS: Final = 8
+"""Likewise for each mod that is there: four for its worker, and as many for its way back."""
 GOODBYE: Final = 0.5
 """Seconds the mods together get for on_unload when everything ends."""
 
@@ -188,8 +194,9 @@ class Supervisor:
         if lane is None:
             try:
                 slots = Slots(self.limits.ring_bytes, watched=self.shelf.lent > 0)
+                self._leave_room(slots)
             except OSError as error:
-                log.error("%s: cannot be taken in: %s", key, error)
+                log.error("%s: cannot be taken in: %s", key, error.strerror)
                 return None
             try:
                 lane = self.lanes[key] = Lane(key, self.switchboard.add_mod(), slots, self)
@@ -197,6 +204,16 @@ class Supervisor:
                 slots.close()
                 log.error("%s: cannot be taken in: %s", key, error)
         return lane
+
+    def _leave_room(self, slots: Slots) -> None:
+        """Let a new name keep its descriptors if enough are left for the mods that are there: without one no process is
+        born. Raises OSError: there are not, and the slots are closed."""
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = slots.highest()  # about: they are given out from the lowest on
+        if most != resource.RLIM_INFINITY and used + SPARE_DESCRIPTORS + WORKERS_DESCRIPTORS * len(self._places) > most:
+            slots.close()
+            text = "too few descriptors would be left for the others, since each name that there ever was keeps its own"
+            raise OSError(errno.EMFILE, f"{text}: raise the limit of {most} (ulimit -n), or start the supervisor anew")
 
     # ── the game ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,6 +1,7 @@
 """What is saved goes live, what is broken does not, and what ends up live is what is on disk."""
 
 import os
+import resource
 import time
 from collections import Counter
 
@@ -245,3 +246,24 @@ def test_saves_that_the_game_does_not_take_leave_nothing_behind(launched, tmp_pa
         assert grown < saves / 2 * size, "what may still be loaded is kept: some ten of them"
         assert bench.mods.settle(30)
         assert bench.mods["it"].call("count") == [1, saves]
+
+
+def test_names_that_come_and_go_leave_descriptors_for_who_is_there(launched, tmp_path, until):
+    """Each name keeps some for good. With none left no process could be born, and the zygote was given up: the end."""
+    said = tmp_path / "said"
+    with launched(tmp_path / "mods", said=said) as bench:
+        bench.load("honest", bench.counter(1))
+        room = 8 * 2 + 64 + 40
+        resource.prlimit(bench.supervisor.pid, resource.RLIMIT_NOFILE, [bench.supervisor.num_fds() + room] * 2)
+        for number in range(room):
+            bench.save(f"name{number}.py", "")
+            assert bench.mods.settle(30)
+            if f"name{number}" not in bench.names():
+                break
+            (bench.root / f"name{number}.py").unlink()
+            assert bench.mods.settle(30)
+        assert 0 < number < 9, "they are turned away while there is room for others"
+        until(lambda: f"name{number}: cannot be taken in: too few descriptors" in said.read_text(), "it is said why")
+        for version in range(2, 6):
+            bench.load("honest", bench.counter(version))
+        assert bench.mods["honest"].call("count") == [1, 5]
