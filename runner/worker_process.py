@@ -211,8 +211,12 @@ class WorkerProcess:
     def forked(self, pidfd: int) -> None:
         """The zygote forked it."""
         self.pidfd = pidfd
-        self.pid = host_pid(pidfd)
         self._loop.add_reader(pidfd, self._died)
+        try:
+            self.pid = host_pid(pidfd)
+        except OSError:  # no descriptor is left: one without a number cannot be watched
+            self.kill()
+            return
         with contextlib.suppress(OSError):  # a shield for the game, not a wall: where /proc is odd, go without
             Path(f"/proc/{self.pid}/oom_score_adj").write_text("1000")
         self._settle()
@@ -220,7 +224,7 @@ class WorkerProcess:
             self.kill()
 
     def _settle(self) -> None:
-        if self.steps and self.pidfd >= 0 and not self.confined.done():
+        if self.steps and self.pidfd >= 0 and not (self._doomed or self.confined.done()):
             self.confined.set_result(None)
 
     def reaped(self, status: int, cpu: float) -> None:

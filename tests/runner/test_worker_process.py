@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import os
+import resource
 import select
+import signal
 import socket
 import struct
+import subprocess
+import sys
 
 import pytest
 from fumehood.runner.worker_process import BYTES_A_SECOND, PACKETS_A_SECOND, WorkerProcess, durations
@@ -154,3 +158,27 @@ def test_listening_takes_the_word_that_is_due_before_it_returns() -> None:
         return heard
 
     assert len(asyncio.run(go())) == 1
+
+
+def test_one_that_is_born_when_no_descriptor_is_left_is_ended_and_let_go() -> None:
+    """Its number stands in a file of /proc. It lived on, unknown, and kept its descriptors."""
+
+    async def go() -> None:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        async with worker() as (each, _):
+            pidfd = os.pidfd_open(child.pid)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+            try:
+                each.forked(pidfd)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            each.reaped(-signal.SIGKILL, 0.0)
+            async with asyncio.timeout(20):
+                assert await each.exited == -signal.SIGKILL
+            assert each.confined.cancelled()
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(pidfd)
+        child.communicate()
+
+    asyncio.run(go())
