@@ -468,7 +468,8 @@ class Lane:
             case messages.Entered():
                 attempt = self.life.attempts.get(seat.attempt)
                 if attempt is not None and attempt.by is not None and report.stage in tuple(Stage):
-                    self._do(self.life.entered(seat.attempt, report.stage, now))
+                    self.life.entered(seat.attempt, report.stage, now)
+                    self._arm()
             case messages.Bound() | messages.Ready():
                 seat.answer(report)
             case messages.Unfit() if not self.life.may_be_unfit(seat.attempt, report.diagnostic.stage):

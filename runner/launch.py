@@ -120,7 +120,10 @@ def prepare(
     }
     config = settings.merge(settings.Config(), given, "launch")
     interval = max(0.0, amounts.seconds(reload_interval, "reload_interval"))
-    return control.Setup(str(settings.check_root(os.fspath(root))), config, contract, interval)
+    folder = os.fspath(root)
+    if not isinstance(folder, str):
+        raise ConfigError(f"root={folder!r:.200}: expected the mods folder's path as text, not as bytes")
+    return control.Setup(str(settings.check_root(folder)), config, contract, interval)
 
 
 def spawn(log_to: int | None = None) -> "tuple[socket.socket, subprocess.Popen[bytes]]":

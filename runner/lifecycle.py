@@ -135,13 +135,12 @@ class Lifecycle:
         if attempt := self.attempts.get(number):
             attempt.by, attempt.limit = now + attempt.limits.load_timeout, "load_timeout"
 
-    def entered(self, number: int, stage: str, now: float) -> list[Action]:
+    def entered(self, number: int, stage: str, now: float) -> None:
         """An attempt began a stage: its deadline starts anew. Stages only go forward: none can last for ever."""
         order = list(Stage)
         attempt = self.attempts.get(number)
         if attempt and attempt.by is not None and order.index(Stage(stage)) > order.index(Stage(attempt.stage)):
             attempt.stage, attempt.by, attempt.limit = stage, now + attempt.limits.load_timeout, "load_timeout"
-        return []
 
     def passed(self, number: int) -> None:
         """An attempt passed every stage before activation: no clock runs while it waits for what it requires."""

@@ -222,7 +222,12 @@ class Nursery:
         while not self._closing and self._bad_births < BAD_BIRTHS:
             if len(self._spare) >= self._spares + len(self._waiting):
                 return
-            worker = self._fork(self._limits)
+            try:
+                worker = self._fork(self._limits)
+            except MachineError as error:  # none until somebody asks again, who hears it
+                self._bad_births = BAD_BIRTHS
+                self._fail_waiting(str(error))
+                return
             self._spare.add(worker)
             self._keep(self._raise_spare(worker))
 
@@ -321,11 +326,19 @@ class Nursery:
         return worker
 
     def _fork(self, limits: Limits) -> WorkerProcess:
-        """Ask the zygote for one more worker."""
+        """Ask the zygote for one more worker. Raises MachineError: it is gone, or no descriptor is left."""
         zygote = self._check_open()
         self._serial += 1
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # for the worker too: print() never hangs
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # for the worker too: print() never hangs
+            except OSError:
+                ours.close()
+                theirs.close()
+                raise
+        except OSError as error:
+            raise MachineError(f"no descriptors for a worker: {error.strerror}") from error
         worker = WorkerProcess(self._serial, ours, reading)
         worker.hold_to(limits)
         self._workers[worker.serial] = worker

@@ -104,8 +104,8 @@ class Targets:
     def _looks(self) -> list[tuple[str, bool]]:
         files = {file.name for file in self.folder.iterdir()}
         return [
-            ("the secret was written", self.secret.is_file() and self.secret.read_text() == self.words),
-            ("a file was written", files >= {"kept"} and (self.folder / "kept").read_text() == self.words),
+            ("the secret was written", self._says_so(self.secret)),
+            ("a file was written", self._says_so(self.folder / "kept")),
             ("files were made or removed", files == {"kept"}),
             ("the victim was killed", self._victim is None or self._victim.poll() is None),
             ("the host has another name", os.uname().nodename == self._name),
@@ -113,17 +113,20 @@ class Targets:
             ("something was left in a shared place", not self._left()),
         ]
 
+    def _says_so(self, file: Path) -> bool:
+        """Whether it is a file yet, and holds our words."""
+        return file.is_file() and file.read_text(errors="replace") == self.words
+
     def _mend(self) -> None:
-        for file in self.folder.iterdir():
-            if file.is_dir() and not file.is_symlink():
-                shutil.rmtree(file, ignore_errors=True)
-            else:
-                file.unlink()
+        wrong = [] if self.secret.is_file() else [self.secret]
+        for file in [*wrong, *self.folder.iterdir(), *self._left()]:
+            with contextlib.suppress(OSError):
+                if file.is_dir() and not file.is_symlink():
+                    shutil.rmtree(file, ignore_errors=True)
+                else:
+                    file.unlink()
         self._keep()
         self.secret.write_text(self.words)
-        for file in self._left():
-            with contextlib.suppress(OSError):
-                file.unlink()
         self._sysv = self._sysv_now()
 
     def _keep(self) -> None:

@@ -736,9 +736,9 @@ def test_stages_only_go_forward_and_each_has_its_deadline() -> None:
     world.do(world.life.settled("aa", "startup"))
     (number,) = world.building
     limit = Limits().load_timeout
-    world.do(world.life.entered(number, Stage.IMPORT, 10.0))
+    world.life.entered(number, Stage.IMPORT, 10.0)
     assert world.life.deadline() == 10.0 + limit
-    world.do(world.life.entered(number, Stage.COMPILE, 12.0))
+    world.life.entered(number, Stage.COMPILE, 12.0)
     assert world.life.deadline() == 10.0 + limit, "a worker that goes back gains no time"
     world.do(world.life.tick(10.0 + limit))
     assert number in world.retired

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -485,6 +486,26 @@ async def test_in_the_reduced_mode_deleted_files_do_not_pile_up_in_mappings():
         assert await end(worker) == -signal.SIGKILL
         assert "deleted files" in worker.misbehaved
         assert scratch.kept(worker.pid, folder, worker.limits) is None
+
+
+@in_a_loop
+@pytest.mark.parametrize("wanted", [Limits(), Limits(memory=1 << 30)])
+@pytest.mark.parametrize("left", range(4))
+async def test_a_worker_for_which_no_descriptor_is_left_is_a_clear_error(left, wanted):
+    """Both for a spare that has to be made and for a fork of its own. It takes four; with them there again it comes."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with nursery(spares=0) as house:
+        before = descriptors()
+        free = os.open("/", os.O_RDONLY)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + left, limits[1]))
+        try:
+            with pytest.raises(MachineError, match="no descriptors for a worker: Too many open files"):
+                await house.take(wanted)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert descriptors() == before
+        assert await ask(await house.take(wanted), "result = 1") == 1
 
 
 @in_a_loop

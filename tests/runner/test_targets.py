@@ -15,7 +15,7 @@ TRACES = {
     "files were made or removed": lambda host: Path(host["folder"], "left", "deep").mkdir(parents=True),
     "the victim was killed": lambda host: end(host["victim"]),
     "System V objects were left": lambda host: ctypes.CDLL(None).semget(0, 1, 0o600),
-    "something was left in a shared place": lambda host: Path("/dev/shm", host["token"]).write_text("x"),
+    "something was left in a shared place": lambda host: Path("/dev/shm", host["token"], "deep").mkdir(parents=True),
 }
 
 
@@ -50,6 +50,19 @@ def test_a_trace_is_noticed_once_and_put_right(targets, what):
     finally:
         for number in sysv() - before:
             ctypes.CDLL(None).semctl(int(number), 0, 0)  # IPC_RMID
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("which", ["secret", "kept"])
+def test_what_stands_in_place_of_a_file_is_noticed_and_goes(targets, which, make):
+    """And nobody waits for whoever might write into it."""
+    host = targets.described()
+    file = Path(host["secret"]) if which == "secret" else Path(host["folder"], "kept")
+    file.unlink()
+    make(file)
+    assert targets.noticed() == ["the secret was written" if which == "secret" else "a file was written"]
+    assert targets.noticed() == []
+    assert file.read_text() == host["words"]
 
 
 def test_a_file_that_is_removed_is_noticed_and_back(targets):

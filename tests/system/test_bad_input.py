@@ -21,6 +21,11 @@ def nothing_left():
     assert set(psutil.Process().children()) == before
 
 
+def test_a_folder_given_as_bytes(tmp_path):
+    with pytest.raises(ConfigError, match="as text, not as bytes"):
+        launch(bytes(tmp_path))
+
+
 @pytest.mark.parametrize("what", ["missing", "file", "dangling link", "empty name", "null"])
 def test_a_root_that_is_no_folder(tmp_path, what):
     root = tmp_path / "mods"

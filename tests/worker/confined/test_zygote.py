@@ -134,7 +134,7 @@ def test_a_stopped_worker_does_not_keep_others_from_being_born(cells):
     assert cells.run(asyncio.wait_for(stopped.worker.exited, 20)) == -signal.SIGKILL
 
 
-def test_a_missing_layer_is_named_with_its_remedy_and_nothing_runs(monkeypatch):
+def test_a_missing_layer_is_named_with_its_remedy_and_nothing_runs():
     # The zygote is confined as it would be on a host that forbids user namespaces: inside one with none left to give.
     probe = subprocess.run(["unshare", "--user", "--map-root-user", "true"], capture_output=True, check=False)
     if probe.returncode:
