@@ -61,7 +61,7 @@ def test_the_supervisor_holds_no_more_after_them_than_before(arena):
     # A spare that is just being made has some too.
     assert it.frames(trial.PATIENCE, lambda: it.footprint()[0] <= descriptors), (descriptors, it.footprint())
     _, grown = it.footprint()
-    assert grown - memory < 4 * MIB, f"{len(quick)} attacks"
+    assert grown - memory < 2 * MIB, f"{len(quick)} attacks"
 
 
 def test_what_is_conceded_stands_in_security_md():
