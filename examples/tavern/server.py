@@ -19,6 +19,7 @@ from fumehood.runner import Api, Limits, Mod, Mods, launch
 
 BUDGET: Final = 0.004
 PULSE: Final = 0.05
+KNOCKS: Final = 40
 LONGEST: Final = 200  # characters of a guest's line, and of what a mod says
 MOST_UNREAD: Final = 65_536  # bytes; a guest who reads nothing would fill the server's memory
 LIMITS: Final = Limits(intents_per_frame=50, hang_after=0.5)  # a mod that shouts does not drive the guests out
@@ -48,7 +49,7 @@ class Tavern:
         def entered(who: str) -> None: ...
         @api.event
         def command(who: str, verb: str, rest: str) -> None: ...
-        @api.event(veto=True)
+        @api.event(veto=True, default="refuse")  # no answer is no: a mod that hangs lets nobody in
         def can_enter(who: str) -> None: ...
 
         for query in (self.here, self.carried):
@@ -89,7 +90,10 @@ class Tavern:
         try:
             writer.write(b"Who are you?\n")
             name = plain((await reader.readline()).decode(errors="replace"))
-            no = self.mods.veto("can_enter", name, budget=BUDGET)
+            for _ in range(KNOCKS):  # who keeps the door may be busy: the guest waits, and the room goes on
+                if not ((no := self.mods.veto("can_enter", name, budget=BUDGET)) and no.by_default):
+                    break
+                await asyncio.sleep(PULSE)
             if no or not name or name in self.guests:
                 writer.write(f"You stay outside: {plain(no.reason) if no else 'that name is taken'}\n".encode())
                 return
