@@ -91,9 +91,12 @@ def main() -> int:
     table.measure()
     made = Report("fumehood: which layer stops which attack", {})
     code = table.tell(made)
+    lacking = table.lacking()
+    if lacking:
+        made.notes.append(f"this machine has not what they attack: {', '.join(sorted(lacking))}")
     if arguments.update and code == 0:
-        layers_listed.write(table.alone())
-    elif whole and os.geteuid() == 0 and (differences := layers_listed.differences(table.alone())):
+        layers_listed.write(table.alone(), lacking)
+    elif whole and os.geteuid() == 0 and (differences := layers_listed.differences(table.alone(), lacking)):
         made.notes += [f"not as in SECURITY.md: {each} (--update writes it there)" for each in differences]
         code = 1
     made.machine = report.machine(busy, report.busy())
@@ -244,6 +247,16 @@ class Ablation:
         """What the supervisor ends a worker for when the kernel lets it pass. That may come after the attack has said
         that it succeeded: a race, and no question of this layer or that."""
         return {name for gone in self._tried() for name, end in self._endings(gone).items() if end == "ProtocolError"}
+
+    def lacking(self) -> set[str]:
+        """What nothing has to stop here: without its layer it ends as on a machine that has not what it attacks."""
+        found = set()
+        for name, attack in self._attacks.items():
+            alone = (attack.full.layer,)
+            ending = self._endings(alone)[name] if alone in self._tried() else ""
+            if ending in attack.lacking and ending not in attack.full.endings:  # which might be the next layer's
+                found.add(name)
+        return found
 
     def _escapes(self) -> set[str]:
         return {name for name, ending in self._endings(()).items() if ending == GOT}

@@ -1,7 +1,7 @@
 """What one layer alone stops, as SECURITY.md lists it: a line for each layer, its attacks by category."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,16 +28,19 @@ def read() -> dict[str, list[str]]:
     return found
 
 
-def differences(found: Alone) -> list[str]:
-    """What is in only one of both, a line each."""
-    listed = {(layer, name) for layer, names in read().items() for name in names}
+def differences(found: Alone, lacking: Collection[str] = ()) -> list[str]:
+    """What is in only one of both, a line each. `lacking`: attacks that this machine says nothing of."""
+    listed = {(layer, name) for layer, names in read().items() for name in names if name not in lacking}
     measured = {(layer, name) for layer, names in found.items() for name in names}
     missing = [f"{name} is stopped by {layer} alone" for layer, name in sorted(measured - listed)]
     return missing + [f"{name} is not stopped by {layer} alone" for layer, name in sorted(listed - measured)]
 
 
-def write(found: Alone) -> None:
-    """Put the list in the place of what stands there. The layer that most depends on comes first."""
+def write(found: Alone, lacking: Collection[str] = ()) -> None:
+    """Put the list in the place of what stands there, but for attacks that are `lacking` here: they stay as they are.
+    The layer that most depends on comes first."""
+    kept = {layer: [name for name in names if name in lacking] for layer, names in read().items()}
+    found = {layer: sorted({*found.get(layer, ()), *kept.get(layer, ())}) for layer in {**found, **kept}}
     text = DOCUMENT.read_text()
     entries = [_entry(layer, names) for layer, names in sorted(found.items(), key=lambda each: -len(each[1])) if names]
     DOCUMENT.write_text(text[: text.index(_BEGIN) + len(_BEGIN)] + "".join(entries) + text[text.index(_END) :])

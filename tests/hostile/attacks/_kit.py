@@ -6,6 +6,7 @@ import os
 import platform
 import struct
 import sys
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 _NUMBERS = {
@@ -245,6 +246,13 @@ def upwards():
     pair = [] if link else socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     fds = [os.dup(link._fd)] if link else [each.detach() for each in pair]
     return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fds[0])
+
+
+def unpunished(done=None):
+    """`done`, if the supervisor lets it pass. It ends at once whom it ends for it, but a moment later than that is done."""
+    if confined():
+        time.sleep(0.5)
+    return done
 
 
 def tell(**report):

