@@ -7,4 +7,4 @@ def attack():
     import socket
 
     with upwards() as up:
-        return unpunished(up.shutdown(socket.SHUT_RDWR))
+        return up.shutdown(socket.SHUT_RDWR)

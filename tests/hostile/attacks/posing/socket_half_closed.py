@@ -10,4 +10,4 @@ def attack():
         ours = grip()["Link"]._sock
     else:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    unpunished(ours.shutdown(socket.SHUT_WR))
+    ours.shutdown(socket.SHUT_WR)
