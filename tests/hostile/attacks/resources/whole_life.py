@@ -5,11 +5,16 @@ AT_LOAD = True
 LIMITS = {"cpu_total": 1}
 
 
-def selftest():
-    burn(0.7)
-
-
 def attack():
-    burn(0.7)
+    burn(0.4)
     if "Worker" not in grip():
         selftest()
+        on_load()
+
+
+def selftest():
+    burn(0.4)
+
+
+def on_load():
+    burn(0.4)
