@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 DOCUMENT: Final = Path(__file__).parent.parent / "SECURITY.md"
 _BEGIN: Final = "<!-- stress/layers.py --update writes this -->\n"
@@ -28,12 +28,23 @@ def read() -> dict[str, list[str]]:
     return found
 
 
-def differences(found: Alone, lacking: Collection[str] = ()) -> list[str]:
-    """What is in only one of both, a line each. `lacking`: attacks that this machine says nothing of."""
+class Differences(NamedTuple):
+    """Layers and attacks that stand in only one of both."""
+
+    measured: list[tuple[str, str]]
+    listed: list[tuple[str, str]]
+
+    def lines(self) -> list[str]:
+        """In words, a line each."""
+        missing = [f"{name} is stopped by {layer} alone" for layer, name in self.measured]
+        return missing + [f"{name} is not stopped by {layer} alone" for layer, name in self.listed]
+
+
+def differences(found: Alone, lacking: Collection[str] = ()) -> Differences:
+    """Between what was found and the list. `lacking`: attacks that this machine says nothing of."""
     listed = {(layer, name) for layer, names in read().items() for name in names if name not in lacking}
     measured = {(layer, name) for layer, names in found.items() for name in names}
-    missing = [f"{name} is stopped by {layer} alone" for layer, name in sorted(measured - listed)]
-    return missing + [f"{name} is not stopped by {layer} alone" for layer, name in sorted(listed - measured)]
+    return Differences(sorted(measured - listed), sorted(listed - measured))
 
 
 def write(found: Alone, lacking: Collection[str] = ()) -> None:

@@ -81,18 +81,18 @@ def test_the_list_in_security_md_is_written_and_compared(tmp_path, monkeypatch):
     monkeypatch.setattr(layers_listed, "DOCUMENT", document)
     before = layers_listed.read()
     layers_listed.write(before)
-    assert layers_listed.differences(before) == []
+    assert layers_listed.differences(before).lines() == []
     assert document.read_text() == SECURITY
     one = next(name for name in before["seccomp"] if name.startswith("kernel/"))
     without = {layer: [name for name in names if name != one] for layer, names in before.items()}
-    assert layers_listed.differences(without) == [f"{one} is not stopped by seccomp alone"]
-    assert layers_listed.differences(without, {one}) == [], "where the machine lacks it, it says nothing"
+    assert layers_listed.differences(without).lines() == [f"{one} is not stopped by seccomp alone"]
+    assert layers_listed.differences(without, {one}).lines() == [], "where the machine lacks it, it says nothing"
     layers_listed.write(without, {one})
     assert document.read_text() == SECURITY
     found = {"seccomp": ["code/one", "code/two", "kernel/three"], "rlimits": ["files/four"], "patrol": []}
     layers_listed.write(found)
     assert layers_listed.read() == {layer: names for layer, names in found.items() if names}
-    assert layers_listed.differences({"seccomp": ["code/one", "code/two"], "patrol": ["files/four"]}) == [
+    assert layers_listed.differences({"seccomp": ["code/one", "code/two"], "patrol": ["files/four"]}).lines() == [
         "files/four is stopped by patrol alone",
         "files/four is not stopped by rlimits alone",
         "kernel/three is not stopped by seccomp alone",
