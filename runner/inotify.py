@@ -15,6 +15,10 @@ puts what it is told straight into the mailbox. What that avoids:
 
 Its own masks hold no IN_OPEN, IN_ACCESS or IN_CLOSE_NOWRITE, so our reading is not reported to us.
 
+A folder is watched and listed by a descriptor, opened below the root's without links: by its path, what was a folder
+when its event was made may lead out of the tree by now, or back to the root, whose watch would then go by that name.
+The root's own end is not heard of, since its descriptor keeps it: `source.py` looks at it every second.
+
 Renames need no pairing here: a mod that went away and a mod that came are two facts about the disk. A renamed folder
 gives up its watches and gets new ones, since inotify would go on under the old path.
 
@@ -33,6 +37,7 @@ from typing import Final
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from . import tree
+from .text import escape
 from .watch import Kind, Mailbox
 
 # What watchdog has to say is said by us (`Kind`). Without a handler Python writes it to stderr, amid our own.
@@ -46,22 +51,21 @@ _EVENTS: Final = Mask(
     | InotifyConstants.IN_MOVED_TO
     | InotifyConstants.IN_CREATE
     | InotifyConstants.IN_DELETE
-    | InotifyConstants.IN_DELETE_SELF
     | InotifyConstants.IN_MOVE_SELF
     | InotifyConstants.IN_ONLYDIR
-    | InotifyConstants.IN_DONT_FOLLOW
     | InotifyConstants.IN_EXCL_UNLINK
 )
 _VANISHING: Final = InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM
 _COMPLETE: Final = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_ATTRIB
 _APPEARING: Final = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
-_SELF: Final = InotifyConstants.IN_DELETE_SELF | InotifyConstants.IN_MOVE_SELF
 
 _UNREMARKABLE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """The folder is gone, or became something else: an event says so, or will."""
 _REMEDIES: Final = {
     errno.ENOSPC: "the limit on inotify watches is reached (raise fs.inotify.max_user_watches)",
     errno.ENOMEM: "the kernel has no memory for another inotify watch",
+    errno.EMFILE: "no descriptor is left to look at a folder with (raise the limit: ulimit -n)",
+    errno.ENFILE: "the machine has no descriptor left to look at a folder with",
 }
 
 
@@ -70,27 +74,29 @@ class Native:
 
     name = "native"
 
-    def __init__(self, root: str, mailbox: Mailbox) -> None:
-        """Watch `root` (absolute, without links) and every folder below. When this returns, all of them are watched.
+    def __init__(self, root: tree.Root, mailbox: Mailbox) -> None:
+        """Watch the folder that is open as `root` and every folder below. When this returns, all of them are watched.
 
         Raises OSError when inotify cannot be had or the root cannot be watched (EMFILE: max_user_instances; ENOSPC:
         max_user_watches). Folders that cannot be watched are reported as BLIND or EXHAUSTED.
         """
-        self._root = root
         self._mailbox = mailbox
         self._lock = threading.Lock()
         self._paths: dict[int, str] = {}
         self._watches: dict[str, tuple[WatchDescriptor, CallbackId]] = {}
         self._serial = count(1)
         self._said: set[int] = set()
-        self._reader = InotifyFD()
+        self._root = os.dup(root.fd)  # its own: the root may be replaced, and closed, while the thread looks
+        try:
+            self._reader = InotifyFD()
+        except BaseException:
+            os.close(self._root)
+            raise
         self._reader.name = "fumehood-watch"
         self._reader.start()
         try:
             with self._lock:
-                self._cover(root)
-                if root not in self._watches:
-                    raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
+                self._cover("")
         except BaseException:
             self.close()
             raise
@@ -105,9 +111,12 @@ class Native:
         return self._reader.is_alive()
 
     def close(self) -> None:
-        """End and join the thread; the inotify descriptor is closed."""
+        """End and join the thread, close its descriptors. Idempotent."""
         self._reader.stop()
         self._reader.join()
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
 
     # -- called by watchdog's thread -----------------------------------------------------------------------------
 
@@ -118,14 +127,14 @@ class Native:
             if folder is None:
                 return
             mask = event.mask
-            if mask & _SELF:
-                if folder == self._root:
+            if mask & InotifyConstants.IN_MOVE_SELF:
+                if not folder:
                     self._mailbox.put(Kind.ROOT)
                 return
             name = os.fsdecode(event.name)
             if not name or tree.ignored(name):
                 return
-            path = f"{folder}/{name}"
+            path = f"{folder}/{name}" if folder else name
             is_folder = bool(mask & InotifyConstants.IN_ISDIR)
             # Watches before words: whoever looks because of the event must not miss what comes after its look.
             if is_folder and mask & _VANISHING:
@@ -134,7 +143,7 @@ class Native:
                 self._cover(path)
         kind = _kind(mask, is_folder)
         if kind:
-            self._mailbox.put(kind, path[len(self._root) + 1 :])
+            self._mailbox.put(kind, path)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
         """The kernel dropped a watch: its folder is gone."""
@@ -144,11 +153,11 @@ class Native:
     def on_queue_overflow(self) -> None:
         """The kernel dropped events, those of new folders perhaps: watch everything anew, then have it looked at."""
         with self._lock:
-            self._uncover(self._root)
+            self._uncover("")
             try:
-                self._cover(self._root)
+                self._cover("")
             except OSError as error:
-                self._blind(error)
+                self._blind(error, "")
         self._mailbox.put(Kind.OVERFLOW)
 
     # -- with the lock held --------------------------------------------------------------------------------------
@@ -156,38 +165,44 @@ class Native:
     def _cover(self, top: str) -> None:
         """Watch `top` and all below. Raises OSError for the root itself only."""
         folders = 0
-        for path in tree.subfolders(top):
+        for path, opened in tree.subfolders(self._root, top):
             folders += 1
             try:
-                self._watch(path)
+                if isinstance(opened, OSError):
+                    raise opened
+                self._watch(path, opened)
             except OSError as error:
-                if path == self._root:
+                if not path:
                     raise
-                self._blind(error)
+                self._blind(error, path)
                 if error.errno in _REMEDIES:
                     return
         if folders >= tree.MOST_FOLDERS:
-            self._blind(OSError(errno.E2BIG, f"there are more than {tree.MOST_FOLDERS} folders"))
+            self._blind(OSError(errno.E2BIG, f"more than {tree.MOST_FOLDERS} folders"), top)
 
-    def _watch(self, path: str) -> None:
+    def _watch(self, path: str, fd: int) -> None:
+        """Watch the folder that is open as `fd`, which cannot lie outside; by its path it could, a moment later."""
         # Each watch has an id of its own: watchdog warns when one id comes twice, as it does where a folder is found
         # under a second name before its old watch is gone.
         identity = CallbackId(next(self._serial))
-        wd = self._reader.add_callback(os.fsencode(path), _EVENTS, self, identity)
+        wd = self._reader.add_callback(f"/proc/self/fd/{fd}".encode(), _EVENTS, self, identity)
         if wd == -1:  # watchdog's word for EACCES
             self._reader.remove_callbacks([(wd, identity)])
-            raise OSError(errno.EACCES, f"no permission to watch {path}")
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
         old = self._paths.get(wd)
+        if old == "" != path:  # the root, mounted once more below itself: it goes by its own name
+            self._reader.remove_callbacks([(wd, identity)])
+            return
         if old is not None:
             self._reader.remove_callbacks([self._watches.pop(old)])
-        elif path in self._watches:
+        if path in self._watches:
             self._drop(path)
         self._paths[wd] = path
         self._watches[path] = wd, identity
 
     def _uncover(self, top: str) -> None:
         """Give up the watches on `top` and all below: their paths are no longer true."""
-        below = top + "/"
+        below = top + "/" if top else ""
         for path in [path for path in self._watches if path == top or path.startswith(below)]:
             self._drop(path)
 
@@ -201,7 +216,7 @@ class Native:
         if path is not None:
             del self._watches[path]
 
-    def _blind(self, error: OSError) -> None:
+    def _blind(self, error: OSError, path: str) -> None:
         number = error.errno or 0
         if number in _UNREMARKABLE or number in self._said:
             return
@@ -209,7 +224,7 @@ class Native:
         if number in _REMEDIES:
             self._mailbox.put(Kind.EXHAUSTED, _REMEDIES[number])
         else:
-            self._mailbox.put(Kind.BLIND, error.strerror or str(error))
+            self._mailbox.put(Kind.BLIND, f"{escape(path) or 'the mods folder'}: {error.strerror or error}")
 
 
 def _kind(mask: int, is_folder: bool) -> Kind | None:

@@ -17,6 +17,7 @@ from typing import Final
 
 from . import tree
 from .debounce import SOME_FILE, Debouncer
+from .openat2 import openat2
 from .publisher import Publisher
 from .watch import Event, Kind
 
@@ -124,9 +125,13 @@ class Sorter:
 
     def _stat(self, path: str) -> os.stat_result | None:
         try:
-            return os.stat(path, dir_fd=self._said.root.fd, follow_symlinks=False)
+            fd = openat2(self._said.root.fd, path, os.O_PATH | os.O_NOFOLLOW, tree.LINKLESS)  # the link itself, if last
         except OSError:
             return None
+        try:
+            return os.fstat(fd)
+        finally:
+            os.close(fd)
 
 
 def _owner(folders: set[str], path: str) -> str:

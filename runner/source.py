@@ -204,7 +204,7 @@ class FolderSource:
     def _watch(self) -> None:
         """Start a watcher on the root as it is now."""
         if self._choice == "polling":
-            self._watcher = Polling(self._root.real, self._mailbox, self._poll_interval)
+            self._watcher = Polling(self._root, self._mailbox, self._poll_interval)
             return
         if self._choice == "auto" and (kind := unserved(self._root)):
             self._poll(f"inotify does not see all changes on {kind}")
@@ -212,7 +212,7 @@ class FolderSource:
         try:
             from .inotify import Native
 
-            self._watcher = Native(self._root.real, self._mailbox)
+            self._watcher = Native(self._root, self._mailbox)
         except (OSError, ImportError) as error:
             why = f"inotify is not to be had: {error}"
             if self._choice == "native":
@@ -226,7 +226,7 @@ class FolderSource:
         if self._watcher:
             self._watcher.close()
             self._watcher = None
-        self._watcher = Polling(self._root.real, self._mailbox, self._poll_interval)
+        self._watcher = Polling(self._root, self._mailbox, self._poll_interval)
         self._say(f"{why}: polling every {self._poll_interval:g} s")
 
     def _wake(self) -> None:

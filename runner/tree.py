@@ -5,8 +5,8 @@ A mod is `NAME.py`, or a folder `NAME/` with an `__init__.py`, anywhere below th
 hidden or an editor's scratch (`ignored`). Links to folders are never walked into.
 
 Nothing here trusts the tree: depth, entries per folder and folders in all are bounded, and what could not be looked at
-is reported as such, so that nobody takes "not seen" for "deleted". Runs in the supervisor, and `ignored` and
-`subfolders` also in the watcher's thread.
+is reported as such, so that nobody takes "not seen" for "deleted". Runs in the supervisor, and `ignored`,
+`subfolders` and `names` also in the watcher's thread.
 """
 
 import os
@@ -73,7 +73,7 @@ class Root:
 
     path: Path
     real: str
-    """Without links, as it was when opened: what a watcher is told, since inotify would watch the link itself."""
+    """Without links, as it was when opened: what the poller is told."""
     fd: int
     device: int
     inode: int
@@ -186,25 +186,50 @@ def exists(fd: int, path: str) -> bool:
     return True
 
 
-def subfolders(path: str) -> Iterator[str]:
-    """Yield the absolute path `path` and every folder below it that counts, top down, without following links.
+def subfolders(root: int, below: str = "") -> Iterator[tuple[str, int | OSError]]:
+    """Yield `below` and every folder under it that counts, top down, without following links.
 
-    Bounded like `look`; folders that cannot be listed are yielded and not entered. Runs in the watcher's thread.
+    Each as its path relative to the folder that is open as `root`, and a descriptor, good until the next one is asked
+    for; or, also after that, why it cannot be opened or listed. By descriptors, since what was a folder a moment ago
+    may be a link by now. Bounded like `look`. Runs in the watcher's thread.
     """
-    waiting = [(path, 0)]
+    waiting = [below]
     folders = 0
     while waiting and folders < MOST_FOLDERS:
-        at, depth = waiting.pop()
+        at = waiting.pop()
         folders += 1
-        yield at
-        if depth >= DEEPEST:
+        try:
+            fd = openat2(root, at or ".", FOLDER_FLAGS, LINKLESS)
+        except OSError as error:
+            yield at, error
             continue
         try:
-            with os.scandir(at) as entries:
-                waiting += [
-                    (at + "/" + entry.name, depth + 1)
-                    for entry in islice(entries, MOST_ENTRIES)
-                    if not ignored(entry.name) and entry.is_dir(follow_symlinks=False)
-                ]
-        except OSError:  # vanished, or may not be listed: the watch on it fails too, and that is reported
-            continue
+            yield at, fd
+            prefix = at + "/" if at else ""
+            if prefix.count("/") < DEEPEST:
+                waiting += [prefix + name for name in _names(fd, folders=True)]
+        except OSError as error:
+            yield at, error
+        finally:
+            os.close(fd)
+
+
+def names(root: int, path: str) -> list[str]:
+    """What counts in a folder below the one that is open as `root`, its path free of links. Raises OSError.
+
+    Bounded like `look`. Runs in the watcher's thread.
+    """
+    fd = openat2(root, path or ".", FOLDER_FLAGS, LINKLESS)
+    try:
+        return _names(fd)
+    finally:
+        os.close(fd)
+
+
+def _names(fd: int, *, folders: bool = False) -> list[str]:
+    with os.scandir(fd) as entries:
+        return [
+            entry.name
+            for entry in islice(entries, MOST_ENTRIES)
+            if not ignored(entry.name) and (not folders or entry.is_dir(follow_symlinks=False))
+        ]

@@ -50,6 +50,8 @@ def on_frame(n):
     seen = view({SEEN!r})
     return n if seen[0] == seen[-1] == n % {_SHADES} else -1
 """
+ECHO: Final = "echo"
+"""What is saved after an attack by what lies in the folder."""
 EVIL: Final = "evil"
 _STRUCK: Final = re.compile(rf"{EVIL}_\w+")
 MISTAKES: Final = (
@@ -308,6 +310,17 @@ class Trial:
             self.mods.settle(timeout=PATIENCE)
             self._gone(EVIL, lambda: not any(name.startswith(EVIL) for name in self.mods))
             self._look_at(since)
+            self._listen()
+
+    def _listen(self) -> None:
+        """Whether what is saved after it is still noticed, without being asked for: `settle` looks at the folder."""
+        since = self._newest()
+        path = self._root.joinpath(f"{ECHO}.py")
+        path.write_text("def on_ping(): return 'pong'\n")
+        if not self.frames(PATIENCE, lambda: self._receipt(ECHO, since)):
+            self._left_over.append(f"what was saved after it was not noticed within {PATIENCE:g} s")
+        path.unlink()
+        self._gone(ECHO, lambda: ECHO not in self.mods)
 
     def _planted_receipt(self, since: int) -> Receipt | None:
         """The first verdict on `evil`; or on something planted whose name only begins so, to see how that is shown."""

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -45,7 +44,7 @@ class Kind(Enum):
     FOLDER = auto()
     """A folder appeared; look at all that is in it."""
     ROOT = auto()
-    """The root itself was deleted or renamed."""
+    """The root itself was renamed, or a poller finds it gone."""
     SOMEWHERE = auto()
     """Something changed, anywhere; look at everything."""
     OVERFLOW = auto()
@@ -112,7 +111,7 @@ class Watcher(Protocol):
         ...
 
     def close(self) -> None:
-        """End and join its threads, close its descriptors."""
+        """End and join its threads, close its descriptors. Idempotent."""
         ...
 
 
@@ -150,18 +149,19 @@ class Polling:
 
     name = "polling"
 
-    def __init__(self, root: str, mailbox: Mailbox, interval: float) -> None:
-        """Take the first look, in this thread, and start. `root` is absolute; raises OSError when it cannot be read."""
+    def __init__(self, root: tree.Root, mailbox: Mailbox, interval: float) -> None:
+        """Start; its thread takes the first look. Raises OSError when no descriptor is left."""
         from watchdog.observers.polling import PollingObserverVFS
 
-        self._root = root
+        self._root = root.real
+        self._fd = os.dup(root.fd)  # its own: the root may be replaced, and closed, while the thread looks
         self._mailbox = mailbox
         self.passes = 0
         """How often it has begun to look at the whole tree; one writer, its thread."""
         self._folders = 0
         listdir: Any = self._list  # its declared type is an iterator of os.DirEntry, of which it reads the name
         self._observer = PollingObserverVFS(os.lstat, listdir, polling_interval=interval)
-        self._observer.schedule(_Handler(self._changed), root, recursive=True)
+        self._observer.schedule(_Handler(self._changed), self._root, recursive=True)
         self._observer.start()
 
     def alive(self) -> bool:
@@ -169,9 +169,12 @@ class Polling:
         return self._observer.is_alive() and all(emitter.is_alive() for emitter in self._observer.emitters)
 
     def close(self) -> None:
-        """End and join its threads."""
+        """End and join its threads. Idempotent."""
         self._observer.stop()
         self._observer.join()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _list(self, path: str | None) -> Iterator[_Name]:
         """In the poller's thread: the names in a folder that count, bounded as `tree.look` is."""
@@ -183,8 +186,12 @@ class Polling:
         below = at[len(self._root) :]
         if self._folders > tree.MOST_FOLDERS or below.count("/") > tree.DEEPEST:
             return iter(())
-        with os.scandir(at) as entries:
-            return iter([_Name(e.name) for e in islice(entries, tree.MOST_ENTRIES) if not tree.ignored(e.name)])
+        try:
+            return iter([_Name(name) for name in tree.names(self._fd, below[1:])])
+        except OSError:
+            if not below:
+                raise
+            return iter(())  # gone, closed to us, or a link by now; raised, it would end the look at all the others
 
     def _changed(self, event: FileSystemEvent) -> None:
         """In the observer's thread."""

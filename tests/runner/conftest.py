@@ -53,8 +53,8 @@ def limited():
 
 def _limited(**limits):
     """A command prefix: run in a user namespace with these inotify limits, or skip where there can be none."""
-    settings = "; ".join(f"echo {value} > /proc/sys/user/{name}" for name, value in limits.items())
-    prefix = ["unshare", "--user", "--map-root-user", "sh", "-c", f'{settings}; exec "$@"', "sh"]
+    settings = "".join(f"echo {value} > /proc/sys/user/{name}; " for name, value in limits.items())
+    prefix = ["unshare", "--user", "--map-root-user", "sh", "-c", f'{settings}exec "$@"', "sh"]
     try:
         # This interpreter and not "true": inside, an interpreter in somebody's closed home cannot be reached.
         probe = subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, text=True, timeout=20)

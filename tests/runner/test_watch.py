@@ -9,7 +9,7 @@ import pytest
 from fumehood.runner import tree, watch
 from fumehood.runner.inotify import Native
 from fumehood.runner.watch import Event, Kind, Mailbox, Polling, unserved
-from watchdog.observers.inotify_c import InotifyFD
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
 from watchdog.utils import BaseThread
 
 DEADLINE = 20.0
@@ -64,9 +64,16 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def native(folder):
+def root(folder):
+    opened = tree.Root.open(folder)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def native(root):
     listener = Listener()
-    watcher = Native(str(folder), listener.mailbox)
+    watcher = Native(root, listener.mailbox)
     listener.watcher = watcher
     yield listener
     watcher.close()
@@ -186,11 +193,9 @@ def test_a_burst_of_renames_is_seen_to_the_end(folder, native):
     assert sum(event.kind is Kind.VANISHED for event in events) == 3000
 
 
-def test_a_root_that_was_renamed_or_deleted_says_so(folder, native):
+def test_a_root_that_was_renamed_says_so(folder, native):
     """watchdog does not ask for IN_MOVE_SELF and goes on reporting the old tree."""
     folder.rename(folder.with_name("old"))
-    native.until(Kind.ROOT, "")
-    folder.with_name("old").rmdir()
     native.until(Kind.ROOT, "")
 
 
@@ -209,14 +214,19 @@ def test_a_folder_that_may_not_be_watched(run):
     code = """
         import os, sys, warnings
         from pathlib import Path
+        from fumehood.runner import tree
         from fumehood.runner.inotify import Native
         from fumehood.runner.watch import Kind, Mailbox
         warnings.simplefilter("error")
         if os.geteuid() == 0:
             os.setgroups([]); os.setgid(65534); os.setuid(65534)
         mailbox = Mailbox(lambda: None)
-        native = Native(sys.argv[1], mailbox)
-        print([(e.kind.name, "permission" in e.path) for e in mailbox.take()], native.folders)
+        native = Native(tree.Root.open(Path(sys.argv[1])), mailbox)
+        print([(e.kind.name, e.path[3:]) for e in mailbox.take()], native.folders)
+        try:
+            native._watch("two", os.open(sys.argv[1] + "/two", os.O_PATH))  # closed a moment after it was opened
+        except OSError as error:
+            print(error.strerror, native.folders)
         native.close()
     """
     with tempfile.TemporaryDirectory() as name:  # not tmp_path: its parents are closed to the user this changes to
@@ -226,7 +236,80 @@ def test_a_folder_that_may_not_be_watched(run):
             (folder / closed).mkdir(mode=0)
         (folder / "open").mkdir(mode=0o755)
         got = run(code, name)
-    assert got.stdout == "[('BLIND', True)] 2\n", got.stderr
+    assert got.stdout == "[('BLIND', ': Permission denied')] 2\nPermission denied 2\n", got.stderr
+
+
+def test_a_folder_that_is_a_link_by_the_time_it_is_looked_at(folder, native):
+    """Walked through, it would lead to the root under another name, by which all its events would go from then on."""
+    (folder / "evil").symlink_to("..")
+    watcher = native.watcher
+    watcher.on_event(
+        InotifyEvent(watcher._watches[""][0], Mask(InotifyConstants.IN_CREATE | InotifyConstants.IN_ISDIR), 0, b"evil")
+    )
+    watcher.on_event(
+        InotifyEvent(
+            watcher._watches[""][0], Mask(InotifyConstants.IN_CREATE | InotifyConstants.IN_ISDIR), 0, b"evil/mods"
+        )
+    )
+    assert watcher.folders == 1
+    (folder / "x.py").write_text("")
+    native.until(Kind.WROTE, "x.py")
+
+
+def test_a_folder_and_a_link_take_turns(folder, native, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").symlink_to(tmp_path)
+    for number in range(3000):
+        name = "ab"[number & 1]
+        (tmp_path / name).rename(folder / "evil")
+        (folder / "evil").rename(tmp_path / name)
+    (folder / "x.py").write_text("")
+    seen = native.until(Kind.WROTE, "x.py")
+    assert {event.path for event in seen} <= {"evil", "x.py"}
+    assert native.watcher.folders == 1
+
+
+def test_the_root_mounted_below_itself_keeps_its_name(folder, run, limited):
+    (folder / "again").mkdir()
+    code = """
+        import subprocess, sys
+        from pathlib import Path
+        from fumehood.runner import tree
+        from fumehood.runner.inotify import Native
+        from fumehood.runner.watch import Mailbox
+        subprocess.run(["mount", "--bind", sys.argv[1], sys.argv[1] + "/again"], check=True)
+        mailbox = Mailbox(lambda: None)
+        native = Native(tree.Root.open(Path(sys.argv[1])), mailbox)
+        print(sorted(native._watches), mailbox.take())
+        native.close()
+    """
+    got = run(code, str(folder), prefix=[*limited(), "unshare", "--mount"])
+    assert got.stdout == "['', 'again/again'] []\n", got.stderr
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_no_descriptor_to_look_with_is_heard(folder, run, left):
+    for number in range(3):
+        (folder / f"d{number}").mkdir()
+    code = """
+        import os, resource, sys, threading
+        from pathlib import Path
+        from fumehood.runner import tree
+        from fumehood.runner.inotify import Native
+        from fumehood.runner.watch import Mailbox
+        mailbox = Mailbox(lambda: None)
+        native = Native(tree.Root.open(Path(sys.argv[1])), mailbox)
+        with native._lock:
+            native._uncover("")
+        highest = os.dup(0)
+        os.close(highest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + int(sys.argv[2]),) * 2)
+        native.on_queue_overflow()
+        print([(e.kind.name, "ulimit -n" in e.path) for e in mailbox.take()])
+        native.close()
+    """
+    got = run(code, str(folder), str(left))
+    assert got.stdout == "[('EXHAUSTED', True), ('OVERFLOW', False)]\n", got.stderr
 
 
 def test_a_full_watch_table_is_heard(folder, run, limited):
@@ -235,10 +318,12 @@ def test_a_full_watch_table_is_heard(folder, run, limited):
         (folder / f"d{number}").mkdir()
     code = """
         import sys
+        from pathlib import Path
+        from fumehood.runner import tree
         from fumehood.runner.inotify import Native
         from fumehood.runner.watch import Mailbox
         mailbox = Mailbox(lambda: None)
-        native = Native(sys.argv[1], mailbox)
+        native = Native(tree.Root.open(Path(sys.argv[1])), mailbox)
         print([(e.kind.name, "max_user_watches" in e.path) for e in mailbox.take()], native.folders)
         native.close()
     """
@@ -250,11 +335,14 @@ def test_a_full_watch_table_is_heard(folder, run, limited):
 def test_no_inotify_at_all_is_an_error(folder, limit, run, limited):
     code = """
         import os, sys, threading
+        from pathlib import Path
+        from fumehood.runner import tree
         from fumehood.runner.inotify import Native
         from fumehood.runner.watch import Mailbox
+        root = tree.Root.open(Path(sys.argv[1]))
         before = len(os.listdir("/proc/self/fd"))
         try:
-            Native(sys.argv[1], Mailbox(lambda: None))
+            Native(root, Mailbox(lambda: None))
         except OSError as error:
             print("limit" in str(error), len(os.listdir("/proc/self/fd")) - before, threading.active_count())
     """
@@ -262,16 +350,9 @@ def test_no_inotify_at_all_is_an_error(folder, limit, run, limited):
     assert got.stdout == "True 0 1\n", got.stderr
 
 
-def test_a_root_that_is_none(folder):
-    for path in (folder / "absent", folder / "file"):
-        (folder / "file").touch()
-        with pytest.raises(OSError, match="irectory"):
-            Native(str(path), Listener().mailbox)
-
-
-def test_closing_leaves_no_thread_and_no_descriptor(folder):
+def test_closing_leaves_no_thread_and_no_descriptor(root):
     before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
-    for kind in (lambda box: Native(str(folder), box), lambda box: Polling(str(folder), box, 5.0)):
+    for kind in (lambda box: Native(root, box), lambda box: Polling(root, box, 5.0)):
         watcher = kind(Listener().mailbox)
         assert watcher.alive()
         watcher.close()
@@ -283,13 +364,13 @@ def test_closing_leaves_no_thread_and_no_descriptor(folder):
 
 
 @pytest.fixture
-def polling(folder, tmp_path):
+def polling(root, folder, tmp_path):
     (tmp_path / "outside").mkdir()
     (folder / "link").symlink_to(tmp_path / "outside")
     (folder / "up").symlink_to("..")
     (folder / ".git").mkdir()
     listener = Listener()
-    watcher = listener.watcher = Polling(str(folder), listener.mailbox, 0.05)
+    watcher = listener.watcher = Polling(root, listener.mailbox, 0.05)
     yield listener
     watcher.close()
 
@@ -316,6 +397,14 @@ def test_polling_follows_no_link_and_skips_scratch(folder, polling, tmp_path):
     (folder / "x.py~").write_text("")
     polling.pass_twice()
     assert not polling.take()
+
+
+def test_polling_walks_into_no_folder_that_is_a_link_by_then(folder, polling, tmp_path):
+    """Nor does it end the look at the others."""
+    (tmp_path / "outside/x.py").write_text("")
+    assert [each.name for each in polling.watcher._list(str(folder / "link"))] == []
+    assert [each.name for each in polling.watcher._list(str(folder / "up/mods"))] == []
+    assert {each.name for each in polling.watcher._list(str(folder))} == {"link", "up"}
 
 
 def test_polling_says_when_the_root_is_gone(folder, polling):
