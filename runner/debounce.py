@@ -37,10 +37,17 @@ MOST_JOINED: Final = 4096
 only means waiting until `max_wait`."""
 
 
+MOST_OPEN: Final = 64
+"""Files of one mod remembered as open, each by itself. Past it one name stands for the rest, which nothing closes: the
+mod waits `open_wait` then. Smaller: unpacking with many files at a time waits; larger: each event costs more."""
+
+
 SOME_FILE: Final = ""
 """For `wrote`: a file of the mod's is complete, and it is not known which. Whoever has one open has it still."""
 
 
+_OTHERS: Final = "\0"
+"""No file's name."""
 MOST_VANISHING: Final = 64
 """Files that went and are waited for by what comes after them, since it may be they under another name. Past it only
 what comes in the same bulk change waits."""
@@ -66,6 +73,9 @@ class Timing:
     open_wait: float = 10.0
     """For a file that is modified and not closed. Smaller: half a download goes live; larger: a forgotten handle in
     an editor that never closes its files delays its mod."""
+    busy_retry: float = 0.5
+    """After a file that was to be read was found open for writing. Smaller: more looks at it; larger: where no event
+    tells of its end, as with polling, a mod waits longer."""
     lead: float = 0.05
     """How long before it may go live a repeated save is built. About what building takes."""
 
@@ -134,9 +144,18 @@ class Debouncer:
 
     def opened(self, key: str, file: str, now: float) -> None:
         """A file was created or modified, and somebody has it open still."""
+        self._open(key, file, now, now)
+
+    def busy(self, key: str, file: str, now: float) -> None:
+        """What was to be read is being written: it comes up again in `busy_retry`, or when the file is closed."""
+        self._open(key, file, now - self._timing.open_wait + self._timing.busy_retry, now)
+
+    def _open(self, key: str, file: str, since: float, now: float) -> None:
         pending = self._pending.setdefault(key, _Pending())
+        if file not in pending.open and len(pending.open) >= MOST_OPEN:
+            file = _OTHERS
         if file not in pending.open:
-            pending.open[file] = now
+            pending.open[file] = since
             self._queue(key, pending, now)
 
     def reloaded(self, key: str, now: float) -> None:
@@ -180,6 +199,8 @@ class Debouncer:
         pending = self._pending.setdefault(key, _Pending())
         for inner in [name for name in pending.open if name == file or name.startswith(file + "/")]:
             del pending.open[inner]
+        if vanished and file == key:
+            pending.open.pop(_OTHERS, None)
         alone = self._join(key, file, now)
         if pending.first is None:
             pending.first = now

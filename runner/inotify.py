@@ -19,6 +19,9 @@ A folder is watched and listed by a descriptor, opened below the root's without 
 when its event was made may lead out of the tree by now, or back to the root, whose watch would then go by that name.
 The root's own end is not heard of, since its descriptor keeps it: `source.py` looks at it every second.
 
+Its own work is bounded: who makes it look through folders for too long has it give up (`Kind.STALE`), and `source.py` puts
+another in its place.
+
 Renames need no pairing here: a mod that went away and a mod that came are two facts about the disk. A renamed folder
 gives up its watches and gets new ones, since inotify would go on under the old path.
 
@@ -31,6 +34,8 @@ import errno
 import logging
 import os
 import threading
+import time
+from bisect import bisect_left, insort
 from itertools import count
 from typing import Final
 
@@ -59,6 +64,12 @@ _VANISHING: Final = InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM
 _COMPLETE: Final = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_TO | InotifyConstants.IN_ATTRIB
 _APPEARING: Final = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
 
+PATIENCE: Final = 0.25
+"""Seconds in a `WINDOW` that its thread may look through folders for what has to be watched. A folder of thousands that
+is renamed or made anew all the time has each event queued, and each looked through. Smaller: a large tree that is moved
+in leads to another watcher; larger: it holds up the loop, and what others save is heard of later."""
+WINDOW: Final = 1.0
+
 _UNREMARKABLE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """The folder is gone, or became something else: an event says so, or will."""
 _REMEDIES: Final = {
@@ -67,6 +78,8 @@ _REMEDIES: Final = {
     errno.EMFILE: "no descriptor is left to look at a folder with (raise the limit: ulimit -n)",
     errno.ENFILE: "the machine has no descriptor left to look at a folder with",
 }
+_FINAL: Final = frozenset({*_REMEDIES, errno.E2BIG})
+"""What the next folder would meet too."""
 
 
 class Native:
@@ -84,8 +97,15 @@ class Native:
         self._lock = threading.Lock()
         self._paths: dict[int, str] = {}
         self._watches: dict[str, tuple[WatchDescriptor, CallbackId]] = {}
+        self._order: list[str] = []
+        """The keys of `_watches`, sorted, so that what is below a folder stands together."""
         self._serial = count(1)
         self._said: set[int] = set()
+        self._denied = False
+        """Whether something could not be looked into for want of permission: it may be given later, and nobody says on
+        what that bears."""
+        self._stale = False
+        self._window = self._spent = 0.0
         self._root = os.dup(root.fd)  # its own: the root may be replaced, and closed, while the thread looks
         try:
             self._reader = InotifyFD()
@@ -124,7 +144,7 @@ class Native:
         """One event of the kernel, from a folder that is watched."""
         with self._lock:
             folder = self._paths.get(event.wd)
-            if folder is None:
+            if folder is None or self._stale:
                 return
             mask = event.mask
             if mask & InotifyConstants.IN_MOVE_SELF:
@@ -132,15 +152,16 @@ class Native:
                     self._mailbox.put(Kind.ROOT)
                 return
             name = os.fsdecode(event.name)
+            if not name and not folder:  # the root itself: of any other folder the one above tells
+                self._mailbox.put(Kind.SOMEWHERE)
+                self._permit()
             if not name or tree.ignored(name):
                 return
             path = f"{folder}/{name}" if folder else name
             is_folder = bool(mask & InotifyConstants.IN_ISDIR)
             # Watches before words: whoever looks because of the event must not miss what comes after its look.
-            if is_folder and mask & _VANISHING:
-                self._uncover(path)
-            elif is_folder and mask & (_APPEARING | InotifyConstants.IN_ATTRIB):
-                self._cover(path)
+            if is_folder:
+                self._keep_up(path, mask)
         kind = _kind(mask, is_folder)
         if kind:
             self._mailbox.put(kind, path)
@@ -153,6 +174,8 @@ class Native:
     def on_queue_overflow(self) -> None:
         """The kernel dropped events, those of new folders perhaps: watch everything anew, then have it looked at."""
         with self._lock:
+            if self._stale:
+                return
             self._uncover("")
             try:
                 self._cover("")
@@ -162,23 +185,46 @@ class Native:
 
     # -- with the lock held --------------------------------------------------------------------------------------
 
+    def _keep_up(self, path: str, mask: int) -> None:
+        """A folder came, went, or may be readable now."""
+        if not mask & (_VANISHING | _APPEARING) and path in self._watches:
+            self._permit()
+            return
+        if mask & _VANISHING:
+            self._uncover(path)  # and another may have its place by now, whose own event was before this one
+        began = time.monotonic()
+        self._cover(path)
+        now = time.monotonic()
+        if now - self._window > WINDOW:
+            self._window, self._spent = now, 0.0
+        self._spent += now - began
+        if self._spent > PATIENCE:
+            self._give_up()
+
+    def _permit(self) -> None:
+        """Permissions of a folder that is watched changed: perhaps what could not be looked into can be now."""
+        if self._denied:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._stale = True
+        self._mailbox.put(Kind.STALE)
+
     def _cover(self, top: str) -> None:
         """Watch `top` and all below. Raises OSError for the root itself only."""
-        folders = 0
         for path, opened in tree.subfolders(self._root, top):
-            folders += 1
             try:
                 if isinstance(opened, OSError):
                     raise opened
+                if len(self._watches) >= tree.MOST_FOLDERS and path not in self._watches:
+                    raise OSError(errno.E2BIG, f"more than {tree.MOST_FOLDERS} folders")
                 self._watch(path, opened)
             except OSError as error:
                 if not path:
                     raise
                 self._blind(error, path)
-                if error.errno in _REMEDIES:
+                if error.errno in _FINAL:
                     return
-        if folders >= tree.MOST_FOLDERS:
-            self._blind(OSError(errno.E2BIG, f"more than {tree.MOST_FOLDERS} folders"), top)
 
     def _watch(self, path: str, fd: int) -> None:
         """Watch the folder that is open as `fd`, which cannot lie outside; by its path it could, a moment later."""
@@ -194,30 +240,36 @@ class Native:
             self._reader.remove_callbacks([(wd, identity)])
             return
         if old is not None:
-            self._reader.remove_callbacks([self._watches.pop(old)])
+            self._drop(old)
         if path in self._watches:
             self._drop(path)
         self._paths[wd] = path
+        if path not in self._watches:
+            insort(self._order, path)
         self._watches[path] = wd, identity
 
     def _uncover(self, top: str) -> None:
         """Give up the watches on `top` and all below: their paths are no longer true."""
-        below = top + "/" if top else ""
-        for path in [path for path in self._watches if path == top or path.startswith(below)]:
-            self._drop(path)
+        first = bisect_left(self._order, top + "/") if top else 0
+        last = bisect_left(self._order, top + "0") if top else len(self._order)  # "0" comes after "/"
+        for path in [top, *self._order[first:last]]:
+            if path in self._watches:
+                self._drop(path)
 
     def _drop(self, path: str) -> None:
-        wd, identity = self._watches.pop(path)
-        del self._paths[wd]
+        wd, identity = self._watches[path]
+        self._forget(wd)
         self._reader.remove_callbacks([(wd, identity)])
 
     def _forget(self, wd: int) -> None:
         path = self._paths.pop(wd, None)
         if path is not None:
             del self._watches[path]
+            del self._order[bisect_left(self._order, path)]
 
     def _blind(self, error: OSError, path: str) -> None:
         number = error.errno or 0
+        self._denied |= number == errno.EACCES
         if number in _UNREMARKABLE or number in self._said:
             return
         self._said.add(number)

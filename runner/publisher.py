@@ -77,6 +77,8 @@ class _Known:
     """When it was first found open for writing (monotonic); None: it was not, the last time."""
     place: Needs = _ANYWHERE
     """Its place in the load order, as read last."""
+    same: Signature | None = None
+    """Of what was read ahead of settling, and is what was said last."""
     needs: frozenset[str] = frozenset()
     """Keys whose files are part of its snapshot, or would be if they were there."""
 
@@ -146,6 +148,13 @@ class Publisher:
             return  # what ends the writing will be heard of
         if isinstance(taken, Snapshot):
             self._offer(known, taken)
+            known.same = None if known.draft else taken.signature
+
+    def prepare(self, key: str) -> None:
+        """Read what is about to settle, unless it was: many that settle together are read one by one before that."""
+        known = self._known.get(key)
+        if known is not None and not (known.draft and self._sign(key) == known.draft.signature):
+            self.draft(key)
 
     def settle(self, keys: list[str] | tuple[str, ...], *, even_if_empty: bool = False) -> list[str]:
         """Say what has settled, one batch. Returns the keys that have new bytes."""
@@ -268,18 +277,20 @@ class Publisher:
         if known is None:
             return None
         looked_at = time.time()
-        if not (known.draft and self._sign(key) == known.draft.signature):
+        read, known.same = known.draft.signature if known.draft else known.same, None
+        if read is None or self._sign(key) != read:
             taken = self._take(key, known)
             if not isinstance(taken, Snapshot):
                 return self._missing(key, known, taken)
             self._offer(known, taken)
             known.signature = taken.signature
         known.caused_ns = 0
+        known.busy_since = None
         known.looked_at = looked_at
         if known.draft is None:
             return None
         known.digest, known.signature = known.draft.digest, known.draft.signature
-        known.draft = known.refused = known.busy_since = None
+        known.draft = known.refused = None
         return Settled(key, known.digest)
 
     def _missing(self, key: str, known: _Known, refused: Refused | None) -> Settled | None:
@@ -290,6 +301,7 @@ class Publisher:
             self._needy.discard(key)
             return Settled(shown(key), None) if known.digest or known.draft or known.refused else None
         known.caused_ns = 0
+        known.busy_since = None
         if refused.diagnostic != known.refused or known.draft:
             known.draft = None
             known.refused = refused.diagnostic

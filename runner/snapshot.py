@@ -170,10 +170,13 @@ def _opened(root: tree.Root, key: str, limits: Limits) -> Iterator[_Mod]:
     parts = key.split("/")
     if len(parts) - 1 > tree.DEEPEST:  # a look at the tree does not find it, and an event is to find no more
         raise Gone(key)
-    if any(tree.exists(root.fd, "/".join(parts[:depth]) + "/__init__.py") for depth in range(1, len(parts))):
-        raise Gone(key)
-    single = _single(root.fd, key + ".py")
-    folder = tree.exists(root.fd, key + "/__init__.py")
+    try:
+        if any(tree.found(root.fd, "/".join(parts[:depth]) + "/__init__.py") for depth in range(1, len(parts))):
+            raise Gone(key)
+        single = _single(root.fd, key + ".py")
+        folder = tree.found(root.fd, key + "/__init__.py") is not None
+    except OSError as error:  # it may well be there
+        raise _translated(error, key) from None
     if single and folder:
         raise refusal("Ambiguous", f"{key}.py and {key}/__init__.py are both there: remove one", key + ".py")
     if not single and not folder:
@@ -194,14 +197,11 @@ def _opened(root: tree.Root, key: str, limits: Limits) -> Iterator[_Mod]:
 
 
 def _single(fd: int, path: str) -> bool:
-    """Whether there is a file (or anything that poses as one) at `path`."""
-    try:
-        mode = os.stat(path, dir_fd=fd, follow_symlinks=False).st_mode
-    except OSError:  # absent; or its folder may not be searched, and opening that will say so
-        return False
-    if stat.S_ISLNK(mode):
+    """Whether there is a file (or anything that poses as one) at `path`. Raises OSError where that cannot be told."""
+    state = tree.found(fd, path)
+    if state is not None and stat.S_ISLNK(state.st_mode):
         raise refusal("Link", "it is a link; the watcher cannot see what it leads to: put the file itself", path)
-    return not stat.S_ISDIR(mode)
+    return state is not None and not stat.S_ISDIR(state.st_mode)
 
 
 def _list(fd: int, key: str, limits: Limits) -> tuple[list[str], frozenset[str]]:
@@ -261,6 +261,8 @@ def _read(mod: _Mod, owner: int, limits: Limits, patient: bool) -> tuple[dict[st
                 raise refusal("Link", "it is a link that leads nowhere", shown) from None
             raise _Changed from None
         except OSError as error:
+            if error.errno == errno.EAGAIN and patient:  # a writer's lease on it: it has been asked to let go
+                raise Busy(shown) from None
             raise _translated(error, shown) from None
         try:
             if _is_written(fd) and patient:
@@ -319,11 +321,15 @@ def _read_all(fd: int, size: int) -> bytes:
 
 
 def _look(fd: int, path: str) -> Mark:
-    """The mark without opening; for a link that of what it leads to, since that is what was read."""
+    """The mark without reading; for a link that of what it leads to, since that is what was read."""
     try:
-        return _mark(path, os.stat(path, dir_fd=fd))
+        at = openat2(fd, path, os.O_PATH, BENEATH | NO_MAGICLINKS)
     except FileNotFoundError:
         raise _Changed from None
+    try:
+        return _mark(path, os.fstat(at))
+    finally:
+        os.close(at)
 
 
 def _mark(path: str, state: os.stat_result) -> Mark:

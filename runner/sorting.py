@@ -17,7 +17,6 @@ from typing import Final
 
 from . import tree
 from .debounce import SOME_FILE, Debouncer
-from .openat2 import openat2
 from .publisher import Publisher
 from .watch import Event, Kind
 
@@ -107,6 +106,8 @@ class Sorter:
         kind, now = event.kind, time.monotonic()
         if kind is Kind.CREATED and self._is_empty(event.path):
             kind = Kind.OPENED
+        if kind is Kind.WROTE and self._has_names(event.path):
+            self._attend(event.at)  # the kernel tells of the name it was opened by, and of no other
         note = {Kind.OPENED: self._debouncer.opened, Kind.VANISHED: self._debouncer.vanished}.get(
             kind, self._debouncer.wrote
         )
@@ -119,19 +120,20 @@ class Sorter:
         state = self._stat(path)
         return state is not None and stat.S_ISREG(state.st_mode) and not state.st_size and state.st_nlink == 1
 
+    def _has_names(self, path: str) -> bool:
+        """Whether a file may be in another mod too, by a hard link."""
+        state = self._stat(path)
+        return state is not None and stat.S_ISREG(state.st_mode) and state.st_nlink > 1
+
     def _is_link(self, path: str) -> bool:
         state = self._stat(path)
         return state is not None and stat.S_ISLNK(state.st_mode)
 
     def _stat(self, path: str) -> os.stat_result | None:
         try:
-            fd = openat2(self._said.root.fd, path, os.O_PATH | os.O_NOFOLLOW, tree.LINKLESS)  # the link itself, if last
+            return tree.found(self._said.root.fd, path)
         except OSError:
             return None
-        try:
-            return os.fstat(fd)
-        finally:
-            os.close(fd)
 
 
 def _owner(folders: set[str], path: str) -> str:

@@ -9,16 +9,19 @@
 The seam: anything that calls a `Sink` in this way is a source; a replicated store for many servers can be one later.
 
 What holds, whatever the watcher missed: what settled last for a key is what is on disk, at the latest one
-`reconcile_period` after it got there. Events only make it quick.
+`reconcile_period` after it got there. Events only make it quick. A watcher that gave up, died or was found to have missed
+something is replaced by another, which begins with a look at everything.
 
 Runs in the supervisor, on its loop. It reads inline: a hop to a thread costs more than reading a usual mod does. Long
-work (a whole tree, a bulk of drafts) is cut into slices, so that the loop turns in between.
+work (a whole tree, a bulk of mods) is cut into slices, so that the loop turns in between; a watcher, which looks through
+all folders as it begins, does so in a thread.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +31,7 @@ from ..shared.errors import ConfigError, MachineError
 from ..shared.policy import Limits
 from . import tree
 from .config import MOST_MODS
-from .debounce import Action, Debouncer, Draft, Timing
+from .debounce import Action, Debouncer, Draft, Settle, Timing
 from .publisher import Publisher, Settled, Sink, crowded
 from .snapshot import Snapshot
 from .sorting import Sorter
@@ -41,8 +44,8 @@ SLICE: Final = 0.004
 """Seconds of uninterrupted work on the loop. A hundred thousand events may wait, each of which takes what mods require
 others to be told. Smaller: a look at 1000 mods takes longer; larger: hang checks late."""
 ROOT_PERIOD: Final = 1.0
-"""Seconds between two looks at the root's inode (one stat). Events tell of most replacements at once; this finds a
-replaced parent, a link that was pointed elsewhere, a root that came back."""
+"""Seconds between two looks at the root's inode (one stat), and at least between two watchers. Events tell of most
+replacements at once; this finds a replaced parent, a link that was pointed elsewhere, a root that came back."""
 MOST_COMPLAINTS: Final = 200
 """Different troubles told about one root; a hostile tree can hold any number."""
 
@@ -101,6 +104,9 @@ class FolderSource:
         self._timing = timing or Timing()
         self._debouncer = Debouncer(self._timing)
         self._actions: deque[Action] = deque()
+        self._begun: Settle | None = None
+        self._ahead: deque[str] = deque()
+        """What is left to be read of what is about to settle."""
         self._unsorted: deque[Event] = deque()
         """What is left of the last batch from the mailbox."""
         self._resumed: asyncio.Handle | None = None
@@ -111,6 +117,14 @@ class FolderSource:
         self._timer: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._watcher: Watcher | None = None
+        self._coming: asyncio.Future[Watcher] | None = None
+        """The next watcher, which covers the tree in a thread of its own."""
+        self._going: asyncio.Future[None] | None = None
+        """The end of the one before."""
+        self._renewing = False
+        """Whether the watcher is to be replaced."""
+        self._fallback = ""
+        """Why the next watcher is to be one that polls; "": it need not."""
         self._publisher: Publisher | None = None
         self._open = False
 
@@ -132,7 +146,7 @@ class FolderSource:
         self._sorter = Sorter(self._publisher, self._debouncer, attend=self._attend, complain=self._complain)
         try:
             await self._refuse_crowd()
-            self._watch()
+            await self._watch()
             await self._first_look(self._publisher)
         except BaseException:
             await self.close()
@@ -151,9 +165,10 @@ class FolderSource:
             with suppress(asyncio.CancelledError):
                 await self._keeper
         _tell(self._waiting_for_look)
-        if self._watcher:
-            self._watcher.close()
-            self._watcher = None
+        if self._coming:
+            with suppress(OSError, ImportError):
+                self._watcher = await self._coming
+        await self._unwatch()
         if self._publisher:
             self._publisher = None
             self._root.close()
@@ -201,33 +216,45 @@ class FolderSource:
 
     # -- the watcher ---------------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
+    async def _watch(self) -> None:
         """Start a watcher on the root as it is now."""
-        if self._choice == "polling":
-            self._watcher = Polling(self._root, self._mailbox, self._poll_interval)
-            return
-        if self._choice == "auto" and (kind := unserved(self._root)):
-            self._poll(f"inotify does not see all changes on {kind}")
-            return
-        try:
-            from .inotify import Native
+        why, self._fallback = self._fallback, ""
+        if self._choice == "auto" and not why and (kind := unserved(self._root)):
+            why = f"inotify does not see all changes on {kind}"
+        if self._choice != "polling" and not why:
+            try:
+                await self._begin(self._native)
+                return
+            except (OSError, ImportError) as error:
+                why = f"inotify is not to be had: {error}"
+                if self._choice == "native":
+                    number = error.errno or 0 if isinstance(error, OSError) else 0
+                    remedy = "raise fs.inotify.max_user_instances or max_user_watches, or choose the polling watcher"
+                    raise MachineError(number, f"{why} ({remedy})") from error
+        await self._begin(lambda: Polling(self._root, self._mailbox, self._poll_interval))
+        if why:
+            self._say(f"{why}: polling every {self._poll_interval:g} s")
 
-            self._watcher = Native(self._root, self._mailbox)
-        except (OSError, ImportError) as error:
-            why = f"inotify is not to be had: {error}"
-            if self._choice == "native":
-                number = error.errno or 0 if isinstance(error, OSError) else 0
-                remedy = "raise fs.inotify.max_user_instances or max_user_watches, or choose the polling watcher"
-                raise MachineError(number, f"{why} ({remedy})") from error
-            self._poll(why)
+    def _native(self) -> Watcher:
+        from .inotify import Native
 
-    def _poll(self, why: str) -> None:
-        """Go on by polling."""
-        if self._watcher:
-            self._watcher.close()
-            self._watcher = None
-        self._watcher = Polling(self._root, self._mailbox, self._poll_interval)
-        self._say(f"{why}: polling every {self._poll_interval:g} s")
+        return Native(self._root, self._mailbox)
+
+    async def _begin(self, make: Callable[[], Watcher]) -> None:
+        """Make a watcher in a thread: looking through thousands of folders would stop the loop."""
+        self._coming = coming = asyncio.ensure_future(asyncio.to_thread(make))
+        await asyncio.wait([coming])  # if this is cancelled, `close` still waits for it
+        self._coming = None
+        self._watcher = coming.result()
+
+    async def _unwatch(self) -> None:
+        """Close the watcher: its thread may be in the middle of a long look."""
+        watcher, self._watcher = self._watcher, None
+        if watcher:
+            self._going = asyncio.ensure_future(asyncio.to_thread(watcher.close))
+        if self._going:
+            await asyncio.wait([self._going])  # likewise
+            self._going = None
 
     def _wake(self) -> None:
         """In the watcher's thread: have the loop look into the mailbox."""
@@ -273,11 +300,13 @@ class FolderSource:
             self._say(f"not every change will be noticed at once: {event.path}")
             return
         if event.kind is Kind.EXHAUSTED:
-            if self._choice == "auto" and self._watcher and self._watcher.name == "native":
-                with suppress(OSError):  # the root is gone; the keeper finds out, and starts a watcher when it is back
-                    self._poll(event.path)
+            if self._choice == "auto":
+                self._fallback = event.path
+                self._renewing = True
             else:
                 self._say(f"not every change will be noticed at once: {event.path}")
+        if event.kind is Kind.STALE:
+            self._renewing = True
         if event.kind is Kind.OVERFLOW:
             self._overflows += 1
         if event.kind is Kind.ROOT:
@@ -297,14 +326,20 @@ class FolderSource:
         until = self._loop.time() + SLICE
         try:
             while self._actions and self._loop.time() < until:
-                action = self._actions.popleft()
+                action = self._actions[0]
+                if isinstance(action, Settle) and self._begun is not action:
+                    self._begun, self._ahead = action, deque(action.keys if len(action.keys) > 1 else ())
+                if self._ahead:
+                    said.prepare(self._ahead.popleft())
+                    continue
+                self._actions.popleft()
                 if isinstance(action, Draft):
                     said.draft(action.key)
                 else:
                     for key in said.settle(action.keys):
                         self._debouncer.reloaded(key, self._loop.time())
                     while said.busy:
-                        self._debouncer.opened(*said.busy.pop(), self._loop.time())
+                        self._debouncer.busy(*said.busy.pop(), self._loop.time())
                 while said.turned:
                     key = said.turned.pop()
                     self._sorter.nominate(key, Event(Kind.FOLDER, key, time.monotonic_ns()))
@@ -348,44 +383,56 @@ class FolderSource:
         said.turned.clear()
         return findings
 
-    async def _reconcile(self, said: Publisher, at: int) -> None:
+    async def _reconcile(self, said: Publisher, at: int) -> bool:
         """Look at the whole tree and have everything settled anew that is not as it was settled last.
 
-        `at`: monotonic ns of what led to it.
+        `at`: monotonic ns of what led to it. Returns whether there was anything.
         """
+        news = False
         self._reconciliations += 1
         findings = await self._look(said)
         async for key in _sliced(findings.mods.keys() | said.keys()):
             if not said.unchanged(key):
                 only = tree.Findings({key: findings.mods[key]} if key in findings.mods else {})
                 self._sorter.disturb({key}, only, at)
+                news = True
+        return news
 
     async def _keep(self) -> None:
         """Follow the root, revive the watcher, reconcile when asked and at the slow period. One task: never two."""
         reconciled = self._loop.time()
+        renewed = -math.inf
         while self._publisher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ROOT_PERIOD):  # not wait_for: before 3.12 it drops cancellations
                     await self._attention.wait()
             self._attention.clear()
-            if self._root.moved():
-                self._follow(self._publisher)
-            elif self._watcher is None or not self._watcher.alive():
-                self._say("the watcher had ended: starting another")
-                self._restart()
-            if self._overdue or self._loop.time() - reconciled >= self._reconcile_period:
+            if self._loop.time() - renewed >= ROOT_PERIOD:  # else at a later turn
+                if self._root.moved():
+                    renewed = self._loop.time()
+                    await self._follow(self._publisher)
+                elif self._renewing or not (self._watcher and self._watcher.alive()):
+                    renewed = self._loop.time()
+                    if not self._renewing:
+                        self._say("the watcher had ended: starting another")
+                    await self._restart()
+            slow = self._loop.time() - reconciled >= self._reconcile_period
+            if self._overdue or slow:
+                unasked = not self._overdue
                 at, self._overdue = self._overdue or time.monotonic_ns(), 0
                 waiting, self._waiting_for_look = self._waiting_for_look, set()  # who asks from now on wants another
                 self._looking = True
                 try:
-                    await self._reconcile(self._publisher, at)
+                    missed = await self._reconcile(self._publisher, at) and unasked
                 finally:
                     self._looking = False
                     _tell(waiting)
+                if missed and self._watcher and self._watcher.name == "native":
+                    self._renewing = True  # it may be blind somewhere, and would be for good
                 reconciled = self._loop.time()
                 self._advance()
 
-    def _follow(self, said: Publisher) -> None:
+    async def _follow(self, said: Publisher) -> None:
         try:
             root = tree.Root.open(self._path)
         except ConfigError as error:
@@ -396,14 +443,13 @@ class FolderSource:
         self._roots += 1
         self._said.clear()
         self._say(f"the mods folder was replaced: watching the new one at {escape(str(self._path))}")
-        self._restart()
+        await self._restart()
 
-    def _restart(self) -> None:
-        if self._watcher:
-            self._watcher.close()
-            self._watcher = None
+    async def _restart(self) -> None:
+        self._renewing = False
+        await self._unwatch()
         try:
-            self._watch()
+            await self._watch()
         except OSError as error:  # the root vanished again, or inotify is used up: tried again at the next look
             self._say(f"the mods folder cannot be watched: {error}")
         self._attend(time.monotonic_ns())
@@ -418,7 +464,9 @@ class FolderSource:
             self._sink.troubled(message)
 
 
-_ABOUT_THE_WATCHER: Final = frozenset({Kind.SOMEWHERE, Kind.OVERFLOW, Kind.ROOT, Kind.BLIND, Kind.EXHAUSTED})
+_ABOUT_THE_WATCHER: Final = frozenset(
+    {Kind.SOMEWHERE, Kind.OVERFLOW, Kind.ROOT, Kind.BLIND, Kind.STALE, Kind.EXHAUSTED}
+)
 
 
 def _tell(waiting: set[asyncio.Future[None]]) -> None:

@@ -9,6 +9,7 @@ is reported as such, so that nobody takes "not seen" for "deleted". Runs in the 
 `subfolders` and `names` also in the watcher's thread.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -26,7 +27,11 @@ MOST_ENTRIES: Final = 20_000
 """Entries looked at in one folder: about 20 ms. A game with more single-file mods than that needs subfolders."""
 MOST_FOLDERS: Final = 10_000
 """Folders looked at in one pass; each also costs a watch (about 1 KiB of kernel memory)."""
+MOST_FOUND: Final = 10_000
+"""Mods found in one look, about: twice as many as a supervisor can serve. Larger: what is done with all of them stops
+the loop for longer."""
 
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 LINKLESS: Final = BENEATH | NO_SYMLINKS | NO_MAGICLINKS
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 
@@ -132,6 +137,9 @@ def look(root: Root, below: str = "", findings: Findings | None = None) -> Itera
         if folders > MOST_FOLDERS:
             findings.blind[below] = f"more than {MOST_FOLDERS} folders"
             break
+        if len(findings.mods) > MOST_FOUND:
+            findings.blind[below] = f"more than {MOST_FOUND} mods"
+            break
         try:
             fd = openat2(root.fd, at or ".", FOLDER_FLAGS, LINKLESS)
         except FileNotFoundError:
@@ -172,18 +180,36 @@ def _list(fd: int, at: str, findings: Findings) -> list[str]:
             elif name.endswith(".py"):
                 if at or name != "__init__.py":  # the root is no mod, and an __init__.py there is somebody's tooling
                     findings.mods.setdefault(prefix + name[:-3], False)
-            elif entry.is_symlink() and exists(fd, name + "/__init__.py"):
-                findings.mods[prefix + name] = True  # a mod by its looks; reading it says that links are not followed
+            elif entry.is_symlink() and "." not in name:
+                # A mod's folder, as likely as not. To see would be to follow it, and tell by the receipt what lies
+                # elsewhere. Reading says that links are not followed.
+                findings.mods[prefix + name] = True
     return subfolders
 
 
-def exists(fd: int, path: str) -> bool:
-    """Whether something is there, a dangling link too. False also when that cannot be told."""
+def found(fd: int, path: str) -> os.stat_result | None:
+    """What is at `path` below the open folder, a link itself if it is one; None: nothing. Never through a link.
+
+    Raises OSError where that cannot be told: ELOOP, a folder on the way is a link; EACCES, it may not be searched.
+    """
     try:
-        os.stat(path, dir_fd=fd, follow_symlinks=False)
+        at = openat2(fd, path, os.O_PATH | os.O_NOFOLLOW, LINKLESS)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+    try:
+        return os.fstat(at)
+    finally:
+        os.close(at)
+
+
+def exists(fd: int, path: str) -> bool:
+    """Whether something is there, a link too. False also when that cannot be told."""
+    try:
+        return found(fd, path) is not None
     except OSError:
         return False
-    return True
 
 
 def subfolders(root: int, below: str = "") -> Iterator[tuple[str, int | OSError]]:
@@ -212,6 +238,8 @@ def subfolders(root: int, below: str = "") -> Iterator[tuple[str, int | OSError]
             yield at, error
         finally:
             os.close(fd)
+    if waiting:
+        yield waiting[-1], OSError(errno.E2BIG, f"more than {MOST_FOLDERS} folders")
 
 
 def names(root: int, path: str) -> list[str]:

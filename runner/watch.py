@@ -51,6 +51,8 @@ class Kind(Enum):
     """Events were lost; look at everything."""
     BLIND = auto()
     """This watcher does not see everything, nor would another; `path` says why."""
+    STALE = auto()
+    """This watcher sees nothing more, or may miss something: another has to take its place, and look at everything."""
     EXHAUSTED = auto()
     """The kernel gives no more watches, a poller would see everything; `path` says why."""
 
@@ -130,6 +132,14 @@ def unserved(root: tree.Root) -> str:
     return ""
 
 
+def _state(path: str) -> os.stat_result:
+    """What watchdog's poller compares: with the time of any change as that of the last, since the latter can be set."""
+    state = os.lstat(path)
+    fields = list(state[:10])
+    fields[8] = max(state.st_mtime_ns, state.st_ctime_ns)
+    return os.stat_result(fields)
+
+
 @dataclass(frozen=True, slots=True)
 class _Name:
     """What watchdog's poller needs of a directory entry: its name."""
@@ -160,7 +170,7 @@ class Polling:
         """How often it has begun to look at the whole tree; one writer, its thread."""
         self._folders = 0
         listdir: Any = self._list  # its declared type is an iterator of os.DirEntry, of which it reads the name
-        self._observer = PollingObserverVFS(os.lstat, listdir, polling_interval=interval)
+        self._observer = PollingObserverVFS(_state, listdir, polling_interval=interval)
         self._observer.schedule(_Handler(self._changed), self._root, recursive=True)
         self._observer.start()
 

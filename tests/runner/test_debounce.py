@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from fumehood.runner.debounce import SOME_FILE, Debouncer, Draft, Settle, Timing
+from fumehood.runner.debounce import MOST_OPEN, SOME_FILE, Debouncer, Draft, Settle, Timing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,6 +132,35 @@ def test_that_some_file_is_complete_closes_none_that_is_open():
     assert bench.at(5.0).batches == []
     bench.wrote(file="m/a.py").at(6.0)
     assert len(bench.batches) == 1
+
+
+def test_what_was_found_being_written_comes_up_again_soon():
+    bench = Bench()
+    bench.debouncer.busy("m", "m", bench.now)
+    assert bench.at(TIMING.busy_retry - 0.01).settled() == []
+    assert bench.at(TIMING.busy_retry + 0.01).settled() == [pytest.approx(TIMING.busy_retry, abs=0.01)]
+
+
+def test_and_at_once_when_it_is_closed():
+    bench = Bench()
+    bench.debouncer.busy("m", "m", bench.now)
+    assert bench.at(0.1).wrote().at(0.2).settled() == [pytest.approx(0.1, abs=0.01)]
+
+
+def test_of_many_open_files_the_last_are_one():
+    """30,000 files that nobody closes took the supervisor six seconds: each event went through all of them."""
+    bench = Bench()
+    for number in range(1000):
+        bench.opened(file=f"m/{number}")
+    assert len(bench.debouncer._pending["m"].open) == MOST_OPEN + 1
+    for number in range(1000):
+        bench.wrote(file=f"m/{number}")
+    assert bench.at(9.9).settled() == [], "one of the last may be open still"
+    assert bench.at(10.1).settled() == [10.0]
+    for number in range(1000):
+        bench.opened(file=f"m/{number}")
+    bench.vanished(file="m")
+    assert bench.at(10.5).debouncer.at_rest()
 
 
 def test_a_file_reopened_after_a_save_is_waited_for_beyond_the_cap():

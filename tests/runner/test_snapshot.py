@@ -1,10 +1,13 @@
 """What a snapshot holds, and what a hostile folder cannot make it do. Real files, real links, real FIFOs."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
+import signal
 import socket
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -264,7 +267,8 @@ def test_a_folder_on_the_way_that_is_a_link(root, tmp_path):
     (tmp_path / "else/x.py").write_text("secret")
     (root.path / "a").symlink_to(tmp_path / "else")
     assert refused(root, "a/x").kind == "Link"
-    assert keys(root) == {}
+    assert keys(root) == {"a": True}, "as likely as not a mod's folder; to know would be to look where it leads"
+    assert refused(root, "a").kind == "Link"
 
 
 def test_a_fifo_a_socket_and_a_folder_mod_with_one_do_not_hang(root):
@@ -300,12 +304,44 @@ def test_what_may_not_be_read_says_so(root):
     put(root, "weather/__init__.py")
     put(root, "weather/data").chmod(0)
     assert (refused(root, "x").kind, refused(root, "weather").file) == ("Unreadable", "weather/data")
-    (root.path / "weather").chmod(0)
+    for closed in (root.path / "weather", root.path):
+        closed.chmod(0)
+        try:
+            assert refused(root, "weather").kind == "Unreadable", "it may well be there: not gone"
+        finally:
+            closed.chmod(0o700)
+
+
+def test_a_writers_lease_is_waited_for(root):
+    """As an editor on another machine has, by Samba: the file cannot be opened until it lets go."""
+    fd = os.open(put(root, "x.py"), os.O_WRONLY)
     try:
-        with pytest.raises((Gone, Refused)):
-            take(root, "weather", Limits())
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        with pytest.raises(Busy):
+            take(root, "x", Limits(), patient=True)
+        assert refused(root, "x").kind == "Unreadable"
     finally:
-        (root.path / "weather").chmod(0o700)
+        os.close(fd)
+    assert take(root, "x", Limits(), patient=True)
+
+
+def test_no_look_leads_through_a_link(root, tmp_path):
+    """What lies elsewhere is not to be told from what a link to it is called, nor is there to be waited for it."""
+    (tmp_path / "else").mkdir()
+    put(root, "plain/x.py")
+    for target in (tmp_path / "else", tmp_path / "absent", "plain"):
+        (root.path / "link").symlink_to(target)
+        assert keys(root) == {"link": True, "plain/x": False}
+        assert refused(root, "link").message == refused(root, "link/x").message
+        with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+            tree.found(root.fd, "link/x.py")
+        state = tree.found(root.fd, "link")
+        assert state is not None
+        assert stat.S_ISLNK(state.st_mode)
+        (root.path / "link").unlink()
+    (root.path / "LICENSE.txt").symlink_to(tmp_path / "else")
+    assert keys(root) == {"plain/x": False}
 
 
 def test_sizes_and_counts_are_checked_before_reading(root):
@@ -350,6 +386,15 @@ def test_a_hundred_thousand_files_are_not_listed_to_the_end(root):
     (root.path / "plain/__init__.py").unlink()
     *_, findings = tree.look(root)
     assert findings.blind == {"plain": f"more than {tree.MOST_ENTRIES} entries"}
+
+
+def test_mods_without_end_are_not_looked_for_to_the_end(root, monkeypatch):
+    monkeypatch.setattr(tree, "MOST_FOUND", 10)
+    for number in range(40):
+        put(root, f"d{number % 4}/{number}.py")
+    *_, findings = tree.look(root)
+    assert len(findings.mods) == 20
+    assert findings.blind == {"": "more than 10 mods"}
 
 
 def test_a_tree_too_deep_is_not_followed(root):

@@ -1,6 +1,7 @@
 """The folder source, end to end: real files, the real watchers, a real loop. What settles is what is on disk."""
 
 import asyncio
+import ctypes
 import functools
 import mmap
 import os
@@ -8,9 +9,12 @@ import random
 import shutil
 import subprocess
 import threading
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from fumehood.runner import source as sourcing
 from fumehood.runner import tree
 from fumehood.runner.manifest import Refused
 from fumehood.runner.snapshot import Gone, digest, take
@@ -602,6 +606,123 @@ async def test_the_slow_period_finds_what_inotify_does_not_report(folder):
         await bench.sink.until(lambda: bench.sink.holds("x", "after!"))
         assert bench.source.statistics().events == 0
     view.close()
+
+
+@on_a_loop
+async def test_what_only_the_slow_period_found_leads_to_another_watcher(folder):
+    (folder / "a").mkdir()
+    async with Bench(folder, reconcile_period=0.3) as bench:
+        blind = vars(bench.source)["_watcher"]
+        with blind._lock:
+            blind._drop("a")
+        bench.put("a/x.py", "found late")
+        await bench.sink.until(lambda: bench.sink.holds("a/x", "found late"))
+        await bench.sink.until(lambda: vars(bench.source)["_watcher"] not in (blind, None))
+        assert "a" in vars(bench.source)["_watcher"]._watches
+
+
+@on_a_loop
+async def test_a_watcher_that_gave_up_is_replaced_and_nothing_is_missed(folder):
+    async with Bench(folder) as bench:
+        old = vars(bench.source)["_watcher"]
+        with old._lock:
+            old._give_up()
+        await bench.save("x.py", "one")
+        assert vars(bench.source)["_watcher"] is not old
+        await bench.save("x.py", "two")
+
+
+@on_a_loop
+async def test_a_root_that_is_replaced_all_the_time_is_followed_once_a_second(folder, tmp_path):
+    """Each time takes a look at everything, and a thread."""
+    (tmp_path / "b").mkdir()
+    libc = ctypes.CDLL(None)
+    async with Bench(folder) as bench:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            assert libc.renameat2(-100, bytes(folder), -100, bytes(tmp_path / "b"), 2) == 0
+            await asyncio.sleep(0.01)
+        assert bench.source.statistics().roots <= 3
+        await bench.save("x.py", "x")
+
+
+@on_a_loop
+async def test_closing_while_another_watcher_begins_leaves_nothing(folder):
+    for turn in range(20):
+        async with Bench(folder) as bench:
+            vars(bench.source)["_renewing"] = True
+            vars(bench.source)["_attention"].set()
+            for _ in range(turn):
+                await asyncio.sleep(0)
+
+
+@on_a_loop
+async def test_many_that_settle_together_are_read_one_by_one(folder, monkeypatch):
+    """130 of 7 MB that were touched together stopped the supervisor for most of a second."""
+    bench = Bench(folder)
+    for number in range(8):
+        bench.put(f"m{number}.py", "#" * 500_000)  # reading one takes longer than the slice below
+    async with bench:
+        source, turns = bench.source, []
+        read = vars(source)["_publisher"].snapshots
+
+        def turn():
+            turns.append(source.statistics().snapshots)
+            asyncio.get_running_loop().call_soon(turn)
+
+        monkeypatch.setattr(sourcing, "SLICE", 1e-4)
+        turn()
+        for number in range(8):
+            os.utime(folder / f"m{number}.py")
+        bench.put("n.py", "new")
+        await bench.sink.until(lambda: bench.sink.holds("n", "new"))
+        assert turns[-1] - read >= 9
+        assert all(after - before <= 1 for before, after in pairwise(turns))
+
+
+@on_a_loop
+async def test_a_write_under_another_name_of_the_same_file(folder):
+    """The kernel tells of the name it was opened by."""
+    bench = Bench(folder)
+    bench.put("a.py", "one")
+    (folder / "b.py").hardlink_to(folder / "a.py")
+    async with bench:
+        bench.put("a.py", "two")
+        await bench.sink.until(lambda: bench.sink.holds("b", "two") and bench.sink.holds("a", "two"))
+
+
+@on_a_loop
+async def test_a_file_that_somebody_has_open_is_read_soon_after_its_end(folder):
+    """A poller does not hear of that: it took nine seconds."""
+    timing = Timing(open_wait=3600.0)
+    async with Bench(folder, watcher="polling", poll_interval=0.05, timing=timing) as bench:
+        with (folder / "x.py").open("w") as file:
+            file.write("x")
+            file.flush()
+            async with asyncio.timeout(DEADLINE):
+                while bench.source.statistics().snapshots < 4:
+                    await asyncio.sleep(0.01)
+            assert not bench.sink.live
+        await bench.sink.until(lambda: bench.sink.holds("x", "x"))
+
+
+@on_a_loop
+async def test_a_file_that_was_waited_for_once_is_waited_for_again(folder):
+    """Held open with the bytes that were live already, it had its next save read while it was written."""
+    timing = Timing(open_wait=1.0)
+    async with Bench(folder, watcher="polling", poll_interval=0.05, timing=timing) as bench:
+        file = bench.put("x.py", "one")
+        await bench.sink.until(lambda: bench.sink.holds("x", "one"))
+        known = vars(bench.source)["_publisher"]._known["x"]
+        with file.open("r+") as opened:
+            opened.write("one")
+            opened.flush()
+            async with asyncio.timeout(DEADLINE):
+                while known.busy_since is None:
+                    await asyncio.sleep(0.01)
+                while known.busy_since is not None:
+                    await asyncio.sleep(0.01)
+        assert not bench.sink.refused
 
 
 @on_a_loop

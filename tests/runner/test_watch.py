@@ -1,12 +1,14 @@
 """The watchers against the real kernel. Each trap of watchdog that they are built around has a test here."""
 
+import ctypes
+import os
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from fumehood.runner import tree, watch
+from fumehood.runner import inotify, tree, watch
 from fumehood.runner.inotify import Native
 from fumehood.runner.watch import Event, Kind, Mailbox, Polling, unserved
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
@@ -78,6 +80,8 @@ def native(root):
     yield listener
     watcher.close()
     assert not watcher.alive()
+    assert watcher._order == sorted(watcher._watches)
+    assert watcher._paths == {wd: path for path, (wd, _) in watcher._watches.items()}
 
 
 # -- native ----------------------------------------------------------------------------------------------------------
@@ -256,6 +260,22 @@ def test_a_folder_that_is_a_link_by_the_time_it_is_looked_at(folder, native):
     native.until(Kind.WROTE, "x.py")
 
 
+def test_two_folders_exchanged_are_both_watched_on(folder, native):
+    """The events are: from a, to b, from b, to a. The third is of what b was, and by then b is another."""
+    (folder / "a/one").mkdir(parents=True)
+    (folder / "b/two").mkdir(parents=True)
+    native.until(Kind.FOLDER, "b")
+    libc = ctypes.CDLL(None, use_errno=True)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    a, b = bytes(folder / "a"), bytes(folder / "b")
+    for turn in range(5):
+        assert libc.renameat2(here, a, here, b, exchange) == 0, os.strerror(ctypes.get_errno())
+        for path in ("a/two", "b/one") if turn % 2 == 0 else ("a/one", "b/two"):
+            (folder / path / f"{turn}.py").write_text("")
+            native.until(Kind.WROTE, f"{path}/{turn}.py")
+    assert native.watcher.folders == 5
+
+
 def test_a_folder_and_a_link_take_turns(folder, native, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").symlink_to(tmp_path)
@@ -285,6 +305,55 @@ def test_the_root_mounted_below_itself_keeps_its_name(folder, run, limited):
     """
     got = run(code, str(folder), prefix=[*limited(), "unshare", "--mount"])
     assert got.stdout == "['', 'again/again'] []\n", got.stderr
+
+
+def test_who_is_busy_looking_through_folders_gives_up(folder, native, tmp_path, monkeypatch):
+    """A folder of 4000 folders, its mode changed for half a second, was looked through for a minute."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    monkeypatch.setattr(inotify, "PATIENCE", -1.0)
+    (tmp_path / "a").rename(folder / "a")
+    native.until(Kind.STALE, "")
+    (folder / "x.py").write_text("")
+    deadline = time.monotonic() + 0.2
+    while time.monotonic() < deadline:
+        native.rung.wait(deadline - time.monotonic())
+        assert not any(event.path == "x.py" for event in native.take()), "another is to take its place"
+
+
+def test_a_mode_that_is_changed_leads_to_no_look_through_what_is_watched(folder, native, monkeypatch):
+    (folder / "a/b").mkdir(parents=True)
+    native.until(Kind.FOLDER, "a")
+    monkeypatch.setattr(inotify, "PATIENCE", -1.0)
+    (folder / "a").chmod(0o711)
+    native.until(Kind.FOLDER, "a")
+    (folder / "x.py").write_text("")
+    native.until(Kind.WROTE, "x.py")
+
+
+def test_the_roots_mode_is_heard_of(folder, native):
+    """Its name is not in its events; closed and opened again by its owner, all in it came back a minute later."""
+    folder.chmod(0o711)
+    native.until(Kind.SOMEWHERE, "")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into everything; the suite also runs unprivileged")
+def test_what_could_not_be_looked_into_is_watched_once_it_can(folder, native):
+    (folder / "a/b").mkdir(parents=True)
+    native.until(Kind.FOLDER, "a")
+    (folder / "a").chmod(0o600)
+    native.until(Kind.FOLDER, "a")
+    with native.watcher._lock:
+        native.watcher._cover("a")
+    (folder / "a").chmod(0o700)
+    native.until(Kind.STALE, "")
+
+
+def test_there_are_no_more_watches_than_folders_looked_at(folder, native, monkeypatch):
+    monkeypatch.setattr(tree, "MOST_FOLDERS", 5)
+    for number in range(9):
+        (folder / f"{number}").mkdir()
+        native.until(Kind.FOLDER, f"{number}")
+    assert native.watcher.folders == 5
 
 
 @pytest.mark.parametrize("left", [0, 1])
@@ -389,6 +458,20 @@ def test_polling_notices_each_kind_of_change(folder, polling):
         polling.pass_twice()
         polling.take()
         polling.events.clear()
+
+
+def test_polling_notices_a_save_that_keeps_size_and_time(folder, polling):
+    file = folder / "x.py"
+    file.write_text("one")
+    polling.until(Kind.SOMEWHERE, "")
+    polling.pass_twice()
+    polling.take()
+    polling.events.clear()
+    before = file.stat()
+    with file.open("r+") as opened:
+        opened.write("two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    polling.until(Kind.SOMEWHERE, "")
 
 
 def test_polling_follows_no_link_and_skips_scratch(folder, polling, tmp_path):
