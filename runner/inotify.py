@@ -19,8 +19,8 @@ A folder is watched and listed by a descriptor, opened below the root's without 
 when its event was made may lead out of the tree by now, or back to the root, whose watch would then go by that name.
 The root's own end is not heard of, since its descriptor keeps it: `source.py` looks at it every second.
 
-Its own work is bounded: who makes it look through folders for too long has it give up (`Kind.STALE`), and `source.py` puts
-another in its place.
+Its own work is bounded: who makes it look through folders for too long has it give up (`Kind.STALE`), and `source.py`
+puts another in its place.
 
 Renames need no pairing here: a mod that went away and a mod that came are two facts about the disk. A renamed folder
 gives up its watches and gets new ones, since inotify would go on under the old path.

@@ -251,7 +251,7 @@ class Nursery:
                 limits, folder = worker.limits or self._limits, f"{self._scratch}/{worker.serial}"
                 if not worker.alive:
                     continue
-                found = scratch.excess(folder, limits)
+                found = scratch.excess(folder, limits, worker.held)
                 if found is None and (turn + worker.serial) % scratch.TURNS_TO_MAPS == 0:
                     found = scratch.kept(worker.pid, folder, limits)
                 if found is not None:

@@ -6,6 +6,8 @@ even, keeps its file as well, and of those a process may have 65 530.
 """
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
 from ..shared.policy import Limits
@@ -19,9 +21,8 @@ MAPS: Final = 1 << 20
 """Bytes of /proc/PID/maps that are read, about 10 000 mappings; a worker has 200 as a rule. More: a worker with long
 names holds the supervisor up for longer; fewer: an honest one with many small mappings is taken for one that hides."""
 LOOKS: Final = 20
-"""So often at once a folder is looked at whose own folders are gone when they are entered: one renamed in a loop evades
-two of three looks. Fewer: who makes and removes temporary folders in a loop may be taken for one that hides; more: a
-hostile worker holds the supervisor up for longer, once: a look at a full scratch takes 3 ms."""
+"""So often at once a folder is looked at whose worker is held: what it had begun ends meanwhile, one system call of
+each thread. Fewer: one with many threads is taken for one that hides; more: it is held for longer, once."""
 _BLOCK: Final = 512  # st_blocks counts in these, whatever the file system's own block is
 
 
@@ -32,36 +33,42 @@ class Excess(NamedTuple):
     what: str
 
 
-def excess(folder: str, limits: Limits) -> Excess | None:
+def excess(folder: str, limits: Limits, hold: Callable[[], AbstractContextManager[None]]) -> Excess | None:
     """How the folder is over its limits; None: it is not, or is gone. In the supervisor, of a hostile tree.
 
     Follows no link, stops at the first excess, and takes a tree that cannot be walked (a path too long, folders that
-    have another name whenever they are entered) for one.
+    have another name whenever they are entered) for one. `hold()`: its worker does nothing within; for a few
+    milliseconds, if a look may have missed something because the folder changed meanwhile.
     """
     try:
-        for _ in range(LOOKS):
-            found, whole = _measure(folder, limits)
-            if found is not None or whole:
-                return found
+        found, whole = _measure(folder, limits)
+        if found is not None or whole:
+            return found
+        with hold():
+            for _ in range(LOOKS):
+                found, whole = _measure(folder, limits)
+                if found is not None or whole:
+                    return found
     except OSError as error:
         return Excess("scratch_inodes", f"its scratch cannot be measured: {error.strerror}")
     return Excess("scratch_inodes", "its scratch cannot be measured: its folders come and go too fast")
 
 
 def _measure(top: str, limits: Limits) -> tuple[Excess | None, bool]:
-    """One look, and whether it saw all: no folder was gone as it was entered, but for `top`. Raises OSError."""
+    """One look, and whether it saw all there was. Raises OSError."""
     size = count = 0
     whole = True
     folders = [top]
     while folders:
         folder = folders.pop()
         try:
+            before, below = os.lstat(folder), len(folders)
             with os.scandir(folder) as entries:
                 for entry in entries:
                     try:
                         size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
                     except FileNotFoundError:
-                        whole = whole and not entry.is_dir(follow_symlinks=False)
+                        whole = False  # deleted, or its folder has another name by now
                         continue
                     count += 1
                     if count > limits.scratch_inodes:
@@ -70,8 +77,14 @@ def _measure(top: str, limits: Limits) -> tuple[Excess | None, bool]:
                         return Excess("scratch_bytes", "its scratch holds more bytes"), whole
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
+            after = os.lstat(folder)
         except FileNotFoundError:
             whole = whole and folder == top
+            continue
+        # The kernel may list what is renamed meanwhile under neither name. Time tells, since Linux 6.13 to the
+        # nanosecond; so does the number of links, which is that of folders and two, where it is any.
+        if before.st_mtime_ns != after.st_mtime_ns or after.st_nlink > len(folders) - below + 2:
+            whole = False
     return None, whole
 
 

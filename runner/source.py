@@ -9,12 +9,12 @@
 The seam: anything that calls a `Sink` in this way is a source; a replicated store for many servers can be one later.
 
 What holds, whatever the watcher missed: what settled last for a key is what is on disk, at the latest one
-`reconcile_period` after it got there. Events only make it quick. A watcher that gave up, died or was found to have missed
-something is replaced by another, which begins with a look at everything.
+`reconcile_period` after it got there. Events only make it quick. A watcher that gave up, died or was found to have
+missed something is replaced by another, which begins with a look at everything.
 
 Runs in the supervisor, on its loop. It reads inline: a hop to a thread costs more than reading a usual mod does. Long
-work (a whole tree, a bulk of mods) is cut into slices, so that the loop turns in between; a watcher, which looks through
-all folders as it begins, does so in a thread.
+work (a whole tree, a bulk of mods) is cut into slices, so that the loop turns in between; a watcher, which looks
+through all folders as it begins, does so in a thread.
 """
 
 import asyncio

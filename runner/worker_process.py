@@ -13,7 +13,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,6 +138,17 @@ class WorkerProcess:
             self.condemn("it does not read its commands")
         except OSError:
             self.kill()  # it is dead or dying: on_exit tells
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """It does nothing meanwhile, once it has ended the system calls it is in: SIGSTOP, which nothing blocks."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL, now or as soon as it exists. Idempotent; `on_exit` follows."""

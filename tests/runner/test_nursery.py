@@ -413,6 +413,32 @@ async def test_in_the_reduced_mode_a_scratch_over_its_limits_is_death():
         assert worker.crossed == "scratch_bytes"
 
 
+@in_a_loop
+async def test_in_the_reduced_mode_who_makes_and_removes_folders_all_the_time_is_held_for_a_moment(monkeypatch):
+    """While its scratch is looked at, which would miss what is renamed; and goes on."""
+    monkeypatch.setattr(scratch, "PERIOD", 0.01)
+    held = []
+    monkeypatch.setattr(WorkerProcess, "held", lambda self, hold=WorkerProcess.held: held.append(self) or hold(self))
+    async with nursery(confinement=Confinement.REDUCED) as house:
+        worker = await house.take()
+        loop = """if True:
+            import os, time
+            end = time.monotonic() + 1.0
+            turns = 0
+            while time.monotonic() < end:
+                for name in "abcdefgh":
+                    os.mkdir(name)
+                for name in "hgfedcba":
+                    os.rmdir(name)
+                turns += 1
+            result = turns
+        """
+        assert await ask(worker, loop) > 0
+        assert worker in held
+        assert await ask(worker, "result = 1") == 1
+        assert not worker.misbehaved
+
+
 DEEP = """
 import os
 for _ in range(1010):
