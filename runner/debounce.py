@@ -37,6 +37,8 @@ MOST_JOINED: Final = 4096
 only means waiting until `max_wait`."""
 
 
+_OTHERS: Final = "\0"
+"""No file's name."""
 MOST_OPEN: Final = 64
 """Files of one mod remembered as open, each by itself. Past it one name stands for the rest, which nothing closes: the
 mod waits `open_wait` then. Smaller: unpacking with many files at a time waits; larger: each event costs more."""
@@ -46,8 +48,6 @@ SOME_FILE: Final = ""
 """For `wrote`: a file of the mod's is complete, and it is not known which. Whoever has one open has it still."""
 
 
-_OTHERS: Final = "\0"
-"""No file's name."""
 MOST_VANISHING: Final = 64
 """Files that went and are waited for by what comes after them, since it may be they under another name. Past it only
 what comes in the same bulk change waits."""
@@ -165,6 +165,10 @@ class Debouncer:
     def due(self) -> float | None:
         """When `advance` has to be called next at the latest; None: only after an event."""
         return self._heap[0][0] if self._heap else None
+
+    def awaits(self, key: str) -> bool:
+        """Whether a change of this mod has not settled."""
+        return key in self._pending
 
     def at_rest(self) -> bool:
         """Whether everything has settled. The heap may still hold deadlines that no longer count."""

@@ -36,6 +36,7 @@ import os
 import threading
 import time
 from bisect import bisect_left, insort
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
@@ -83,7 +84,7 @@ _FINAL: Final = frozenset({*_REMEDIES, errno.E2BIG})
 
 
 class Native:
-    """Watches a tree with inotify. Made on the loop; its callbacks run in watchdog's thread."""
+    """Watches a tree with inotify. Made and closed in a thread; its callbacks run in watchdog's."""
 
     name = "native"
 
@@ -113,8 +114,8 @@ class Native:
             os.close(self._root)
             raise
         self._reader.name = "fumehood-watch"
-        self._reader.start()
         try:
+            self._reader.start()
             with self._lock:
                 self._cover("")
         except BaseException:
@@ -127,13 +128,15 @@ class Native:
         return len(self._watches)
 
     def alive(self) -> bool:
-        """Whether its thread still runs."""
-        return self._reader.is_alive()
+        """Whether its thread still runs, and heeds what it hears."""
+        return self._reader.is_alive() and not self._stale
 
     def close(self) -> None:
         """End and join the thread, close its descriptors. Idempotent."""
+        self._stale = True  # watchdog closes its descriptor under a look that is under way: that has to end
         self._reader.stop()
-        self._reader.join()
+        with suppress(RuntimeError):  # it was never started
+            self._reader.join()
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
@@ -181,6 +184,7 @@ class Native:
                 self._cover("")
             except OSError as error:
                 self._blind(error, "")
+                self._give_up()  # not even the root is watched now
         self._mailbox.put(Kind.OVERFLOW)
 
     # -- with the lock held --------------------------------------------------------------------------------------
@@ -213,6 +217,8 @@ class Native:
     def _cover(self, top: str) -> None:
         """Watch `top` and all below. Raises OSError for the root itself only."""
         for path, opened in tree.subfolders(self._root, top):
+            if self._stale:
+                return
             try:
                 if isinstance(opened, OSError):
                     raise opened
@@ -270,7 +276,7 @@ class Native:
     def _blind(self, error: OSError, path: str) -> None:
         number = error.errno or 0
         self._denied |= number == errno.EACCES
-        if number in _UNREMARKABLE or number in self._said:
+        if number in _UNREMARKABLE or number in self._said or self._stale:
             return
         self._said.add(number)
         if number in _REMEDIES:

@@ -254,7 +254,7 @@ class Nursery:
                 found = scratch.excess(folder, limits, worker.held)
                 if found is None and (turn + worker.serial) % scratch.TURNS_TO_MAPS == 0:
                     found = scratch.kept(worker.pid, folder, limits)
-                if found is not None:
+                if found is not None and not worker.ended:  # else its folder is being removed
                     worker.condemn(found.what, found.limit)
 
     def _refill_later(self) -> None:

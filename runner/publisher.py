@@ -153,8 +153,16 @@ class Publisher:
     def prepare(self, key: str) -> None:
         """Read what is about to settle, unless it was: many that settle together are read one by one before that."""
         known = self._known.get(key)
-        if known is not None and not (known.draft and self._sign(key) == known.draft.signature):
+        if known is None:
+            return
+        read = known.draft.signature if known.draft else known.same
+        if read is None or self._sign(key) != read:
             self.draft(key)
+
+    def is_busy(self, key: str) -> bool:
+        """Whether it was found being written when it was to be read last."""
+        known = self._known.get(key)
+        return known is not None and known.busy_since is not None
 
     def settle(self, keys: list[str] | tuple[str, ...], *, even_if_empty: bool = False) -> list[str]:
         """Say what has settled, one batch. Returns the keys that have new bytes."""
@@ -283,13 +291,14 @@ class Publisher:
             if not isinstance(taken, Snapshot):
                 return self._missing(key, known, taken)
             self._offer(known, taken)
-            known.signature = taken.signature
+            read = taken.signature
+        known.signature = read
         known.caused_ns = 0
         known.busy_since = None
         known.looked_at = looked_at
         if known.draft is None:
             return None
-        known.digest, known.signature = known.draft.digest, known.draft.signature
+        known.digest = known.draft.digest
         known.draft = known.refused = None
         return Settled(key, known.digest)
 

@@ -36,9 +36,9 @@ class Excess(NamedTuple):
 def excess(folder: str, limits: Limits, hold: Callable[[], AbstractContextManager[None]]) -> Excess | None:
     """How the folder is over its limits; None: it is not, or is gone. In the supervisor, of a hostile tree.
 
-    Follows no link, stops at the first excess, and takes a tree that cannot be walked (a path too long, folders that
-    have another name whenever they are entered) for one. `hold()`: its worker does nothing within; for a few
-    milliseconds, if a look may have missed something because the folder changed meanwhile.
+    Follows no link that is one as it is met, stops at the first excess, and takes a tree that cannot be walked (a path
+    too long, folders that have another name whenever they are entered) for one. `hold()`: its worker does nothing
+    within; for a few milliseconds, if a look may have missed something because the folder changed meanwhile.
     """
     try:
         found, whole = _measure(folder, limits)

@@ -57,7 +57,7 @@ class Statistics:
     """Counts since `start`."""
 
     watcher: str
-    """"native" or "polling", as it is now; "" before the start."""
+    """"native" or "polling", as it is now; "" before the start, and while one takes another's place."""
     mods: int
     events: int
     overflows: int
@@ -126,7 +126,7 @@ class FolderSource:
         self._fallback = ""
         """Why the next watcher is to be one that polls; "": it need not."""
         self._publisher: Publisher | None = None
-        self._open = False
+        self._open = self._closed = False
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -157,21 +157,24 @@ class FolderSource:
 
     async def close(self) -> None:
         """Stop. No thread and no descriptor of ours is left when this returns; the sink hears nothing more."""
-        self._open = False
+        self._open, self._closed = False, True
         if self._timer:
             self._timer.cancel()
         if self._keeper:
             self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await asyncio.wait([self._keeper])
         _tell(self._waiting_for_look)
         if self._coming:
-            with suppress(OSError, ImportError):
-                self._watcher = await self._coming
+            await asyncio.wait([self._coming])
+            if not self._coming.cancelled() and self._coming.exception() is None:
+                self._watcher = self._coming.result()
+            self._coming = None
         await self._unwatch()
         if self._publisher:
             self._publisher = None
             self._root.close()
+        if self._keeper and not self._keeper.cancelled():
+            self._keeper.result()  # raises what ended it
 
     def at_rest(self) -> bool:
         """Whether every change that was noticed has settled, as far as it may: who has a file open is waited for."""
@@ -242,7 +245,14 @@ class FolderSource:
 
     async def _begin(self, make: Callable[[], Watcher]) -> None:
         """Make a watcher in a thread: looking through thousands of folders would stop the loop."""
-        self._coming = coming = asyncio.ensure_future(asyncio.to_thread(make))
+
+        def made() -> Watcher:
+            watcher = make()
+            if self._closed:  # nobody may be there to take it any more
+                watcher.close()
+            return watcher
+
+        self._coming = coming = asyncio.ensure_future(asyncio.to_thread(made))
         await asyncio.wait([coming])  # if this is cancelled, `close` still waits for it
         self._coming = None
         self._watcher = coming.result()
@@ -386,7 +396,7 @@ class FolderSource:
     async def _reconcile(self, said: Publisher, at: int) -> bool:
         """Look at the whole tree and have everything settled anew that is not as it was settled last.
 
-        `at`: monotonic ns of what led to it. Returns whether there was anything.
+        `at`: monotonic ns of what led to it. Returns whether there was anything that no event had told of.
         """
         news = False
         self._reconciliations += 1
@@ -394,8 +404,8 @@ class FolderSource:
         async for key in _sliced(findings.mods.keys() | said.keys()):
             if not said.unchanged(key):
                 only = tree.Findings({key: findings.mods[key]} if key in findings.mods else {})
+                news = news or not (self._debouncer.awaits(key) or said.is_busy(key))
                 self._sorter.disturb({key}, only, at)
-                news = True
         return news
 
     async def _keep(self) -> None:
@@ -407,15 +417,17 @@ class FolderSource:
                 async with asyncio.timeout(ROOT_PERIOD):  # not wait_for: before 3.12 it drops cancellations
                     await self._attention.wait()
             self._attention.clear()
-            if self._loop.time() - renewed >= ROOT_PERIOD:  # else at a later turn
-                if self._root.moved():
+            rested = self._loop.time() - renewed >= ROOT_PERIOD
+            if self._root.moved():
+                if not rested:
+                    continue  # at a later turn; what is asked about the folder is answered of the new one
+                if await self._follow(self._publisher):
                     renewed = self._loop.time()
-                    await self._follow(self._publisher)
-                elif self._renewing or not (self._watcher and self._watcher.alive()):
-                    renewed = self._loop.time()
-                    if not self._renewing:
-                        self._say("the watcher had ended: starting another")
-                    await self._restart()
+            elif rested and (self._renewing or not (self._watcher and self._watcher.alive())):
+                renewed = self._loop.time()
+                if not self._renewing:
+                    self._say("the watcher had ended: starting another")
+                await self._restart()
             slow = self._loop.time() - reconciled >= self._reconcile_period
             if self._overdue or slow:
                 unasked = not self._overdue
@@ -432,25 +444,27 @@ class FolderSource:
                 reconciled = self._loop.time()
                 self._advance()
 
-    async def _follow(self, said: Publisher) -> None:
+    async def _follow(self, said: Publisher) -> bool:
+        """Go on with the folder that is there now. False: there is none."""
         try:
             root = tree.Root.open(self._path)
         except ConfigError as error:
             self._say(f"{error}; what is live stays until it is back")
-            return
+            return False
         self._root.close()
         self._root = said.root = root
         self._roots += 1
         self._said.clear()
         self._say(f"the mods folder was replaced: watching the new one at {escape(str(self._path))}")
         await self._restart()
+        return True
 
     async def _restart(self) -> None:
         self._renewing = False
         await self._unwatch()
         try:
             await self._watch()
-        except OSError as error:  # the root vanished again, or inotify is used up: tried again at the next look
+        except (OSError, RuntimeError) as error:  # the root vanished again, inotify or threads are used up: tried again
             self._say(f"the mods folder cannot be watched: {error}")
         self._attend(time.monotonic_ns())
 

@@ -6,7 +6,7 @@
 
 A watcher says "look there" and nothing more; what is on disk is what counts. Both watchers put `Event`s into a
 `Mailbox`, from watchdog's thread, and decide nothing. What they cannot see they say: `OVERFLOW`, `ROOT`, `BLIND`,
-`EXHAUSTED`.
+`STALE`, `EXHAUSTED`.
 """
 
 import os
@@ -57,6 +57,9 @@ class Kind(Enum):
     """The kernel gives no more watches, a poller would see everything; `path` says why."""
 
 
+_SAID_ONCE: Final = frozenset({Kind.STALE, Kind.EXHAUSTED})
+
+
 class Event(NamedTuple):
     """One change. `path` is relative to the root, without a leading slash."""
 
@@ -78,7 +81,7 @@ class Mailbox:
 
     def put(self, kind: Kind, path: str = "") -> None:
         """Add an event and wake the loop if it sleeps. Never blocks."""
-        if len(self._events) < MOST_WAITING:
+        if len(self._events) < MOST_WAITING or kind in _SAID_ONCE:
             self._events.append(Event(kind, path, time.monotonic_ns()))
         else:
             self._lost = True
@@ -160,7 +163,7 @@ class Polling:
     name = "polling"
 
     def __init__(self, root: tree.Root, mailbox: Mailbox, interval: float) -> None:
-        """Start; its thread takes the first look. Raises OSError when no descriptor is left."""
+        """Take the first look, in this thread, and start. Raises OSError when the root cannot be looked at."""
         from watchdog.observers.polling import PollingObserverVFS
 
         self._root = root.real
@@ -171,8 +174,12 @@ class Polling:
         self._folders = 0
         listdir: Any = self._list  # its declared type is an iterator of os.DirEntry, of which it reads the name
         self._observer = PollingObserverVFS(_state, listdir, polling_interval=interval)
-        self._observer.schedule(_Handler(self._changed), self._root, recursive=True)
-        self._observer.start()
+        try:
+            self._observer.schedule(_Handler(self._changed), self._root, recursive=True)
+            self._observer.start()
+        except BaseException:
+            os.close(self._fd)
+            raise
 
     def alive(self) -> bool:
         """Whether its threads still run."""

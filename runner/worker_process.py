@@ -128,6 +128,11 @@ class WorkerProcess:
     def alive(self) -> bool:
         return not self._dead
 
+    @property
+    def ended(self) -> bool:
+        """Whether the kernel says so, which `on_exit` may not have yet."""
+        return self._dead or (self.pidfd >= 0 and _ended(self.pidfd))
+
     def send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
         """Send one command and descriptors, which stay the caller's. Never raises: who cannot take it dies."""
         if self._dead:
@@ -142,6 +147,9 @@ class WorkerProcess:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """It does nothing meanwhile, once it has ended the system calls it is in: SIGSTOP, which nothing blocks."""
+        if self.pidfd < 0:  # just born, and what it does is our own code's
+            yield
+            return
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGSTOP)
         try:
@@ -204,7 +212,7 @@ class WorkerProcess:
             resource.RLIMIT_CPU: limits.cpu_total,
         }
         self.hold_to(limits)
-        if self._dead or _ended(self.pidfd):
+        if self.ended:
             return True  # on_exit is about to say so
         try:
             for which, value in wanted.items():

@@ -76,8 +76,10 @@ def going_on(program, folder):
     @contextlib.contextmanager
     def hold():
         process.send_signal(signal.SIGSTOP)
-        yield
-        process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     with subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE) as process:
         try:
@@ -90,6 +92,8 @@ def going_on(program, folder):
 @pytest.mark.parametrize("program", [CHURN, RENAME, RENAME_ANEW], ids=["made and removed", "renamed", "renamed anew"])
 def test_folders_that_come_and_go_hide_nothing(tmp_path, program):
     """The kernel may list a folder under neither name while it is renamed; the links of the one above tell."""
+    if os.lstat(tmp_path).st_nlink < 2:
+        pytest.skip("this file system does not count the links of folders")
     big = tmp_path / "first" / "a" / "b" / "big"
     big.parent.mkdir(parents=True)
     big.write_bytes(os.urandom(128 * 1024))
@@ -105,8 +109,8 @@ def test_folders_may_come_and_go_as_fast_as_they_can(tmp_path):
 def test_folders_that_nobody_can_hold_are_too_much(tmp_path):
     with going_on(RENAME_ANEW, tmp_path):
         (tmp_path / "first").mkdir()
-        while (found := excess(str(tmp_path), LIMITS, contextlib.nullcontext)) is None:
-            pass
+        looks = (excess(str(tmp_path), LIMITS, contextlib.nullcontext) for _ in range(10_000))
+        found = next(found for found in looks if found is not None)
         assert "come and go too fast" in found.what
 
 

@@ -18,7 +18,7 @@ from fumehood.runner import source as sourcing
 from fumehood.runner import tree
 from fumehood.runner.manifest import Refused
 from fumehood.runner.snapshot import Gone, digest, take
-from fumehood.runner.source import FolderSource, Settled, Timing
+from fumehood.runner.source import ROOT_PERIOD, FolderSource, Settled, Timing
 from fumehood.runner.watch import Kind
 from fumehood.shared.errors import ConfigError
 from fumehood.shared.policy import Limits
@@ -617,8 +617,30 @@ async def test_what_only_the_slow_period_found_leads_to_another_watcher(folder):
             blind._drop("a")
         bench.put("a/x.py", "found late")
         await bench.sink.until(lambda: bench.sink.holds("a/x", "found late"))
-        await bench.sink.until(lambda: vars(bench.source)["_watcher"] not in (blind, None))
+        await bench.sink.until(lambda: bench.sink.holds("a/x", "found late"))
+        async with asyncio.timeout(DEADLINE):
+            while vars(bench.source)["_watcher"] in (blind, None):
+                await asyncio.sleep(0.01)
         assert "a" in vars(bench.source)["_watcher"]._watches
+
+
+@on_a_loop
+async def test_what_was_touched_or_is_held_open_does_not(folder):
+    """Its bytes are what was said last: no news at any look, for which a new watcher was begun each time."""
+    async with Bench(folder, reconcile_period=0.2) as bench:
+        first = vars(bench.source)["_watcher"]
+        await bench.save("x.py", "x")
+        await bench.save("y.py", "y")
+        os.utime(folder / "x.py", ns=(1, 1))
+        await bench.passed()
+        with (folder / "y.py").open("r+"):
+            looks = bench.source.statistics().reconciliations
+            async with asyncio.timeout(DEADLINE):
+                while bench.source.statistics().reconciliations < looks + 5:
+                    await asyncio.sleep(0.01)
+            assert vars(bench.source)["_watcher"] is first
+            assert not vars(bench.source)["_renewing"]
+        assert vars(bench.source)["_publisher"].unchanged("x")
 
 
 @on_a_loop
@@ -628,7 +650,7 @@ async def test_a_watcher_that_gave_up_is_replaced_and_nothing_is_missed(folder):
         with old._lock:
             old._give_up()
         await bench.save("x.py", "one")
-        assert vars(bench.source)["_watcher"] is not old
+        assert vars(bench.source)["_watcher"] not in (old, None)
         await bench.save("x.py", "two")
 
 
@@ -638,22 +660,76 @@ async def test_a_root_that_is_replaced_all_the_time_is_followed_once_a_second(fo
     (tmp_path / "b").mkdir()
     libc = ctypes.CDLL(None)
     async with Bench(folder) as bench:
-        end = time.monotonic() + 1.5
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while time.monotonic() < began + 1.5:
             assert libc.renameat2(-100, bytes(folder), -100, bytes(tmp_path / "b"), 2) == 0
             await asyncio.sleep(0.01)
-        assert bench.source.statistics().roots <= 3
-        await bench.save("x.py", "x")
+        assert bench.source.statistics().roots <= 1 + (time.monotonic() - began) / ROOT_PERIOD
+        bench.put("x.py", "x")
+        assert await bench.source.look(DEADLINE), "of the folder that is there now"
+        await bench.sink.until(lambda: bench.sink.holds("x", "x"))
 
 
 @on_a_loop
-async def test_closing_while_another_watcher_begins_leaves_nothing(folder):
-    for turn in range(20):
-        async with Bench(folder) as bench:
-            vars(bench.source)["_renewing"] = True
-            vars(bench.source)["_attention"].set()
-            for _ in range(turn):
-                await asyncio.sleep(0)
+async def test_a_look_is_at_the_folder_that_is_there(folder, watcher):
+    """Also at one that came just after another, or after none."""
+    async with Bench(folder, **watcher) as bench:
+        for name in "abc":
+            shutil.rmtree(folder)
+            assert await bench.source.look(DEADLINE)
+            folder.mkdir()
+            bench.put(f"{name}.py", name)
+            assert await bench.source.look(DEADLINE)
+            await bench.sink.until(lambda name=name: bench.sink.holds(name, name))
+            assert set(bench.sink.live) == {name}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@on_a_loop
+async def test_closing_while_another_watcher_begins_leaves_nothing(folder, monkeypatch, times):
+    under_way, go_on = threading.Event(), threading.Event()
+    bench = Bench(folder)
+    await bench.source.start()
+    source = bench.source
+    make = source._native
+
+    def slowly():
+        under_way.set()
+        assert go_on.wait(DEADLINE)
+        return make()
+
+    monkeypatch.setattr(source, "_native", slowly)
+    vars(source)["_renewing"] = True
+    vars(source)["_attention"].set()
+    async with asyncio.timeout(DEADLINE):
+        while not under_way.is_set():
+            await asyncio.sleep(0.001)
+    closing = asyncio.ensure_future(source.close())
+    await asyncio.sleep(0)
+    for _ in range(times - 1):
+        await asyncio.sleep(0.01)
+        closing.cancel()
+    await asyncio.sleep(0.01)
+    go_on.set()
+    await asyncio.wait([closing])
+    if times > 1:  # whoever cancels it, closes it again
+        await source.close()
+    assert not any(thread.name == "fumehood-watch" for thread in threading.enumerate())
+
+
+@on_a_loop
+async def test_a_watcher_for_which_there_is_no_thread_is_tried_again(folder, monkeypatch):
+    async with Bench(folder) as bench:
+        begin = bench.source._begin
+
+        async def refused(_):
+            monkeypatch.setattr(bench.source, "_begin", begin)
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(bench.source, "_begin", refused)
+        vars(bench.source)["_watcher"].close()
+        await bench.save("x.py", "x")
+        assert "the mods folder cannot be watched: can't start new thread" in bench.sink.troubles
 
 
 @on_a_loop
@@ -722,7 +798,20 @@ async def test_a_file_that_was_waited_for_once_is_waited_for_again(folder):
                     await asyncio.sleep(0.01)
                 while known.busy_since is not None:
                     await asyncio.sleep(0.01)
-        assert not bench.sink.refused
+        vars(bench.source)["_publisher"]._open_wait = 3600.0  # from here on it is waited for as long as it takes
+        with file.open("w") as opened:
+            opened.write("half")
+            opened.flush()
+            async with asyncio.timeout(DEADLINE):
+                while known.busy_since is None:
+                    await asyncio.sleep(0.01)
+            snapshots = bench.source.statistics().snapshots
+            async with asyncio.timeout(DEADLINE):
+                while bench.source.statistics().snapshots < snapshots + 2:
+                    await asyncio.sleep(0.01)
+            assert bench.sink.holds("x", "one")
+            opened.write(", and whole")
+        await bench.sink.until(lambda: bench.sink.holds("x", "half, and whole"))
 
 
 @on_a_loop

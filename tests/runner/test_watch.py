@@ -320,6 +320,46 @@ def test_who_is_busy_looking_through_folders_gives_up(folder, native, tmp_path, 
         assert not any(event.path == "x.py" for event in native.take()), "another is to take its place"
 
 
+def test_who_gave_up_is_not_alive_and_that_is_never_lost(native, monkeypatch):
+    monkeypatch.setattr(watch, "MOST_WAITING", 0)
+    with native.watcher._lock:
+        native.watcher._give_up()
+    assert not native.watcher.alive()
+    native.until(Kind.STALE, "")
+
+
+def test_an_overflow_while_the_root_cannot_be_looked_at(native, monkeypatch):
+    """No watch is left then, not even the root's."""
+    monkeypatch.setattr(tree, "openat2", lambda *_: os.open("/nonexistent", os.O_RDONLY))
+    native.watcher.on_queue_overflow()
+    native.until(Kind.STALE, "")
+
+
+def test_closing_in_the_middle_of_a_look_says_nothing(folder, native, tmp_path, monkeypatch):
+    """watchdog closes its descriptor at once; another's may have the number when the look goes on."""
+    for number in range(20):
+        (tmp_path / f"big/{number}").mkdir(parents=True)
+    closer = threading.Thread(target=native.watcher.close)
+    watched, kept = native.watcher._watch, []
+
+    def slowly(path, fd):
+        kept.append(path)
+        if len(kept) == 3:
+            closer.start()
+            while native.watcher.alive():
+                time.sleep(0.001)
+        watched(path, fd)
+
+    monkeypatch.setattr(native.watcher, "_watch", slowly)
+    (tmp_path / "big").rename(folder / "big")
+    deadline = time.monotonic() + DEADLINE
+    while len(kept) < 3:
+        assert native.rung.wait(deadline - time.monotonic()) or len(kept) >= 3
+    closer.join(DEADLINE)
+    assert len(kept) == 3
+    assert Kind.BLIND not in {event.kind for event in native.take()}
+
+
 def test_a_mode_that_is_changed_leads_to_no_look_through_what_is_watched(folder, native, monkeypatch):
     (folder / "a/b").mkdir(parents=True)
     native.until(Kind.FOLDER, "a")
@@ -378,7 +418,7 @@ def test_no_descriptor_to_look_with_is_heard(folder, run, left):
         native.close()
     """
     got = run(code, str(folder), str(left))
-    assert got.stdout == "[('EXHAUSTED', True), ('OVERFLOW', False)]\n", got.stderr
+    assert got.stdout == "[('EXHAUSTED', True), ('STALE', False), ('OVERFLOW', False)]\n", got.stderr
 
 
 def test_a_full_watch_table_is_heard(folder, run, limited):
@@ -488,6 +528,16 @@ def test_polling_walks_into_no_folder_that_is_a_link_by_then(folder, polling, tm
     assert [each.name for each in polling.watcher._list(str(folder / "link"))] == []
     assert [each.name for each in polling.watcher._list(str(folder / "up/mods"))] == []
     assert {each.name for each in polling.watcher._list(str(folder))} == {"link", "up"}
+
+
+def test_polling_a_root_that_cannot_be_looked_at_leaves_nothing_open(folder):
+    opened = tree.Root.open(folder)
+    folder.rmdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="No such file"):
+        Polling(opened, Listener().mailbox, 5.0)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    opened.close()
 
 
 def test_polling_says_when_the_root_is_gone(folder, polling):
