@@ -77,12 +77,22 @@ def let_go(sock):
 
 
 @pytest.fixture
-def service(root, serve):
-    """A supervisor with one mod, and its process."""
+def service(root, serve, until):
+    """A supervisor with one mod, and its process; it has all that it keeps."""
     root.save("a.py", root.counter(1))
     running = serve(root.root)
     running.supervisor = psutil.Process(running.process.pid)
+    until(lambda: pidfds(running.process.pid) == 4, "of the zygote, of the mod's worker and of two spares")
     return running
+
+
+def pidfds(pid):
+    """How many processes it watches."""
+    found = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += str(entry.readlink()) == "anon_inode:[pidfd]"
+    return found
 
 
 @pytest.fixture
