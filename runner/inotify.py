@@ -66,7 +66,7 @@ _COMPLETE: Final = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_T
 _APPEARING: Final = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
 
 PATIENCE: Final = 0.25
-"""Seconds in a `WINDOW` that its thread may look through folders for what has to be watched. A folder of thousands that
+"""Seconds of CPU in a `WINDOW` that its thread may look through folders for what has to be watched. A folder of thousands that
 is renamed or made anew all the time has each event queued, and each looked through. Smaller: a large tree that is moved
 in leads to another watcher; larger: it holds up the loop, and what others save is heard of later."""
 WINDOW: Final = 1.0
@@ -196,12 +196,12 @@ class Native:
             return
         if mask & _VANISHING:
             self._uncover(path)  # and another may have its place by now, whose own event was before this one
-        began = time.monotonic()
+        began = time.thread_time()
         self._cover(path)
         now = time.monotonic()
         if now - self._window > WINDOW:
             self._window, self._spent = now, 0.0
-        self._spent += now - began
+        self._spent += time.thread_time() - began
         if self._spent > PATIENCE:
             self._give_up()
 
