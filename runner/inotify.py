@@ -66,9 +66,9 @@ _COMPLETE: Final = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_T
 _APPEARING: Final = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
 
 PATIENCE: Final = 0.25
-"""Seconds of CPU in a `WINDOW` that its thread may look through folders for what has to be watched. A folder of thousands that
-is renamed or made anew all the time has each event queued, and each looked through. Smaller: a large tree that is moved
-in leads to another watcher; larger: it holds up the loop, and what others save is heard of later."""
+"""Seconds of CPU in a `WINDOW` that its thread may look through folders for what has to be watched. A folder of
+thousands that is renamed all the time has each event queued, and each looked through. Smaller: a large tree
+that is moved in leads to another watcher; larger: it holds up the loop, and what others save is heard of later."""
 WINDOW: Final = 1.0
 
 _UNREMARKABLE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
