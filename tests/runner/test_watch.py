@@ -348,8 +348,7 @@ def test_closing_in_the_middle_of_a_look_says_nothing(folder, native, tmp_path, 
         if len(kept) == 3:
             closer.start()
             begun.set()
-            while native.watcher.alive():
-                time.sleep(0.001)
+            assert native.watcher._reader.stopped_event.wait(DEADLINE)
         watched(path, fd)
 
     monkeypatch.setattr(native.watcher, "_watch", slowly)
