@@ -89,7 +89,7 @@ def collect(mode: Confinement, *, every: bool = False) -> Report:
 
 def _row(it: Trial, attack: Attack, mode: Confinement) -> Row:
     proof = prove(attack, corpus.kit(), it.host(), root=os.geteuid() == 0)
-    it.targets.noticed()  # the proof may well be; this puts right what it did
+    it.targets.renew()
     return Row(
         attack=attack.name,
         wants=attack.wants,

@@ -91,6 +91,13 @@ class Targets:
             "segment": self._segment,
         }
 
+    def renew(self) -> None:
+        """After an attack that was to succeed: puts everything right. A victim that was killed may take a while to end,
+        and would be held against the next one: so it is another's."""
+        self.noticed()
+        self._end_victim()
+        self._victim = None
+
     def noticed(self) -> list[str]:
         """What is not as it was, a line each; empty: nobody was here. Puts it right again."""
         found = [what for what, good in self._looks() if not good]

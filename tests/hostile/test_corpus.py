@@ -38,7 +38,7 @@ def arena(request) -> Iterator[tuple[trial.Trial, Confinement]]:
 def test_it_succeeds_unconfined_or_says_why_it_cannot(targets, name):
     host = targets.described() | {"game": os.getpid(), "supervisor": os.getpid(), "zygote": os.getpid()}
     found = proof.prove(BY_NAME[name], corpus.kit(), host, root=os.geteuid() == 0)
-    targets.noticed()  # it may well be noticed: puts right what it did
+    targets.renew()
     assert found.given, found.why
 
 

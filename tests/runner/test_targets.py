@@ -94,6 +94,16 @@ def test_whoever_calls_is_noticed_by_this_look_and_not_by_the_next(targets, fami
     assert targets.noticed() == []
 
 
+def test_what_was_to_succeed_is_not_held_against_the_next(targets):
+    """A victim on its way to its end is alive for a moment: it was found dead during the next attack."""
+    for _ in range(20):
+        victim = targets.described()["victim"]
+        os.kill(victim, signal.SIGKILL)
+        targets.renew()
+        assert targets.described()["victim"] != victim
+        assert targets.noticed() == []
+
+
 def test_nothing_of_it_is_left():
     with Targets() as made:
         host = made.described()
