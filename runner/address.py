@@ -13,6 +13,7 @@ import socket
 import stat
 import struct
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -93,6 +94,27 @@ def _private(folder: Path) -> int:
         f"{folder}: has to be a folder of yours that nobody else may enter (mode 0700): {found}; "
         f"remove it, or {_ELSEWHERE}"
     )
+
+
+def knock(sock: socket.socket, path: str, deadline: float) -> None:
+    """In the game: connect, once the listener's queue has room for one more. `deadline`: monotonic seconds, a day from
+    now at the most. Leaves `sock` blocking. Raises OSError: nobody listens there, or no room came (EAGAIN)."""
+    sock.setblocking(True)  # the kernel wakes a connect() that blocks when there is room; no poll would
+    while not _connected(sock):  # a signal that the game handles ends the wait, and Python takes that for success
+        left = max(1, int(min(deadline - time.monotonic(), 86_400.0) * 1e6))  # 0 would be for ever
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", *divmod(left, 1_000_000)))
+        sock.connect(path)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
+
+
+def _connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        return False
+    return True
 
 
 def peer(sock: socket.socket) -> int:

@@ -1,5 +1,6 @@
 """How a game gets its mods: `launch` starts a supervisor of its own, `connect` attaches to one that runs."""
 
+import errno
 import os
 import select
 import signal
@@ -210,29 +211,31 @@ def connect(target: str | os.PathLike[str], *, api: "Api | None" = None, timeout
     The mods go on when this game closes or dies; the next game finds them with their state. `api`: as for `launch`;
     mods that were not written for it go down, with a diagnostic, until a game comes that they fit.
 
+    `timeout`: seconds for all of it, the mods' settling too (which is not an error when it takes longer).
+
     Raises ConfigError (nobody serves that folder), AlreadyAttached (another game does), MachineError (not Linux),
-    SupervisorDied.
+    SupervisorDied (it did not answer within `timeout` seconds).
     """
-    timeout = amounts.seconds(timeout, "timeout")
+    deadline = time.monotonic() + amounts.seconds(timeout, "timeout")
     contract = packed_contract(api)
     path, sock = reach(target)
+    from . import address
     from .game import Mods
     from .link import Link
 
     try:
-        sock.settimeout(timeout)
         try:
-            sock.connect(path)
+            address.knock(sock, path, deadline)
         except OSError as error:
             raise nobody_serves(target, path, error) from None
         check_peer(sock, path)
         link = Link(sock)
-        mods = Mods(link, *link.greet(time.monotonic() + timeout, contract), api)
+        mods = Mods(link, *link.greet(deadline, contract), api)
     except BaseException:
         sock.close()
         raise
     try:
-        mods.settle(timeout)
+        mods.settle(max(0.0, deadline - time.monotonic()))
     except BaseException:
         mods._release()
         raise
@@ -254,8 +257,10 @@ def check_peer(sock: socket.socket, path: str) -> None:
     address.check_supervisor(sock, path)
 
 
-def nobody_serves(target: str | os.PathLike[str], path: str, error: OSError) -> ConfigError:
-    """The error for an address where nobody listens."""
+def nobody_serves(target: str | os.PathLike[str], path: str, error: OSError) -> FumehoodError:
+    """The error for an address that cannot be connected to: nobody listens there, or takes nobody in (EAGAIN)."""
+    if error.errno == errno.EAGAIN:
+        return SupervisorDied("the supervisor did not answer in time")
     folder = os.fspath(target)
     text = f"start one first: fumehood run {folder} (no supervisor serves it: {path}: {error.strerror})"
     return ConfigError(text)

@@ -1,11 +1,13 @@
 """The control socket of `fumehood run`: who may come in, and that nobody there disturbs the game inside."""
 
 import array
+import asyncio
 import contextlib
 import errno
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,14 +16,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fumehood.runner import connect, control
+from fumehood.runner import aio, connect, control
 from fumehood.runner.config import Config
 from fumehood.runner.reception import MOST_SILENT
-from fumehood.shared.errors import AlreadyAttached, ConfigError
+from fumehood.shared.errors import AlreadyAttached, ConfigError, SupervisorDied
 from fumehood.shared.messages import pack
 
 STRANGER = 65534
 PATIENCE = 20.0
+CONNECT = {"x86_64": 42, "aarch64": 203}[os.uname().machine]
+"""The system call's number."""
 HELLO = pack(control.Hello(control.PROTOCOL))
 
 setpriv = pytest.mark.skipif(
@@ -209,6 +213,67 @@ def test_silent_clients_take_nobodys_place(root, service, knock):
         assert mods["a"].call("count", timeout=PATIENCE) == [1, 1]
         assert all(let_go(each) for each in silent), "in their time"
         assert mods["a"].call("count", timeout=PATIENCE) == [2, 1]
+
+
+@pytest.fixture
+def crowded(service, temporary):
+    """The supervisor stands still, and as many wait at its socket as there is room for. Returns how to let it go on."""
+    opened, error = [], 0
+    service.supervisor.suspend()
+    try:
+        while error == 0:
+            opened.append(sock := socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            sock.setblocking(False)
+            error = sock.connect_ex(str(address_in(temporary)))
+        assert error == errno.EAGAIN
+        yield service.supervisor.resume
+    finally:
+        service.supervisor.resume()
+        for sock in opened:
+            sock.close()
+
+
+def test_a_game_waits_until_there_is_room_at_the_socket_whatever_signals_come(root, crowded, until):
+    outcome, handled = [], []
+
+    def play():
+        with connect(root.root, timeout=PATIENCE) as mods:
+            outcome.append(mods["a"].call("count", timeout=PATIENCE))
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
+    try:
+        player = threading.Thread(target=play)
+        player.start()
+        for hits in range(1, 4):
+            until(lambda: knocking(player), "it waits in connect()")
+            signal.pthread_kill(player.ident, signal.SIGUSR1)
+            until(lambda: len(handled) == hits, "the signal was handled")  # noqa: B023 - called at once
+        crowded()
+        player.join(PATIENCE)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert outcome == [[1, 1]]
+
+
+def knocking(thread):
+    """Whether it waits in connect(): the kernel's word."""
+    called = Path(f"/proc/self/task/{thread.native_id}/syscall").read_text().split()
+    return called[0] == str(CONNECT)
+
+
+def test_a_game_that_finds_no_room_in_time_is_told_so(root, crowded):
+    with pytest.raises(SupervisorDied, match="did not answer in time"):
+        connect(root.root, timeout=0.05)
+
+    async def play():
+        async with aio.connect(root.root, timeout=0.05):
+            pass
+
+    with pytest.raises(SupervisorDied, match="did not answer in time"):
+        asyncio.run(play())
+    crowded()
+    with connect(root.root) as mods:
+        assert mods["a"].call("count", timeout=PATIENCE) == [1, 1]
 
 
 def test_one_that_was_refused_and_stays_is_let_go(root, service, knock):

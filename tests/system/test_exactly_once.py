@@ -84,7 +84,13 @@ def test_ten_thousand_events_with_a_reload_every_hundred(bench, mod):
         assert bench.mods[name].call("totals", timeout=20) == [10_000, sum(range(10_000))]
     take()
     for name in names:
-        assert said[name] == list(enumerate(went[name]))
+        wrong = [
+            f"event {n} for version {was}: {heard}"
+            for n, (was, heard) in enumerate(zip(went[name], said[name], strict=True))
+            if heard != (n, was)
+        ]
+        receipts = [r for r in bench.mods.receipts(since) if r.mod == name]
+        assert not wrong, f"{len(wrong)} of {name}, from {wrong[0]} to {wrong[-1]}; {receipts[-3:]}"
         assert bench.status(name).lost_posts == 0
         assert bench.status(name).reloads == 21
         assert bench.mods[name].call("totals") == [10_000, sum(range(10_000))]

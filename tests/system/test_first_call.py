@@ -78,8 +78,8 @@ def test_its_slowness_is_not_the_hand_overs(launched, tmp_path):
     with launched(tmp_path / "mods", limits=Limits(hang_after=5.0)) as bench:
         bench.load("m", slow(1))
         for version in range(2, 6):
-            bench.save("m.py", slow(version, handler=0.3))
             since = bench.mark()
+            bench.save("m.py", slow(version, handler=0.3))
             outcome = begin(bench, "m", version)
             while type(outcome.error).__name__ == "ModTimeout" and outcome.error.handing_over:  # not begun by then
                 outcome = bench.mods["m"].call_outcome("count", timeout=0.03)
