@@ -24,8 +24,8 @@ from fumehood.shared.policy import Limits
 
 PATIENCE = 20.0
 """Seconds until a wait gives up: never reached unless something hangs."""
-LIMITS = Limits(hang_after=0.4, load_timeout=1.0)
-"""Short enough that a test of a hang is quick, long enough for a loaded machine: a slow import here takes 0.1 s."""
+LIMITS = Limits(hang_after=1.0, load_timeout=2.0, drain_timeout=3.0)
+"""Short enough that a test of a hang is quick, long enough for a loaded machine: a worker may wait half a second."""
 
 COUNTER = """
 from fumehood.worker import on, state

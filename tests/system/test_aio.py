@@ -27,7 +27,8 @@ from fumehood.shared.errors import (
 from fumehood.shared.policy import Limits
 
 PATIENCE = 20.0
-LIMITS = Limits(hang_after=2.0, load_timeout=2.0)
+LIMITS = Limits(hang_after=20.0, load_timeout=20.0, drain_timeout=20.0)
+"""Nothing here is about a limit, on any machine."""
 
 ECHO = """
 import os, time

@@ -132,7 +132,7 @@ def test_a_worker_that_never_answers(bench, mod):
     assert outcome.value == [1], "killed by hang_after, loaded anew, and this call was not in hand"
     diagnostic = bench.next(mod, since, "rolled back").diagnostic
     assert diagnostic.kind == "LimitExceeded"
-    assert "(limit: hang_after = 0.4)" in diagnostic.message
+    assert "(limit: hang_after = 1.0)" in diagnostic.message
 
 
 def test_a_frozen_worker(bench, mod):

@@ -1,7 +1,11 @@
 """Each event is handled once, in order, by the version whose ring it went into; what a crash costs is counted."""
 
 import pytest
+from fumehood.runner import Limits
 from fumehood.shared.errors import ModUnavailable
+
+PATIENT = Limits(hang_after=20.0, load_timeout=20.0, drain_timeout=20.0)
+"""Past a limit the next version goes on with what the old one left: not what is asked here, on any machine."""
 
 RECORDER = """
 from fumehood.worker import game, on, state
@@ -16,6 +20,12 @@ def event(n):
 def totals():
     return [state.get("count", 0), state.get("sum", 0)]
 """
+
+
+@pytest.fixture(scope="module")
+def bench(launched, tmp_path_factory):
+    with launched(tmp_path_factory.mktemp("bench") / "mods", limits=PATIENT) as it:
+        yield it
 
 
 def recorder(version, more="pass"):

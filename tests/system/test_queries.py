@@ -11,7 +11,7 @@ import pytest
 from fumehood.runner import Api, Mod, ModError, ModTimeout, QueryError, UsageError, connect
 from fumehood.shared.policy import Limits
 
-LIMITS = Limits(hang_after=0.4, load_timeout=1.0, query_timeout=0.3, queries_per_request=50)
+LIMITS = Limits(hang_after=1.0, load_timeout=2.0, query_timeout=0.3, queries_per_request=50)
 ASKED: list[Any] = []
 ACT: dict[str, Callable[[str], Any]] = {}
 """What `act` does in the game; set by a test."""
