@@ -94,25 +94,20 @@ def test_a_folder_of_too_many_mods_is_refused_before_one_is_started(tmp_path, ca
     assert capfd.readouterr().err == ""
 
 
-def test_mods_beyond_the_most_are_not_started_until_there_is_room(launched, tmp_path, capfd, until):
-    with launched(tmp_path / "mods", most_mods=2) as bench:
+def test_mods_beyond_the_most_are_not_started_until_there_is_room(launched, tmp_path, until):
+    said = tmp_path / "said"
+    full = "'c' is not started: the mods folder is full, it holds more than 2 mods"
+    with launched(tmp_path / "mods", said=said, most_mods=2) as bench:
         for name in "abc":
             bench.save(f"{name}.py", "def on_ping(): return 1\n")
             if name != "c":
                 bench.mods.wait(name, timeout=20)
-        said = ""
-
-        def complained():
-            nonlocal said
-            said += capfd.readouterr().err
-            return "'c' is not started: the mods folder is full, it holds more than 2 mods" in said
-
-        until(complained, "somebody says that there is no room")
+        until(lambda: full in said.read_text(), "somebody says that there is no room")
         assert list(bench.mods) == ["a", "b"]
         (bench.root / "a.py").unlink()
         bench.mods.wait("a", verdict="unloaded", timeout=20)
         bench.load("c", "def on_ping(): return 2\n")
-        assert said.count("not started") == 1
+    assert said.read_text().count("not started") == 1
 
 
 @pytest.mark.parametrize("timeout", ["x", None, float("nan"), float("inf")])

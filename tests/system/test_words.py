@@ -41,20 +41,13 @@ def log(tmp_path):
 
 
 @pytest.fixture
-def heard(capfd, until):
-    """Wait until a supervisor that this test launched has logged a text; returns what it logged so far."""
-    said = ""
+def heard(tmp_path, until):
+    """Wait until the supervisor whose log goes to `said` has logged a text; returns what it logged so far."""
 
     def heard(text):
-        nonlocal said
-
-        def look():
-            nonlocal said
-            said += capfd.readouterr().err
-            return text in said
-
-        until(look, f"it says {text!r}")
-        return said
+        file = tmp_path / "said"
+        until(lambda: text in file.read_text(), f"it says {text!r}")
+        return file.read_text()
 
     return heard
 
@@ -195,7 +188,7 @@ def test_a_load_says_what_is_handled_and_what_mods_say_is_heard(log):
 
 
 def test_a_first_version_that_fails_is_restarted_in_words_and_a_later_one_rolled_back(launched, tmp_path, mod, heard):
-    with launched(tmp_path / "mods") as bench:
+    with launched(tmp_path / "mods", said=tmp_path / "said") as bench:
         hang = "def on_hang():\n    while True: pass\n"
         bench.load(mod, hang)
         since = bench.mark()
@@ -220,7 +213,7 @@ def test_a_selftest_that_says_no_is_a_refusal(bench, mod):
 
 
 def test_an_error_without_words_has_no_dangling_colon(launched, tmp_path, mod, heard):
-    with launched(tmp_path / "mods") as bench:
+    with launched(tmp_path / "mods", said=tmp_path / "said") as bench:
         found = bench.load(mod, "def selftest(): assert False\n", "refused").diagnostic
         assert str(found).splitlines()[0] == f"{mod}.py:1: AssertionError"
         assert bench.status(mod).down == "AssertionError"
@@ -258,7 +251,7 @@ def test_a_state_that_cannot_be_carried_says_what_to_keep_and_what_the_next_vers
 
 
 def test_what_the_next_version_would_start_with_stands_in_the_log(launched, tmp_path, mod, heard):
-    with launched(tmp_path / "mods") as bench:
+    with launched(tmp_path / "mods", said=tmp_path / "said") as bench:
         bench.load(mod, "from fumehood.worker import state\ndef on_e(): state['f'] = open(__file__)\n")
         bench.mods[mod].call("e", timeout=10)
         heard(f"{mod}@1: its state could not be taken, a new version would start without state: state['f'] is")
