@@ -423,18 +423,17 @@ async def test_in_the_reduced_mode_who_makes_and_removes_folders_all_the_time_is
         worker = await house.take()
         loop = """if True:
             import os, time
-            end = time.monotonic() + 1.0
-            turns = 0
-            while time.monotonic() < end:
+            end = time.monotonic() + 60.0
+            while not os.path.exists("enough") and time.monotonic() < end:
                 for name in "abcdefgh":
                     os.mkdir(name)
                 for name in "hgfedcba":
                     os.rmdir(name)
-                turns += 1
-            result = turns
         """
-        assert await ask(worker, loop) > 0
-        assert worker in held
+        over = asyncio.create_task(ask(worker, loop))
+        await until(lambda: worker in held)
+        Path(f"{house._scratch}/{worker.serial}/enough").mkdir()
+        await over
         assert await ask(worker, "result = 1") == 1
         assert not worker.misbehaved
 
