@@ -361,7 +361,9 @@ def test_closing_in_the_middle_of_a_look_says_nothing(folder, native, tmp_path, 
 
 def test_a_mode_that_is_changed_leads_to_no_look_through_what_is_watched(folder, native, monkeypatch):
     (folder / "a/b").mkdir(parents=True)
-    native.until(Kind.FOLDER, "a")
+    (folder / "after.py").write_text("")
+    native.until(Kind.WROTE, "after.py")  # both folders are watched, and no event of theirs is to come
+    native.events.clear()
     monkeypatch.setattr(inotify, "PATIENCE", -1.0)
     (folder / "a").chmod(0o711)
     native.until(Kind.FOLDER, "a")
