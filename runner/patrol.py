@@ -105,6 +105,8 @@ class Patrol:
             self.cpu, self.resident = monitor.sample(seat.process, monitor.lent(seat.limits) + views)
         except (psutil.Error, OSError):  # it is going, its exit is on the way; or we are out of descriptors just now
             return None
+        if duty is Duty.SERVING and seat.slot.progress() != position:
+            rested = False  # it began a message before it was sampled: a busy machine may hold us up between the two
         return (
             self._too_large(seat, stage)
             or (self._restless(before, since, now) if rested else None)

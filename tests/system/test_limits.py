@@ -29,14 +29,16 @@ def limited(name, value, text):
 
 def test_a_worker_near_the_end_of_its_cpu_time_gives_way_to_a_fresh_one(launched, tmp_path):
     """A good mod does not notice: same version, same state, nobody is blamed, no call fails."""
-    with launched(tmp_path / "mods", limits=Limits(cpu_total=3)) as bench:
+    with launched(tmp_path / "mods", limits=Limits(cpu_total=5, hang_after=20.0)) as bench:
         bench.load("a", MOD.format(version=1))
         bench.load("a", MOD.format(version=2))
         since = bench.mark()
         first = bench.status("a").pid
-        for count in range(1, 60):
-            assert bench.mods["a"].call("work", 0.1, timeout=20) == [count, 2]
-            bench.mods.settle(20)
+        for count in range(1, 95):
+            outcome = bench.mods["a"].call_outcome("work", 0.1, timeout=20)
+            assert outcome.ok, f"call {count}: {outcome.error}; {bench.next('a', since, 'rolled back').diagnostic}"
+            assert outcome.value == [count, 2]
+            assert bench.mods.settle(20)
         status = bench.status("a")
         assert status.pid != first
         assert (status.version, status.rollbacks, status.standby) == (2, 0, 1)
