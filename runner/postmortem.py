@@ -26,8 +26,9 @@ LONGEST_QUOTED: Final = 128 * 1024
 """Bytes at the beginning of a file whose lines are quoted: 3000 lines. More: a file of empty lines costs more than the
 few milliseconds that these take; less: an error far down in a long file is told without its line."""
 
-SPENT: Final = 0.75
-"""Past this part of `cpu_total` an unexplained SIGKILL is taken for the kernel's: the last sample may be 5 s old."""
+SPENT: Final = 0.7
+"""Past this part of `cpu_total` an unexplained SIGKILL is taken for the kernel's: the last sample may be 5 s old, and
+the kernel counts differently (`patrol.WORN`)."""
 _OUT_OF_CPU: Final = (signal.SIGKILL, signal.SIGXCPU)
 _SIGNALS: Final = {
     signal.SIGSEGV: "segmentation fault (or abort)",
