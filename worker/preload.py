@@ -76,6 +76,8 @@ REFUSED: Final = {
     "fcntl.flock": "would lock what is shared with the supervisor (PermissionError)",
     "os.truncate": "in the reduced mode (PermissionError): open the file and truncate that",
     "os.chmod, os.utime": "in the reduced mode (PermissionError): there they would reach files of the host",
+    "os.chmod, os.utime of a descriptor": "are refused (PermissionError): other mods may have the same file "
+    "open; name it by its path",
 }
 """Functions of modules that do import, which answer otherwise than elsewhere, and why. Threads, processes and sockets
 are refused as a whole: see `confine.seccomp`."""

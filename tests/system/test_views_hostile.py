@@ -82,6 +82,18 @@ def descriptors():
         told[-1].append(said(lambda: os.open(f"/proc/self/fd/{fd}", os.O_RDWR)))
     return told
 
+@on("keep_away")
+def keep_away():
+    return [
+        [
+            said(lambda: os.fchmod(fd, 0)),
+            said(lambda: os.utime(fd, ns=(7, 7))),
+            number(libc.utimensat(fd, b"", None, 0x1000)),  # AT_EMPTY_PATH
+            number(libc.futimesat(fd, None, None)),
+        ]
+        for fd in view_descriptors()
+    ]
+
 @on("pin")
 def pin(mask, generation=None):
     view("npcs")
@@ -148,6 +160,17 @@ def test_no_descriptor_of_it_can_be_written(house, mod, npcs):
         assert {allocate, punch, seal} <= {"EBADF", "EPERM"}
         assert {opened, other, afterwards} <= {"ENOENT", "EACCES", "EPERM"}
         assert mapped == "not mapped"
+
+
+def test_who_comes_later_can_read_it_whatever_one_does_to_its_mode_and_times(house, mod, npcs):
+    # Where the game runs as an ordinary user, the file is the workers' own.
+    house.load(mod, attack(house))
+    ask(house, mod, "unprotect")  # so that it has read it
+    told = ask(house, mod, "keep_away")
+    assert told
+    assert told == [["EPERM"] * 4] * len(told)
+    house.load(f"{mod}_later", READER)
+    assert ask(house, f"{mod}_later", "read") == npcs
 
 
 def test_who_lies_about_what_it_reads_costs_the_game_a_little_memory(house, mod, npcs):

@@ -24,6 +24,8 @@ Refused on purpose, beyond the obvious (exec, mount, ptrace, bpf, io_uring, keys
 - mremap that leaves the old place mapped (DONTUNMAP): nothing honest needs it. One to a chosen place (FIXED) is how an
   array that is kept becomes private: see `_window.c`.
 - futex beyond wait and wake: FUTEX_REQUEUE through a read-only mapping moves another's waiter away.
+- fchmod, and setting times without a path: they reach what has no name. A view is one file for all mods; where the game
+  runs as an ordinary user it is the workers' own, and with mode 0 it could not be opened for whoever comes next.
 - renameat2 that leaves a whiteout: that is a device file, which mknod may not make, and Landlock does not judge it.
 - CPU clocks by process number: the game's tells to the nanosecond when it works.
 - kill in all its forms: nobody else is there, and faults are forced on a pid 1 without it. abort() ends in SIGSEGV.
@@ -58,9 +60,9 @@ PLAIN: Final = _names("preadv2 pwritev2")
 """Without any of their flags, as Python calls them."""
 SYNCING: Final = _names("fsync fdatasync msync")
 """Pretended: nothing that a worker writes has to last, and on the library they would have the host write."""
-OWNING: Final = _names("chmod fchmod fchmodat utime utimes utimensat futimesat truncate")
+OWNING: Final = _names("chmod fchmodat utime utimes truncate")
 """Landlock does not judge these (truncate: before version 3). Allowed only inside the private root, where all that is
-writable is the worker's."""
+writable is the worker's; and futimesat and utimensat, with a path that is not empty."""
 MEMORY: Final = _names("munmap brk")
 TIME: Final = _names("nanosleep gettimeofday time times getitimer setitimer alarm")
 CLOCKS: Final = _names("clock_gettime clock_getres clock_nanosleep")
@@ -113,6 +115,7 @@ _MREMAP_FLAGS: Final = 1 | 2  # MAYMOVE, FIXED
 MADVISE: Final = (4, 8, 14)  # DONTNEED, FREE, HUGEPAGE
 FUTEX: Final = (0, 1, 9, 10)  # WAIT, WAKE, WAIT_BITSET, WAKE_BITSET
 _RENAME_FLAGS: Final = 1 | 2  # NOREPLACE, EXCHANGE
+_AT_EMPTY_PATH: Final = 0x1000
 _FUTEX_FLAGS: Final = 128 | 256  # PRIVATE, CLOCK_REALTIME
 FCNTL: Final = (0, 1, 2, 3, 5, 1030, 1034)  # DUPFD, GETFD, SETFD, GETFL, GETLK, DUPFD_CLOEXEC, GET_SEALS
 LOCKING: Final = (6, 7, 37, 38)  # SETLK, SETLKW, OFD_SETLK, OFD_SETLKW
@@ -187,6 +190,10 @@ def compile_program(mode: Confinement) -> Program:
     for number in UNKNOWN.values():
         rules.add_rule(lib.ERRNO(errno.ENOSYS), number)
     _add_filtered(lib, rules)
+    if mode is Confinement.FULL:
+        path = lib.Arg(1, lib.NE, 0)
+        rules.add_rule(lib.ALLOW, "futimesat", path)
+        rules.add_rule(lib.ALLOW, "utimensat", path, lib.Arg(3, lib.MASKED_EQ, _AT_EMPTY_PATH, 0))
     with os.fdopen(os.memfd_create("fumehood:bpf", os.MFD_CLOEXEC), "w+b") as file:
         rules.export_bpf(file)
         file.seek(0)

@@ -69,6 +69,25 @@ def test_what_it_can_read_it_cannot_change(cell):
     assert cell.errno("import os; os.unlink(os.__file__)") in ("EACCES", "EROFS")
 
 
+def test_in_the_full_mode_modes_and_times_are_set_by_path(full_cell):
+    assert full_cell.ask("""
+        import os, shutil
+        with open("a", "w") as file:
+            file.write("a")
+        os.chmod("a", 0o640)
+        os.utime("a", ns=(5, 1_700_000_000_000_000_123))
+        shutil.copy2("a", "b")
+        found = os.stat("b")
+        result = found.st_mode & 0o777, found.st_mtime_ns
+    """) == (0o640, 1_700_000_000_000_000_123)
+
+
+def test_what_only_a_descriptor_leads_to_keeps_its_mode_and_times(cell):
+    cell.ask("import os; open('own', 'w').close(); own = os.open('own', os.O_RDWR)")
+    assert cell.errno("os.fchmod(own, 0o600)") == "EPERM"
+    assert cell.errno("os.utime(own)") == "EPERM"
+
+
 def test_an_open_that_does_not_write_empties_nothing(cell):
     # Landlock before its version 3 judges it by the reading alone. 3: neither reading nor writing, for an ioctl.
     cell.ask("import os; open('full', 'w').write('something')")

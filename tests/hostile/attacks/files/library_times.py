@@ -8,4 +8,4 @@ LACKING = {"EROFS": "a library that can be changed"}
 
 def attack():
     now = os.stat(os.__file__)
-    return os.utime(os.open(os.__file__, os.O_RDONLY), ns=(now.st_atime_ns, now.st_mtime_ns))
+    return os.utime(os.__file__, ns=(now.st_atime_ns, now.st_mtime_ns))

@@ -1,7 +1,7 @@
 """Gives itself the right to write what the game publishes, and opens it again by its number."""
 
 FULL = "ENOENT", "private root"
-REDUCED = "EACCES", "Landlock"
+REDUCED = "EACCES", "unprivileged user"
 
 
 def attack():
