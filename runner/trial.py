@@ -51,7 +51,7 @@ def on_frame(n):
     return n if seen[0] == seen[-1] == n % {_SHADES} else -1
 """
 ECHO: Final = "echo"
-"""What is saved after an attack by what lies in the folder."""
+"""What is saved after an attack, to see whether it fares as if there had been none."""
 EVIL: Final = "evil"
 _STRUCK: Final = re.compile(rf"{EVIL}_\w+")
 MISTAKES: Final = (
@@ -176,6 +176,24 @@ class Trial:
             "zygote": self._zygote.pid,
             "mods": str(self._root),
         }
+
+    def sound(self) -> bool:
+        """Whether a mod that comes now fares as well as the neighbour: it goes live, and reads what the game publishes.
+
+        If not, an attack has harmed those who come later, and what they do proves nothing.
+        """
+        since, path = self._newest(), self._root.joinpath(f"{ECHO}.py")
+        path.write_text(_NEIGHBOURS)
+        try:
+            self.frames(LOADING, lambda: ECHO in self.mods or self._bad(ECHO, since))
+            self._frame()
+            answer = self.mods[ECHO].call_outcome("frame", self._frames, timeout=BUDGET)
+            return bool(answer.value == self._frames)
+        except KeyError:  # it is not there
+            return False
+        finally:
+            path.unlink()
+            self._gone(ECHO, lambda: ECHO not in self.mods)
 
     def footprint(self) -> tuple[int, int]:
         """What the supervisor holds once it is at rest: descriptors, and bytes of memory of its own."""
@@ -314,10 +332,9 @@ class Trial:
 
     def _listen(self) -> None:
         """Whether what is saved after it is still noticed, without being asked for: `settle` looks at the folder."""
-        since = self._newest()
         path = self._root.joinpath(f"{ECHO}.py")
         path.write_text("def on_ping(): return 'pong'\n")
-        if not self.frames(PATIENCE, lambda: self._receipt(ECHO, since)):
+        if not self.frames(PATIENCE, lambda: ECHO in self.mods):
             self._left_over.append(f"what was saved after it was not noticed within {PATIENCE:g} s")
         path.unlink()
         self._gone(ECHO, lambda: ECHO not in self.mods)

@@ -35,7 +35,7 @@ import layers_removed
 import report
 from fumehood.runner import corpus
 from fumehood.runner.corpus import GOT, Attack
-from fumehood.runner.trial import trial
+from fumehood.runner.trial import Trial, trial
 from fumehood.shared.errors import FumehoodError
 from fumehood.shared.policy import Confinement
 from fumehood.worker.confine import namespaces, syscalls
@@ -156,13 +156,29 @@ class Without:
 
 
 def attack_all(attacks: list[Attack]) -> int:
-    """In that process: try them all."""
-    endings = {}
-    with trial(Confinement.FULL, beat=BEAT) as it:
+    """In that process: try them all, each in a game that is sound. One that was let through may leave it broken for all
+    that come later: the next game is a new one, and whoever showed it is tried there again."""
+    endings, broke = {}, []
+    with contextlib.ExitStack() as stack:
+
+        def anew() -> Trial:
+            stack.close()
+            return stack.enter_context(trial(Confinement.FULL, beat=BEAT))
+
+        it = anew()
         for attack in attacks:
-            result = it.run(attack, Confinement.FULL, linger=True)
-            endings[attack.name] = (result.ending, result.noticed)
-    print(json.dumps({"endings": endings}))
+            for again in (True, False):
+                result = it.run(attack, Confinement.FULL, linger=True)
+                endings[attack.name] = (result.ending, result.noticed)
+                if result.ending in attack.full.endings or it.sound():
+                    break
+                it = anew()
+                if not again:
+                    broke.append(attack.name)
+        if not it.sound():
+            print(json.dumps({"error": "a mod that came after them all found the game broken, by whom is not known"}))
+            return 1
+    print(json.dumps({"endings": endings, "broke": broke}))
     return 0
 
 
@@ -323,6 +339,7 @@ class Ablation:
             "succeed_without": self.alone(),
             "behind": behind,
             "endings": {_called(gone): self._endings(gone) for gone in self._tried()},
+            "broke_the_game": {_called(gone): broke for gone in self._tried() if (broke := self._found[gone]["broke"])},
             "fork_to_confined_us": report.rounded(self._fork_us),
             "steps_us": {name: report.rounded(value) for name, value in self._steps.items()},
             "once_us": {name: report.rounded(value) for name, value in self._once.items()},

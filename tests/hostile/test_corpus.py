@@ -49,6 +49,11 @@ def test_it_is_stopped_by_what_must_stop_it_and_nobody_notices(arena, name):
     assert result.verdict in ("stopped", "conceded"), result
 
 
+def test_a_mod_that_comes_after_them_all_fares_as_if_there_had_been_none(arena):
+    it, _ = arena
+    assert it.sound()
+
+
 def test_the_supervisor_holds_no_more_after_them_than_before(arena):
     """Descriptors and memory: the same attacks twice, once for what is kept of a mod's name for good."""
     it, mode = arena

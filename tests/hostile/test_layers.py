@@ -64,6 +64,17 @@ def test_what_a_second_layer_stands_behind_is_shown(tmp_path):
     assert found["behind"]["Landlock"] == {"private root": ["files/host_file"]}
 
 
+def test_what_breaks_the_game_breaks_it_for_no_other_attack(tmp_path):
+    """Where the worker owns what it reads, and seccomp alone keeps it from taking that from those who come later."""
+    found = ablation(tmp_path, "memory/view_", "seccomp")
+    broke = [] if os.geteuid() == 0 else ["memory/view_mode"]
+    assert found["broke_the_game"] == ({"seccomp": broke} if broke else {})
+    before, after = found["endings"]["(none)"], found["endings"]["seccomp"]
+    assert set(broke) <= set(found["succeed_without"]["seccomp"])
+    for name in ("memory/view_mapped_to_write", "memory/view_opened_again", "memory/view_shrink", "memory/view_write"):
+        assert after[name] == before[name]
+
+
 def test_security_md_lists_attacks_that_those_layers_are_to_stop():
     attacks = {attack.name: attack for attack in corpus.read()}
     listed = layers_listed.read()
