@@ -12,8 +12,8 @@ SECURITY.md lists them. One without which nothing succeeds is left out once more
 first: so it shows what it stands behind another for. What an attack reaches then is what it was made for, a target of
 its own. All of it takes a quarter of an hour.
 
-Exit code: 0; 1 when an attack succeeds with every layer in its place, a layer could not be left out, or (as root, with
-everything tried) SECURITY.md lists other attacks.
+Exit code: 0; 1 when an attack succeeds with every layer in its place, a layer could not be left out, or, with all of it
+tried, SECURITY.md lists other attacks. It has a list of root's, and what an ordinary user has to add.
 """
 
 import argparse
@@ -80,18 +80,17 @@ def main() -> int:
         return attack_all(chosen)
     if not chosen:
         options.error(f"no attack's name begins with {arguments.attacks!r}")
-    whole = not (arguments.only or arguments.attacks)
-    if arguments.update and not (whole and os.geteuid() == 0):
-        options.error("--update is for a run with all attacks and all layers, as root")
+    whole, user = not (arguments.only or arguments.attacks), os.geteuid() != 0
+    if arguments.update and not whole:
+        options.error("--update is for a run with all attacks and all layers")
     busy = report.busy()
-    names = [layer.name for layer in layers_removed.layers(Path("/")) if not layer.root or os.geteuid() == 0]
+    names = [layer.name for layer in layers_removed.layers(Path("/")) if not (layer.root and user)]
     if unknown := set(arguments.only or ()) - set(names):
         options.error(f"no layer is called {unknown.pop()!r}: {', '.join(names)}")
     table = Ablation({attack.name: attack for attack in chosen}, arguments.only or names)
     table.try_all(arguments.attacks)
-    compared = whole and os.geteuid() == 0
-    if compared and not arguments.update:
-        table.try_again([*itertools.chain(*layers_listed.differences(table.alone(), table.lacking()))])
+    if whole and not arguments.update:
+        table.try_again([*itertools.chain(*layers_listed.differences(table.alone(), table.lacking(), user))])
     table.measure()
     made = Report("fumehood: which layer stops which attack", {})
     code = table.tell(made)
@@ -99,8 +98,8 @@ def main() -> int:
     if lacking:
         made.notes.append(f"this machine has not what they attack: {', '.join(sorted(lacking))}")
     if arguments.update and code == 0:
-        layers_listed.write(table.alone(), lacking)
-    elif compared and (differences := layers_listed.differences(table.alone(), lacking).lines()):
+        layers_listed.write(table.alone(), lacking, user)
+    elif whole and (differences := layers_listed.differences(table.alone(), lacking, user).lines()):
         made.notes += [f"not as in SECURITY.md: {each} (--update writes it there)" for each in differences]
         code = 1
     made.machine = report.machine(busy, report.busy())

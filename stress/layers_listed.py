@@ -1,4 +1,5 @@
-"""What one layer alone stops, as SECURITY.md lists it: a line for each layer, its attacks by category."""
+"""What one layer alone stops, as SECURITY.md lists it: a line for each layer, its attacks by category. There are
+two: what was found as root, and what an ordinary user has to add to it."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -6,7 +7,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 DOCUMENT: Final = Path(__file__).parent.parent / "SECURITY.md"
-_BEGIN: Final = "<!-- stress/layers.py --update writes this -->\n"
+_BEGIN: Final = {
+    False: "<!-- stress/layers.py --update writes this -->\n",
+    True: "<!-- stress/layers.py --update writes this, as an ordinary user -->\n",
+}
+"""By whether it is an ordinary user's."""
 _END: Final = "<!-- up to here -->\n"
 _WIDTH: Final = 120
 
@@ -14,10 +19,10 @@ Alone = Mapping[str, Sequence[str]]
 """Layer to the names of attacks, CATEGORY/NAME."""
 
 
-def read() -> dict[str, list[str]]:
-    """The list in SECURITY.md. Raises ValueError when its two marks are not there."""
-    text = DOCUMENT.read_text()
-    listed = text[text.index(_BEGIN) + len(_BEGIN) : text.index(_END)]
+def read(user: bool = False) -> dict[str, list[str]]:
+    """The list in SECURITY.md. `user`: what an ordinary user has to add. Raises ValueError when its two marks are not
+    there."""
+    _, listed, _ = _parts(user)
     found: dict[str, list[str]] = {}
     for entry in re.split(r"^- ", listed, flags=re.MULTILINE)[1:]:
         layer, _, rest = " ".join(entry.split()).partition(": ")
@@ -40,21 +45,39 @@ class Differences(NamedTuple):
         return missing + [f"{name} is not stopped by {layer} alone" for layer, name in self.listed]
 
 
-def differences(found: Alone, lacking: Collection[str] = ()) -> Differences:
-    """Between what was found and the list. `lacking`: attacks that this machine says nothing of."""
-    listed = {(layer, name) for layer, names in read().items() for name in names if name not in lacking}
-    measured = {(layer, name) for layer, names in found.items() for name in names}
+def differences(found: Alone, lacking: Collection[str] = (), user: bool = False) -> Differences:
+    """Between what was found and the list. `lacking`: attacks that this machine says nothing of. `user`: it was found
+    as an ordinary user, to whom less than root's list may apply, but no more than both."""
+    listed = {(layer, name) for layer, names in read(user).items() for name in names if name not in lacking}
+    measured = {(layer, name) for layer, names in _added(found, user).items() for name in names}
     return Differences(sorted(measured - listed), sorted(listed - measured))
 
 
-def write(found: Alone, lacking: Collection[str] = ()) -> None:
+def write(found: Alone, lacking: Collection[str] = (), user: bool = False) -> None:
     """Put the list in the place of what stands there, but for attacks that are `lacking` here: they stay as they are.
     The layer that most depends on comes first."""
-    kept = {layer: [name for name in names if name in lacking] for layer, names in read().items()}
+    found = _added(found, user)
+    kept = {layer: [name for name in names if name in lacking] for layer, names in read(user).items()}
     found = {layer: sorted({*found.get(layer, ()), *kept.get(layer, ())}) for layer in {**found, **kept}}
-    text = DOCUMENT.read_text()
+    before, _, after = _parts(user)
     entries = [_entry(layer, names) for layer, names in sorted(found.items(), key=lambda each: -len(each[1])) if names]
-    DOCUMENT.write_text(text[: text.index(_BEGIN) + len(_BEGIN)] + "".join(entries) + text[text.index(_END) :])
+    DOCUMENT.write_text(before + "".join(entries) + after)
+
+
+def _parts(user: bool) -> tuple[str, str, str]:
+    """The document: before the list, the list, after it."""
+    text = DOCUMENT.read_text()
+    begin = text.index(_BEGIN[user]) + len(_BEGIN[user])
+    end = text.index(_END, begin)
+    return text[:begin], text[begin:end], text[end:]
+
+
+def _added(found: Alone, user: bool) -> Alone:
+    """Without what stands in root's list already."""
+    if not user:
+        return found
+    roots = read()
+    return {layer: [name for name in names if name not in roots.get(layer, ())] for layer, names in found.items()}
 
 
 def _entry(layer: str, names: Sequence[str]) -> str:

@@ -77,9 +77,10 @@ def test_what_breaks_the_game_breaks_it_for_no_other_attack(tmp_path):
 
 def test_security_md_lists_attacks_that_those_layers_are_to_stop():
     attacks = {attack.name: attack for attack in corpus.read()}
-    listed = layers_listed.read()
+    listed, besides = layers_listed.read(), layers_listed.read(user=True)
     assert sum(map(len, listed.values())) > 100
-    for layer, names in listed.items():
+    assert not {name for names in listed.values() for name in names} & {name for of in besides.values() for name in of}
+    for layer, names in (*listed.items(), *besides.items()):
         assert layer in NAMES
         assert f"**{layer}** ({len(names)}):" in layers_listed.DOCUMENT.read_text()
         for name in names:
@@ -100,6 +101,12 @@ def test_the_list_in_security_md_is_written_and_compared(tmp_path, monkeypatch):
     assert layers_listed.differences(without, {one}).lines() == [], "where the machine lacks it, it says nothing"
     layers_listed.write(without, {one})
     assert document.read_text() == SECURITY
+    with_more = {**before, "seccomp": [*before["seccomp"], "code/users"]}
+    assert "code/users is stopped by seccomp alone" in layers_listed.differences(with_more, user=True).lines()
+    layers_listed.write(with_more, user=True)
+    assert layers_listed.read(user=True) == {"seccomp": ["code/users"]}
+    assert layers_listed.differences(with_more, user=True).lines() == []
+    assert layers_listed.read() == before
     found = {"seccomp": ["code/one", "code/two", "kernel/three"], "rlimits": ["files/four"], "patrol": []}
     layers_listed.write(found)
     assert layers_listed.read() == {layer: names for layer, names in found.items() if names}
