@@ -1,8 +1,8 @@
-"""Computes a power of a million digits, in machine code that cannot be interrupted."""
+"""Computes a power of millions of digits, in machine code that cannot be interrupted."""
 
 FULL = "LimitExceeded", "patrol"
 LIMITS = {"hang_after": 0.1}
 
 
 def attack():
-    return (3**5_000_000).bit_length()
+    return (3**12_000_000).bit_length()

@@ -7,4 +7,4 @@ LIMITS = {"hang_after": 0.1}
 def attack():
     import re
 
-    return re.match("(a+)+$", "a" * 25 + "b")
+    return re.match("(a+)+$", "a" * 26 + "b")
