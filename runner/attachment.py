@@ -2,6 +2,7 @@
 event loop; never waits for a slow reader."""
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
@@ -19,6 +20,7 @@ from ..shared.messages import pack
 from . import control, logs
 from .journal import Journal
 from .lane import Lane
+from .outbox import AGAIN
 from .provisions import Provisions
 from .saves import Saves
 
@@ -245,7 +247,10 @@ class Attachment:
                 self._stuffed = True
                 return
             except OSError as error:
-                self.close(f"the game cannot be answered: {error}")
+                if error.errno == errno.ETOOMANYREFS:
+                    self._loop.call_later(AGAIN, self._flush)  # see `outbox`
+                else:
+                    self.close(f"the game cannot be answered: {error}")
                 return
             self._out.popleft()
             for fd in self._close_after.popleft():
@@ -276,6 +281,7 @@ class Attachment:
             for fd in self._close_after.popleft():
                 socket.close(fd)
         self._out.clear()
+        self._stuffed = False
         for task in (self._task, *self._tasks.values()):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()

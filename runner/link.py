@@ -1,6 +1,7 @@
 """The game's end of the control socket: one request at a time, every wait with a deadline."""
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -192,6 +193,11 @@ class Link:
         try:
             packets.send(self._sock, pack(message), fds)
         except OSError as error:
+            if error.errno == errno.ETOOMANYREFS:  # see `outbox`; the supervisor is looking for who does not read
+                raise errors.MachineError(
+                    "no descriptor can be passed just now: this user's processes have too many under way; try again, "
+                    "or raise the limit on open files (ulimit -n)"
+                ) from None
             raise errors.SupervisorDied(
                 f"the supervisor is gone ({error.strerror}); its mods are gone with it"
             ) from None

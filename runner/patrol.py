@@ -69,6 +69,8 @@ class Patrol:
         """The message in which it was seen asking, and since when."""
         self._position = (-1, -1)
         self._duty: Duty | None = None
+        self._excused = 0.0
+        """When it was last known to have a reason not to have read its commands."""
         self._sampled = self._looked = 0.0
         self._window: tuple[float, float, int] | None = None
         """(time, CPU seconds, bytes done) at which the window for `cpu_share` opened."""
@@ -84,8 +86,13 @@ class Patrol:
             return None
         if now - self._looked > PAUSED:  # this process did not run: no evidence against one that may not have either
             self._sighting = None
+            self._excused = now
         self._looked = now
         known = duty is self._duty
+        if not known:
+            self._excused = now
+        elif (deaf := self._deaf(seat, duty, now)) is not None:
+            return deaf
         if duty is Duty.PARKED:
             if known and now - self._sampled < IDLE_PERIOD:
                 return None
@@ -114,6 +121,15 @@ class Patrol:
             or (self._over_its_share(seat, position[0], now) if duty is Duty.SERVING else None)
             or (self._hanging(seat, position, now) if busy and not self._asks(seat, now) else None)
         )
+
+    def _deaf(self, seat: Seat, duty: Duty, now: float) -> Breach | None:
+        """Commands lie unread for longer than one message may take: that is at the cost of others, see `outbox`."""
+        if seat.worker is None or duty not in (Duty.PARKED, Duty.SERVING):
+            return None
+        lain = min(seat.worker.unread_for(now), now - self._excused)
+        if lain <= monitor.STARVED_GRACE * seat.limits.hang_after + MOST_WAITS * seat.limits.query_timeout:
+            return None
+        return Breach("hang_after", Stage.RUN, f"its commands lay unread for {lain:.1f} s")
 
     def _too_large(self, seat: Seat, stage: str) -> Breach | None:
         grown = self.resident - seat.memory_base

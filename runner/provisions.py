@@ -7,6 +7,7 @@ A worker has at most one hand-over to acknowledge: a game that provides in a loo
 is busy. Who is behind gets the newest when it has answered.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from .worker_process import WorkerProcess
 MOST_HELPERS: Final = 64
 LONGEST_PATIENCE: Final = 10.0
 """Seconds that a game may wait for mods which are busy."""
+
+log = logging.getLogger("fumehood")
 
 
 class Host(Protocol):
@@ -72,8 +75,16 @@ class Provisions:
         """Hand all helpers to a worker that lacks the newest, unless it has yet to take what it was handed before."""
         if seat.provided == self._generation or seat.provided != seat.equipped:
             return
+        try:  # a description of its own: what all shared would have a position that each can see and move
+            fd = segment.read_only(self._fd)
+        except OSError as error:
+            log.error("a worker cannot be handed the game's helpers: %s", error)
+            return
         seat.provided = self._generation
-        worker.send(self._message, (self._fd,))
+        try:
+            worker.send(self._message, (fd,))
+        finally:
+            os.close(fd)
         if seat.worker is not None and seat.slot is not None:  # else it waits at its socket
             seat.slot.announce_command()
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ..shared import packets
 from ..shared.errors import ProtocolError
 from ..shared.messages import NANOSECONDS, SOCKET_LIMIT, Confined, Report, pack, unpacker
 from ..shared.policy import Limits
+from .outbox import AGAIN, Outbox
 from .rate import TokenBucket
 
 PACKETS_A_TURN: Final = 16
@@ -94,6 +94,7 @@ class WorkerProcess:
         self.confined: asyncio.Future[None] = self._loop.create_future()
         """Done when its Confined has come and its pidfd is here, in either order; cancelled when it died before."""
         self._commands = commands
+        self._outbox = Outbox(commands)
         self._errors = errors
         self._packets = TokenBucket(PACKETS_A_SECOND, PACKETS_A_SECOND)
         self._bytes = TokenBucket(BYTES_A_SECOND, BYTES_A_SECOND)
@@ -137,12 +138,30 @@ class WorkerProcess:
         """Send one command and descriptors, which stay the caller's. Never raises: who cannot take it dies."""
         if self._dead:
             return
+        waited = self._outbox.waiting
         try:
-            packets.send(self._commands, pack(message), fds)
+            self._outbox.send(pack(message), fds, self._loop.time())
         except BlockingIOError:
             self.condemn("it does not read its commands")
         except OSError:
             self.kill()  # it is dead or dying: on_exit tells
+        if self._outbox.waiting and not waited:
+            self._later(AGAIN, self._send_on)
+
+    def _send_on(self) -> None:
+        try:
+            self._outbox.go_on(self._loop.time())
+        except BlockingIOError:
+            self.condemn("it does not read its commands")
+        except OSError:
+            self.kill()
+        else:
+            if self._outbox.waiting:
+                self._later(AGAIN, self._send_on)
+
+    def unread_for(self, now: float) -> float:
+        """Seconds (monotonic, as `now`) for which commands may have lain unread in its socket; 0.0: none do."""
+        return 0.0 if self._dead else self._outbox.unread_for(now)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -404,6 +423,7 @@ class WorkerProcess:
             return
         self._loop.remove_reader(self._commands)
         self._loop.remove_reader(self._errors)
+        self._outbox.close()
         self._commands.close()
         os.close(self._errors)
         if self.pidfd >= 0:

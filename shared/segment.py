@@ -69,6 +69,7 @@ def frozen(name: str, data: bytes) -> int:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
+        os.fchmod(fd, 0o400)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, ALL_SEALS)
         return read_only(fd)
     finally:

@@ -79,6 +79,24 @@ def test_every_worker_that_comes_later_has_it(alone):
     assert alone.mods["a"].call("use") == "newer"
 
 
+def test_no_mod_sees_how_far_another_has_read_or_opens_them_for_writing(alone):
+    """One description for all would have one position, which each can set and ask for."""
+    more = """
+import os
+def on_seek(place): return os.lseek(helpers._fd, place, os.SEEK_SET)
+def on_where(): return os.lseek(helpers._fd, 0, os.SEEK_CUR)
+def on_mode(): return os.fstat(helpers._fd).st_mode & 0o777
+"""
+    for name in ("a", "b"):
+        alone.load(name, user(1, more))
+    alone.mods.provide("path_cost", path_cost)
+    assert alone.mods["a"].call("seek", 12345) == 12345
+    assert alone.mods["a"].call("where") == 12345
+    assert alone.mods["b"].call("where") == 0
+    assert alone.mods["a"].call("mode") == 0o400
+    assert alone.mods["b"].call("use", 2.5, 3) == 36
+
+
 def test_a_mod_that_is_busy_gets_it_between_two_messages(alone):
     more = """
 import time

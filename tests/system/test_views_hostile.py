@@ -173,6 +173,36 @@ def test_who_comes_later_can_read_it_whatever_one_does_to_its_mode_and_times(hou
     assert ask(house, f"{mod}_later", "read") == npcs
 
 
+DEAF = """
+from fumehood.worker import on
+from fumehood.worker.link import Link
+old = Link.receive
+def receive(self, *, wait, fresh=False):
+    return old(self, wait=wait, fresh=fresh) if wait else None
+Link.receive = receive
+@on("answer")
+def answer(): return "yes"
+"""
+
+
+@pytest.mark.parametrize("mode", list(Confinement))
+def test_who_does_not_read_its_commands_is_ended_before_it_keeps_others_from_theirs(launched, tmp_path, mode):
+    # What lies unread are descriptors, which the kernel counts for the user: so many, and nobody of that user can be
+    # sent one.
+    limits = Limits(hang_after=0.2, query_timeout=0.1)
+    with launched(tmp_path / "mods", confinement=mode, limits=limits) as bench:
+        bench.load("reader", READER)
+        bench.load("deaf", DEAF)
+        assert ask(bench, "deaf", "answer") == "yes"
+        since = bench.mark()
+        bench.mods.publish("npcs", bytes(10))
+        found = bench.next("deaf", since, None).diagnostic
+        assert found.kind == "LimitExceeded"
+        assert "hang_after" in str(found)
+        assert "its commands lay unread" in str(found)
+        assert ask(bench, "reader", "read") == [0] * 10
+
+
 def test_who_lies_about_what_it_reads_costs_the_game_a_little_memory(house, mod, npcs):
     house.load(mod, attack(house))
 
