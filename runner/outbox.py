@@ -55,14 +55,19 @@ class Outbox:
         """Whether something could not be passed on yet."""
         return bool(self._waiting)
 
-    def go_on(self, now: float) -> None:
-        """Try again what waits, in its order. Raises as `send`, and TimeoutError after HELD_UP seconds."""
+    def go_on(self, now: float) -> bool:
+        """Try again what waits, in its order. Returns whether any of it was sent.
+
+        Raises as `send`, and TimeoutError after HELD_UP seconds.
+        """
+        before = len(self._waiting)
         while self._waiting and self._sent(*self._waiting[0], now):
             for fd in self._waiting.popleft()[1]:
                 os.close(fd)
             self._held_up = now
         if self._waiting and now - self._held_up > HELD_UP:
             raise TimeoutError("descriptors cannot be passed on")
+        return len(self._waiting) < before
 
     def unread_for(self, now: float) -> float:
         """Seconds for which something may have lain there; 0.0: it has read everything. `now`: as given to `send`."""

@@ -112,6 +112,7 @@ class Seat:
         """Hand the worker its slot, the mod's files, its state memory and the game's contract. Raises OSError."""
         self.worker, self.slot, self._keeps_time = worker, slot, bool(seed)
         slot.prepare(self.attempt)
+        worker.on_late = self._ring
         libraries = self.snapshot.libraries
         files = pack([self.snapshot.files, *(library.files for library in libraries)])
         fds: list[int] = []
@@ -141,6 +142,11 @@ class Seat:
         finally:
             for fd in fds:
                 os.close(fd)
+
+    def _ring(self) -> None:
+        """A command came late: after the bell that was rung for it."""
+        if self.slot is not None:
+            self.slot.announce_command()
 
     def agree(self, contract: bytes) -> None:
         """Tell the worker that another game has attached, with this contract."""

@@ -87,6 +87,8 @@ class WorkerProcess:
         self.on_exit: Callable[[int], None] | None = None
         self.on_dead: Callable[[], None] | None = None
         """Called the moment it is known to be dead; `on_exit`, which says how, may come a little later."""
+        self.on_late: Callable[[], None] | None = None
+        """Called when a command stands in its socket that could not be sent when `send` was asked to."""
         self._on_report: Callable[[Report], None] | None = None
         self._backlog: list[Report] = []
         self._loop = asyncio.get_running_loop()
@@ -150,12 +152,14 @@ class WorkerProcess:
 
     def _send_on(self) -> None:
         try:
-            self._outbox.go_on(self._loop.time())
+            sent = self._outbox.go_on(self._loop.time())
         except BlockingIOError:
             self.condemn("it does not read its commands")
         except OSError:
             self.kill()
         else:
+            if sent and self.on_late is not None:
+                self.on_late()
             if self._outbox.waiting:
                 self._later(AGAIN, self._send_on)
 
@@ -410,7 +414,7 @@ class WorkerProcess:
         if self.on_exit is not None:
             self.on_exit(status)
         # They hold its seat, which holds it, a mod's files and states: a cycle of megabytes that Python counts as few.
-        self._on_report = self.on_stderr = self.on_exit = self.on_dead = None
+        self._on_report = self.on_stderr = self.on_exit = self.on_dead = self.on_late = None
 
     def close(self) -> None:
         """Kill it if it lives, and give the descriptors back. Idempotent."""

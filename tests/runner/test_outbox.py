@@ -1,5 +1,6 @@
 """What is sent to one worker: whether it is read; and what waits while its user has too many descriptors under way."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -9,9 +10,10 @@ import traceback
 import pytest
 from fumehood.runner.link import Link
 from fumehood.runner.outbox import HELD_UP, MOST_UNREAD, Outbox
+from fumehood.runner.worker_process import WorkerProcess
 from fumehood.shared import packets
 from fumehood.shared.errors import MachineError
-from fumehood.shared.messages import Retire
+from fumehood.shared.messages import Retire, pack
 
 NOBODY = 65534
 
@@ -124,12 +126,12 @@ def test_what_the_user_has_no_room_for_waits_in_its_order_and_harms_nobody(ends)
         outbox.send(b"first", (0, 1), 1.0)
         outbox.send(b"second", (), 1.0)
         assert outbox.waiting
-        outbox.go_on(2.0)
+        assert not outbox.go_on(2.0)
         assert outbox.waiting
         with pytest.raises(BlockingIOError):
             take(theirs)
         release()
-        outbox.go_on(3.0)
+        assert outbox.go_on(3.0)
         assert not outbox.waiting
         assert [take(theirs), take(theirs)] == [(b"first", 2), (b"second", 0)]
 
@@ -152,6 +154,25 @@ def test_what_waits_does_so_for_a_time_and_is_let_go(ends):
         assert held() == before
 
     assert as_an_ordinary_user(scenario) == 0
+
+
+def test_a_command_that_came_late_is_told_of(ends):
+    """Its bell was rung when there was nothing in the socket: a worker that sleeps would not look again."""
+    ours, theirs = ends
+
+    async def go():
+        reading, writing = os.pipe()
+        worker, late = WorkerProcess(1, ours, reading), asyncio.Event()
+        worker.on_late = late.set
+        release = crowd(256)
+        worker.send(Retire(), (0,))
+        release()
+        await asyncio.wait_for(late.wait(), 20)
+        assert take(theirs) == (pack(Retire()), 1)
+        worker.close()
+        os.close(writing)
+
+    assert as_an_ordinary_user(lambda: asyncio.run(go())) == 0
 
 
 def test_a_game_is_told_what_it_is_and_not_that_its_supervisor_died(ends):
