@@ -247,8 +247,9 @@ class Attachment:
                 self._stuffed = True
                 return
             except OSError as error:
-                if error.errno == errno.ETOOMANYREFS:
-                    self._loop.call_later(AGAIN, self._flush)  # see `outbox`
+                if error.errno == errno.ETOOMANYREFS:  # see `outbox`
+                    self._loop.remove_writer(self._sock)
+                    self._loop.call_later(AGAIN, self._flush)
                 else:
                     self.close(f"the game cannot be answered: {error}")
                 return

@@ -43,12 +43,13 @@ class Outbox:
 
         Raises BlockingIOError (it does not read), OSError (it is gone, or descriptors are used up).
         """
-        if self.unread_for(now) and self._unread + len(fds) > MOST_UNREAD:
+        self.unread_for(now)
+        if self._unread + sum(len(kept) for _, kept in self._waiting) + len(fds) > MOST_UNREAD:
             raise BlockingIOError(errno.EAGAIN, "too many descriptors lie unread")
         if self._waiting or not self._sent(data, fds, now):
             if not self._waiting:
                 self._held_up = now
-            self._waiting.append((data, tuple(os.dup(fd) for fd in fds)))
+            self._waiting.append((data, _copies(fds)))
 
     @property
     def waiting(self) -> bool:
@@ -92,6 +93,18 @@ class Outbox:
         self._unread += len(fds)
         self._since = now if self._since is None else self._since
         return True
+
+
+def _copies(fds: tuple[int, ...]) -> tuple[int, ...]:
+    copies: list[int] = []
+    try:
+        for fd in fds:
+            copies.append(os.dup(fd))
+    except OSError:
+        for fd in copies:
+            os.close(fd)
+        raise
+    return tuple(copies)
 
 
 def _outstanding(sock: socket.socket) -> int:

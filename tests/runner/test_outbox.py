@@ -6,8 +6,12 @@ import resource
 import signal
 import socket
 import traceback
+from types import SimpleNamespace
 
 import pytest
+from fumehood.runner import control
+from fumehood.runner.attachment import Attachment
+from fumehood.runner.journal import Journal
 from fumehood.runner.link import Link
 from fumehood.runner.outbox import HELD_UP, MOST_UNREAD, Outbox
 from fumehood.runner.worker_process import WorkerProcess
@@ -145,7 +149,11 @@ def test_what_waits_does_so_for_a_time_and_is_let_go(ends):
         outbox = Outbox(ours)
         before = held()
         release = crowd(256)
-        outbox.send(b"a", (0, 1), 1.0)
+        for _ in range(MOST_UNREAD // 2):
+            outbox.send(b"a", (0, 1), 1.0)
+        with pytest.raises(BlockingIOError):
+            outbox.send(b"a", (0,), 1.0)
+        assert held() == before + 2 + MOST_UNREAD
         outbox.go_on(HELD_UP)
         with pytest.raises(TimeoutError):
             outbox.go_on(HELD_UP + 2.0)
@@ -171,6 +179,45 @@ def test_a_command_that_came_late_is_told_of(ends):
         assert take(theirs) == (pack(Retire()), 1)
         worker.close()
         os.close(writing)
+
+    assert as_an_ordinary_user(lambda: asyncio.run(go())) == 0
+
+
+def test_a_game_gets_to_know_a_mod_as_soon_as_descriptors_can_be_passed(ends):
+    ours, game = ends
+    host = SimpleNamespace(
+        lanes={"m": SimpleNamespace(index=0, name="m")},
+        journal=Journal(),
+        welcome=lambda: (control.Welcome(1, 4096, 4096, 4096), ()),
+        agree=lambda contract: None,
+        introduction=lambda lane: (os.dup(0), os.dup(1)),
+        offering=lambda: False,
+        detached=lambda attachment: None,
+    )
+
+    async def go():
+        ours.setblocking(False)
+        game.setblocking(False)
+        loop = asyncio.get_running_loop()
+        attachment = Attachment(ours, host)
+        game.send(pack(control.Hello(control.PROTOCOL)))
+        async with asyncio.timeout(20):
+            await loop.sock_recv(game, control.PACKET_LIMIT)
+        before, release = held(), crowd(256)
+        game.send(pack(control.Introductions(1, 0)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert held() > before + 2, "it was read, and is kept"
+        with pytest.raises(BlockingIOError):
+            take(game)
+        release()
+        heard, came = asyncio.Event(), []
+        loop.add_reader(game, lambda: (came.append(take(game)), heard.set()))
+        async with asyncio.timeout(20):
+            await heard.wait()
+        assert came[0][1] == 2
+        loop.remove_reader(game)
+        attachment.close()
 
     assert as_an_ordinary_user(lambda: asyncio.run(go())) == 0
 
